@@ -1,0 +1,239 @@
+import type { FailureClass } from "./errors.ts";
+
+/** What an execution has done so far. Always `read = classified + skipped + retryQueued + deadLetters + inFlight`. */
+export interface Counters {
+  /** Items admitted to a slot in this execution, from whatever origin, each once. */
+  read: number;
+  classified: number;
+  skipped: number;
+  retryQueued: number;
+  deadLetters: number;
+  inFlight: number;
+  /** Read ahead and not admitted: goes back untouched. Not part of the sum. */
+  pending: number;
+  /** Part of `classified`: found answered in the journal of an earlier execution. */
+  recovered: number;
+  cacheHits: number;
+  studentAnswers: number;
+  /** Calls that were sent, repairs and retries included. */
+  modelCalls: number;
+  repairCalls: number;
+  /** Calls that may have been billed though no answer came (timeouts, resets after sending). */
+  uncertainCalls: number;
+  /** Calls answered by a model without a known price. */
+  unpricedCalls: number;
+  inputTokens: number;
+  cachedInputTokens: number;
+  outputTokens: number;
+  reasoningTokens: number;
+  /** USD; null when any answered call has no known price, never 0 for unknown. */
+  costUsd: number | null;
+  /** USD estimated for `uncertainCalls`; null when the price is unknown. */
+  uncertainUsd: number | null;
+  /** USD not spent thanks to cache and student. null when unknown. */
+  savedUsd: number | null;
+}
+
+/** Distinct items of the job by their present outcome, over all executions. */
+export interface JobTotals {
+  classified: number;
+  skipped: number;
+  retryQueued: number;
+  deadLetters: number;
+  modelCalls: number;
+  costUsd: number | null;
+  uncertainUsd: number | null;
+}
+
+export type ExecutionStatus = "completed" | "completed_with_failures" | "stopped" | "failed";
+
+/** Why an execution ended before everything was done. */
+export type StopReason =
+  | "signal"
+  | "stop-requested"
+  | "limit"
+  | "budget"
+  | "authentication"
+  | "billing"
+  | "config"
+  | "daily-quota"
+  | "run-breaker"
+  | "disk"
+  | "store"
+  | "fenced";
+
+export interface ExecutionEnd extends Counters {
+  executionId: string;
+  job: string;
+  status: ExecutionStatus;
+  stopReason: StopReason | null;
+  /** A sentence for people when `stopReason` is set. */
+  message: string | null;
+  durationMs: number;
+  itemsPerSecond: number;
+  /** Mean share of the slots that had a call in flight, 0..1. */
+  slotUtilization: number;
+  jobTotals: JobTotals;
+  /** Labels counted in this execution, by dimension (`category`, `sentiment`, `urgency`, `language`). */
+  labels: Record<string, Record<string, number>>;
+  skippedReasons: Record<string, number>;
+  deadLetterReasons: Record<string, number>;
+  /** Records of damaged local state that were set aside. */
+  damaged: number;
+  exitCode: number;
+}
+
+/**
+ * Every event, `noun:verb`. Payloads are plain JSON: ids, counts, ms, USD; never a customer's text, never a key.
+ * A listener that throws is logged and cannot stop an execution.
+ */
+export interface EventMap {
+  "execution:start": {
+    executionId: string;
+    job: string;
+    mode: string;
+    /** Unprocessed items found, capped by `--limit`; null when unknown. */
+    total: number | null;
+    store: string;
+    source: string;
+    target: string;
+    model: string;
+    taxonomyVersion: string;
+    promptVersion: string;
+    notes: readonly string[];
+  };
+  "execution:recover": {
+    executionId: string;
+    stored: number;
+    fromBatchFiles: number;
+    damaged: number;
+    uncertainCalls: number;
+  };
+  "batch:planned": { executionId: string; batchId: string; items: number };
+  "item:settled": {
+    executionId: string;
+    key: string;
+    outcome: "classified" | "skipped" | "retryQueued" | "deadLetter";
+    reason: string | null;
+    attempts: number;
+    latencyMs: number | null;
+    costUsd: number | null;
+  };
+  "call:failed": {
+    executionId: string;
+    endpoint: string;
+    failure: FailureClass;
+    message: string;
+    attempt: number;
+    nextInMs: number | null;
+  };
+  "endpoint:pause": { executionId: string; endpoint: string; reason: string; untilMs: number };
+  "endpoint:resume": { executionId: string; endpoint: string };
+  "sink:stored": { executionId: string; written: number; marked: number; changed: number; durationMs: number };
+  "checkpoint:saved": { executionId: string; settled: number; generation: number };
+  "execution:wait": { executionId: string; reason: string; untilMs: number; items: number };
+  "execution:drain": { executionId: string; inFlight: number; reason: StopReason };
+  "execution:end": ExecutionEnd;
+}
+
+export interface EndpointSnapshot {
+  name: string;
+  inFlight: number;
+  limit: number;
+  callsPerSecond: number;
+  p50Ms: number | null;
+  p95Ms: number | null;
+  /** Set while it rests: until when (epoch ms) and why. */
+  pausedUntilMs: number | null;
+  pauseReason: string | null;
+}
+
+/** Everything the panel shows, at one moment. The same numbers as events and `status`. */
+export interface RunSnapshot {
+  job: string;
+  executionId: string;
+  mode: string;
+  state: "starting" | "recovering" | "running" | "waiting" | "draining" | "ended";
+  startedAtMs: number;
+  nowMs: number;
+  store: string;
+  source: string;
+  target: string;
+  model: string;
+  taxonomyVersion: string;
+  promptVersion: string;
+  /** Items to settle in this execution; null when unknown. */
+  total: number | null;
+  counters: Counters;
+  /** Over the last 30 s. */
+  itemsPerSecond: number;
+  itemsPerSecondMean: number;
+  slots: { limit: number; busy: number; utilization: number };
+  endpoints: readonly EndpointSnapshot[];
+  /** Items between two attempts: how many, when the first wakes (epoch ms), why. */
+  backoff: { count: number; nextAtMs: number | null; reason: string | null };
+  retryQueues: readonly { queue: string; count: number; nextDueMs: number | null }[];
+  skippedReasons: Record<string, number>;
+  deadLetterReasons: Record<string, number>;
+  labels: Record<string, Record<string, number>>;
+  /** Grouped by message, newest last, at most 20. */
+  errors: readonly { message: string; failure: string; endpoint: string | null; count: number; lastMs: number }[];
+  /** What the whole execution waits for, if it does. */
+  waiting: { reason: string; untilMs: number | null; items: number } | null;
+  oldestInFlightMs: number | null;
+  /** When the oldest call is given up, in ms of age. */
+  attemptTimeoutMs: number;
+  budget: { usd: number; per: string; spentUsd: number } | null;
+}
+
+type Listener<T> = (payload: T) => void;
+
+/** A typed emitter; `emit` never throws. */
+export class Events {
+  readonly #listeners = new Map<keyof EventMap, Set<Listener<never>>>();
+  readonly #any = new Set<(name: keyof EventMap, payload: EventMap[keyof EventMap]) => void>();
+  #onError: (name: string, error: unknown) => void = () => {};
+
+  on<K extends keyof EventMap>(name: K, listener: Listener<EventMap[K]>): this {
+    const set = this.#listeners.get(name) ?? new Set();
+    set.add(listener as Listener<never>);
+    this.#listeners.set(name, set);
+    return this;
+  }
+
+  off<K extends keyof EventMap>(name: K, listener: Listener<EventMap[K]>): this {
+    this.#listeners.get(name)?.delete(listener as Listener<never>);
+    return this;
+  }
+
+  /** Every event, with its name. */
+  onAny(listener: (name: keyof EventMap, payload: EventMap[keyof EventMap]) => void): this {
+    this.#any.add(listener);
+    return this;
+  }
+
+  /** Where a listener's own errors go. */
+  onListenerError(handler: (name: string, error: unknown) => void): this {
+    this.#onError = handler;
+    return this;
+  }
+
+  /** True when somebody listens: lets a hot path skip building a payload. */
+  wants(name: keyof EventMap): boolean {
+    return this.#any.size > 0 || (this.#listeners.get(name)?.size ?? 0) > 0;
+  }
+
+  emit<K extends keyof EventMap>(name: K, payload: EventMap[K]): void {
+    for (const listener of this.#listeners.get(name) ?? [])
+      this.#safely(name, () => (listener as Listener<EventMap[K]>)(payload));
+    for (const listener of this.#any) this.#safely(name, () => listener(name, payload));
+  }
+
+  #safely(name: string, call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#onError(name, error);
+    }
+  }
+}

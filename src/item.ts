@@ -1,0 +1,41 @@
+import { createHash } from "node:crypto";
+import { EJSON } from "bson";
+
+/**
+ * Identity of an item everywhere: the canonical EJSON of its source `_id`. Unlike String(id) or plain JSON it keeps
+ * `1`, `"1"`, an ObjectId and its hex string apart, and round-trips every BSON type.
+ */
+export type ItemKey = string;
+
+/** One support query or conversation on its way through. */
+export interface Item {
+  readonly key: ItemKey;
+  /** What the model is shown: well-formed UTF-16, trimmed, never empty. */
+  readonly text: string;
+  /** SHA-256 of `text`, hex, first 32 digits. Tells whether the conversation changed since it was read. */
+  readonly contentHash: string;
+  /** True when a long conversation was cut to fit; its start and end were kept. */
+  readonly truncated: boolean;
+}
+
+/** A document of the source that has no text to classify, and why. */
+export interface Skipped {
+  readonly key: ItemKey;
+  readonly reason: SkipReason;
+}
+export type SkipReason = "no text" | "text is not a string";
+
+/** @returns the key of a document's `_id`; any BSON type */
+export function keyOf(id: unknown): ItemKey {
+  return typeof id === "string" ? JSON.stringify(id) : EJSON.stringify(id, { relaxed: false });
+}
+
+/** @returns the `_id` value that {@link keyOf} was given */
+export function idOf(key: ItemKey): unknown {
+  return key.startsWith('"') ? JSON.parse(key) : (EJSON.parse(`{"v":${key}}`, { relaxed: false }) as { v: unknown }).v;
+}
+
+/** @returns the content hash of a text, as in {@link Item.contentHash} */
+export function contentHashOf(text: string): string {
+  return createHash("sha256").update(text.toWellFormed()).digest("hex").slice(0, 32);
+}

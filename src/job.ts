@@ -1,0 +1,135 @@
+import { createHash } from "node:crypto";
+import type { Filter, MarkFields } from "./store.ts";
+import type { Taxonomy } from "./taxonomy.ts";
+
+export type Mode = "batch" | "continuous" | "scheduled";
+
+/** Which model answers. */
+export interface ModelSettings {
+  /** `openai`, `ollama`, `offline`, … the part of `--model` before the slash. */
+  readonly provider: string;
+  /** What the server calls it. Empty for `offline`. */
+  readonly name: string;
+  /** Of an OpenAI-compatible server, ending before `/chat/completions`; null for the provider's own. */
+  readonly baseUrl: string | null;
+  /** null when none is needed. Never printed. */
+  readonly apiKey: string | null;
+}
+
+/** USD per million tokens. Cached and cache-write tokens cost `input` when not given. */
+export interface Price {
+  readonly input: number;
+  readonly cachedInput?: number;
+  readonly cacheWrite?: number;
+  readonly output: number;
+}
+
+/** How text is found in a document. */
+export interface TextMapping {
+  /** A path (`ticket.body`), a list of paths joined by blank lines, or a template with `{path}`; null for the default fields. */
+  readonly text: string | readonly string[] | null;
+  /** Longest text sent, in UTF-16 units; longer ones are cut in the middle. @default 24_000 */
+  readonly maxChars: number;
+}
+
+/** How often, and how slowly, a failed call is tried again. */
+export interface RetryOptions {
+  /** Retries after the first attempt. Integer >= 0. @default 3 */
+  readonly retries: number;
+  /** Before the first retry, in ms; doubles after each failure, full jitter. @default 1_000 */
+  readonly baseDelayMs: number;
+  /** Ceiling of one delay, in ms. @default 60_000 */
+  readonly maxDelayMs: number;
+  /** Waits before each round of the retry queue, in ms. After the last round: dead letter. @default 1, 5 and 15 min */
+  readonly rounds: readonly number[];
+}
+
+export interface Deadlines {
+  /** To connect, in ms. @default 5_000 */
+  readonly connectMs: number;
+  /** One attempt from sending to the last byte, in ms. @default 60_000 */
+  readonly attemptMs: number;
+  /** One item over all attempts and pauses of its own, in ms. @default 600_000 */
+  readonly itemMs: number;
+  /** Longest time without any settled item before an alarm is raised, in ms. @default 120_000 */
+  readonly idleMs: number;
+  /** How long a drain waits for calls in flight, in ms. @default 60_000 */
+  readonly drainMs: number;
+  /** How long batch mode waits at its end for retry queues to come due, in ms. @default 600_000 */
+  readonly retryWaitMs: number;
+  /** How long the store may be away before the run stops, in ms. @default 600_000 */
+  readonly storeMs: number;
+}
+
+/** Everything one execution needs, resolved and checked. Made by `config/load.ts` from flags, environment and file. */
+export interface JobSettings {
+  readonly tenant: string;
+  readonly job: string;
+  readonly mode: Mode;
+  readonly batchSize: number;
+  readonly concurrent: number;
+  /** Between polls, in seconds. */
+  readonly intervalSeconds: number;
+  readonly batchDir: string;
+  /** Settled items between checkpoints. */
+  readonly checkpointInterval: number;
+  readonly recover: boolean;
+  readonly fresh: boolean;
+  readonly acceptChanges: boolean;
+  /** Wait for due retry queues at the end of batch mode. */
+  readonly wait: boolean;
+  readonly dryRun: boolean;
+  readonly schedule: string | null;
+  readonly timezone: string | null;
+  /** `mongodb://…` or a file path (`sqlite:…`). May hold credentials: never print it; use the store's `address`. */
+  readonly storeUri: string;
+  readonly db: string;
+  readonly sourceCollection: string;
+  readonly targetCollection: string;
+  readonly model: ModelSettings;
+  readonly taxonomy: Taxonomy;
+  readonly mapping: TextMapping;
+  readonly mark: MarkFields;
+  readonly filter: Filter | null;
+  /** Stop after this many items; null for all. */
+  readonly limit: number | null;
+  readonly budget: { readonly usd: number; readonly per: "run" | "day" | "month" | "job" } | null;
+  /** By model name; beats the built-in price list. */
+  readonly prices: Readonly<Record<string, Price>>;
+  readonly retry: RetryOptions;
+  readonly deadlines: Deadlines;
+  readonly maxOutputTokens: number;
+  /** Stop when at least this share of the last `window` settled items failed. @default 0.5 of 50 */
+  readonly runBreaker: { readonly share: number; readonly window: number };
+}
+
+/** What makes results comparable. A change is refused without `--accept-changes`. Values are hashes or names: safe to store. */
+export interface Fingerprint {
+  readonly taxonomy: string;
+  readonly prompt: string;
+  readonly model: string;
+  readonly mapping: string;
+  readonly mark: string;
+}
+
+/** @returns the names of the fields that differ */
+export function differingFields(a: Fingerprint, b: Fingerprint): (keyof Fingerprint)[] {
+  return (Object.keys(a) as (keyof Fingerprint)[]).filter((field) => a[field] !== b[field]);
+}
+
+/** @returns the first `length` hex digits of the SHA-256 of a text or of the JSON of a value */
+export function shortHash(value: unknown, length = 8): string {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return createHash("sha256").update(text).digest("hex").slice(0, length);
+}
+
+export function fingerprintOf(settings: JobSettings, promptVersion: string): Fingerprint {
+  const { model } = settings;
+  return {
+    taxonomy: settings.taxonomy.version,
+    prompt: promptVersion,
+    model: `${model.provider}/${model.name}${model.baseUrl ? ` at ${new URL(model.baseUrl).host}` : ""}`,
+    mapping: shortHash(settings.mapping),
+    mark: Object.values(settings.mark).join(","),
+  };
+}

@@ -1,0 +1,25 @@
+import type { Usage } from "./llm/provider.ts";
+import type { Classification } from "./taxonomy.ts";
+
+/** The document of the target collection. Its `_id` is the source's `_id` and is not part of this. */
+export interface ClassificationRecord extends Classification {
+  readonly job: string;
+  readonly decidedBy: "model" | "cache" | "student" | "offline" | "person";
+  readonly provider: string;
+  readonly model: string;
+  readonly endpoint: string;
+  readonly promptVersion: string;
+  readonly taxonomyVersion: string;
+  readonly contentHash: string;
+  /** Sum over all attempts, repairs included. */
+  readonly usage: Usage;
+  /** USD, sum over all attempts; null when the price is unknown. */
+  readonly costUsd: number | null;
+  /** Of the call that answered, in ms. */
+  readonly latencyMs: number;
+  readonly attempts: number;
+  readonly executionId: string;
+  /** Token of the owner that wrote it; a lower one never overwrites a higher one. */
+  readonly fence: number;
+  readonly classifiedAt: Date;
+}

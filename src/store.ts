@@ -1,0 +1,155 @@
+import type { ItemKey } from "./item.ts";
+import type { ClassificationRecord } from "./record.ts";
+
+/** A document of the source: any shape; `_id` of any BSON type. */
+export type SourceDocument = Readonly<Record<string, unknown>> & { readonly _id: unknown };
+
+/** Where reading goes on: opaque text made by the store that reads it. null is the start. */
+export type Cursor = string;
+
+/** Which fields carry the mark. Two jobs can share a source under different names. */
+export interface MarkFields {
+  /** @default "processed" */
+  readonly processed: string;
+  /** @default "processedAt" */
+  readonly processedAt: string;
+  /** @default "processedBy" */
+  readonly processedBy: string;
+}
+export const MARK_FIELDS: MarkFields = {
+  processed: "processed",
+  processedAt: "processedAt",
+  processedBy: "processedBy",
+};
+
+/** What one job reads, fixed when its source is opened. */
+export interface SourceOptions {
+  readonly collection: string;
+  readonly mark: MarkFields;
+  /** Which unprocessed documents, in the checked grammar of `filter.ts`; null for all. */
+  readonly filter: Filter | null;
+  /** Top-level fields that are needed (`_id` is always there); null for whole documents. */
+  readonly fields: readonly string[] | null;
+}
+/** A checked filter: MongoDB's form, restricted to the operators of `filter.ts`. */
+export type Filter = Readonly<Record<string, unknown>>;
+
+export interface Page {
+  readonly documents: readonly SourceDocument[];
+  /** Behind the last document of this page. */
+  readonly cursor: Cursor;
+  /** True when nothing lay behind the page when it was read. */
+  readonly last: boolean;
+}
+
+export interface MarkGroup {
+  readonly keys: readonly ItemKey[];
+  readonly at: Date;
+  readonly by: {
+    readonly job: string;
+    readonly executionId: string;
+    readonly outcome: "classified" | "skipped" | "deadLetter";
+  };
+}
+
+/** The side that is read and marked. */
+export interface Source {
+  /**
+   * Finds out what works before anything is spent: that the collection exists, the mark may be written, the index is
+   * there (built when allowed).
+   * @returns sentences to tell the user, e.g. that it works without an index and so slower
+   * @throws QuerymillError COLLECTION_MISSING (with the nearest names), SOURCE_NOT_MARKABLE
+   */
+  prepare(): Promise<readonly string[]>;
+  /** @returns how many are unprocessed, or null when counting would take longer than `maxMs` */
+  countUnprocessed(maxMs: number): Promise<number | null>;
+  /** A page of unprocessed documents in a stable total order, each once, behind `after`. Missing, null and `false` marks all count as unprocessed. */
+  readUnprocessed(after: Cursor | null, limit: number): Promise<Page>;
+  /** The documents with these keys that still exist, in any order, marked or not. */
+  readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]>;
+  /** Marks settled items. Doing it twice changes nothing. Keys that no longer exist are ignored. */
+  mark(groups: readonly MarkGroup[]): Promise<void>;
+  /** Takes the marks away, so that the items are read again. */
+  unmark(keys: readonly ItemKey[]): Promise<void>;
+}
+
+/** What became of one guarded write. */
+export type WriteResult =
+  | { readonly key: ItemKey; readonly status: "written" }
+  /** A person decided it: our record went to its `modelSuggestion`. */
+  | { readonly key: ItemKey; readonly status: "kept-person" }
+  /** A higher fence is there: we are no longer the owner and must stop. */
+  | { readonly key: ItemKey; readonly status: "fenced" }
+  /** The store refuses this one document for good (too large, validator). */
+  | { readonly key: ItemKey; readonly status: "refused"; readonly message: string };
+
+export interface RecordToWrite {
+  readonly key: ItemKey;
+  readonly record: ClassificationRecord;
+}
+
+/** What is known of an item that the target already has. */
+export interface Settled {
+  readonly key: ItemKey;
+  readonly contentHash: string | null;
+  readonly taxonomyVersion: string | null;
+  readonly promptVersion: string | null;
+  readonly model: string | null;
+  readonly decidedBy: string | null;
+}
+
+/** The side that is written. */
+export interface Target {
+  /** Guarded upsert of each record by its key (`$set` of our fields only). Resending is harmless. @returns one result per record, in order */
+  write(records: readonly RecordToWrite[]): Promise<readonly WriteResult[]>;
+  findSettled(keys: readonly ItemKey[]): Promise<readonly Settled[]>;
+  /** Whole records by key, with `_id`. */
+  readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]>;
+  /** Records in key order for export, page by page. */
+  readAll(after: Cursor | null, limit: number): Promise<Page>;
+  count(): Promise<number>;
+}
+
+/** Who may write a target. One document per target; the token grows with every takeover. */
+export interface LeaseHolder {
+  readonly job: string;
+  /** Identity of the local state folder: a new process on the same folder, which holds its lock, takes over at once. */
+  readonly ownerId: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly executionId: string;
+}
+export type LeaseResult =
+  | { readonly status: "held"; readonly fence: number }
+  /** Another job writes this target. */
+  | { readonly status: "other-job"; readonly holder: LeaseHolder }
+  /** Another process holds this job; `expiresInMs` by the store's clock. */
+  | { readonly status: "busy"; readonly holder: LeaseHolder; readonly expiresInMs: number };
+
+export interface Lease {
+  /** Takes the lease of `target` by the store's own clock, if it is free, expired, or held by the same `ownerId`. */
+  acquire(target: string, holder: LeaseHolder, ttlMs: number): Promise<LeaseResult>;
+  /** @returns false when it is no longer ours: stop at once */
+  renew(target: string, ownerId: string, fence: number, ttlMs: number): Promise<boolean>;
+  /** Lets it go; the token stays, so that the next holder's is higher. */
+  release(target: string, ownerId: string, fence: number): Promise<void>;
+  /** Forgets that the target belongs to a job. */
+  forget(target: string): Promise<void>;
+}
+
+/** A connection to one database. Adapters: `stores/mongodb.ts`, `stores/sqlite.ts`. */
+export interface Store {
+  readonly kind: "mongodb" | "sqlite";
+  /** Printable, never with credentials: `mongodb://host/db` or the file's path. */
+  readonly address: string;
+  /** `mongodb 8.0 replica set`, `sqlite 3.53`, … for `doctor` and logs. */
+  readonly description: string;
+  readonly lease: Lease;
+  source(options: SourceOptions): Source;
+  target(collection: string): Target;
+  /** Inserts documents as they are (demo, import); an existing `_id` is replaced. Creates the collection. */
+  insert(collection: string, documents: readonly SourceDocument[]): Promise<void>;
+  /** Removes a collection. */
+  drop(collection: string): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,61 @@
+/** One label of a dimension. */
+export interface Label {
+  /** Lower-case letters, digits, `_`. What is stored. */
+  readonly id: string;
+  readonly description: string;
+  /** Other spellings a model may answer; taken for the label without asking again. */
+  readonly aliases: readonly string[];
+  /** Texts that deserve this label: shown to the model, learned by the offline classifier. */
+  readonly examples: readonly string[];
+  /** For labels of `subcategory`: the `category` label it belongs to. */
+  readonly parent?: string;
+}
+
+/** One question asked of every item. `category`, `subcategory`, `sentiment`, `urgency` have fields of their own in the record; others go to `labels`. */
+export interface Dimension {
+  readonly id: string;
+  readonly description: string;
+  /** `one` label or `many` (a list without repeats). */
+  readonly choose: "one" | "many";
+  /** A required dimension without a valid answer makes the item a dead letter; an optional one becomes null with a reason. */
+  readonly required: boolean;
+  readonly labels: readonly Label[];
+}
+
+/** What is asked. Versioned by content: equal content, equal version. */
+export interface Taxonomy {
+  readonly name: string;
+  /** `t-` and 8 hex digits of the SHA-256 of the content. */
+  readonly version: string;
+  readonly dimensions: readonly Dimension[];
+  /** Ask for a one-sentence summary. @default true */
+  readonly summary: boolean;
+  /** Ask for up to 3 alternative categories. @default true */
+  readonly alternatives: boolean;
+}
+
+/** The part of a record that comes from who decided (model, offline classifier, …). */
+export interface Classification {
+  readonly category: string | null;
+  readonly subcategory: string | null;
+  readonly sentiment: string | null;
+  readonly urgency: string | null;
+  /** BCP-47, or `und` when it cannot be told. */
+  readonly language: string;
+  readonly summary: string | null;
+  /** Own dimensions by id: a label, a list (choose: many), or null (optional and invalid). */
+  readonly labels: Readonly<Record<string, string | readonly string[] | null>>;
+  /** At most 3 other categories with their probability, most likely first. */
+  readonly alternatives: readonly { readonly label: string; readonly p: number }[];
+  /** 0..1 per dimension; null where none was given. */
+  readonly confidence: Readonly<Record<string, number | null>>;
+  readonly confidenceKind: "self-rated" | "calibrated" | "offline";
+  readonly needsReview: boolean;
+  /** Short fixed reasons such as `low-confidence`, `label-repaired`, `text-truncated`, `urgency-invalid`. */
+  readonly reviewReasons: readonly string[];
+}
+
+/** Categories, sentiments… in taxonomy order, for looking a dimension up. */
+export function dimensionOf(taxonomy: Taxonomy, id: string): Dimension | undefined {
+  return taxonomy.dimensions.find((dimension) => dimension.id === id);
+}
