@@ -1,0 +1,207 @@
+import { globSync, readFileSync } from "node:fs";
+import { join, posix } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const SRC = join(import.meta.dirname, "..", "src");
+
+/** Longest source file, in lines. Data is exempt: it is read as a list, not as code. */
+const MAX_LINES = 350;
+const DATA = ["default-taxonomy.ts", "cli/demo-queries.ts", "cli/demo-conversations.ts"];
+
+const NOUNS = [
+  "item.ts",
+  "errors.ts",
+  "events.ts",
+  "taxonomy.ts",
+  "job.ts",
+  "record.ts",
+  "outcome.ts",
+  "filter.ts",
+  "default-taxonomy.ts",
+];
+const PORTS = ["store.ts", "llm/provider.ts"];
+/** Calculations on values: they get clock, randomness and bytes as arguments. */
+const PURE = [
+  ...NOUNS,
+  ...PORTS,
+  "stores/mapping.ts",
+  "llm/prompt.ts",
+  "llm/answer.ts",
+  "llm/http-failure.ts",
+  "llm/linear-classifier.ts",
+  "cli/panel.ts",
+  "cli/format.ts",
+];
+const MODEL_ADAPTERS = ["llm/openai-compatible.ts", "llm/offline.ts"];
+const WIRING = "jobs/wiring.ts";
+
+interface Imports {
+  /** Files of src that are imported, types and `import()` included. */
+  readonly files: readonly string[];
+  /** Packages and `node:` modules. */
+  readonly packages: readonly string[];
+  readonly reExports: boolean;
+  readonly lines: number;
+  readonly code: string;
+}
+
+const tree: ReadonlyMap<string, Imports> = new Map(
+  globSync("**/*.ts", { cwd: SRC })
+    .map((file) => file.replaceAll("\\", "/"))
+    .sort()
+    .map((file) => [file, readImports(file, readFileSync(join(SRC, file), "utf8"))]),
+);
+
+describe("the source tree", () => {
+  it("is read: imports, type imports, side effects, import() and re-exports are found, comments are not", () => {
+    const seen = readImports(
+      "llm/a.ts",
+      [
+        'import { b } from "./b.ts";',
+        "import type {\n  C,\n} from '../c.ts';",
+        'import "../d.ts";',
+        'export { e } from "./e.ts";',
+        'const f = await import("../f.ts");',
+        'import { readFile } from "node:fs/promises";',
+        '// import { g } from "./g.ts";',
+        '/* export * from "./h.ts"; */',
+        'const text = "nothing is imported from here";',
+      ].join("\n"),
+    );
+    expect(seen.files).toEqual(["c.ts", "d.ts", "f.ts", "llm/b.ts", "llm/e.ts"]);
+    expect(seen.packages).toEqual(["node:fs/promises"]);
+    expect(seen.reExports).toBe(true);
+    expect(readImports("a.ts", 'export const a = "x";\nconst b = Array.from("y");').reExports).toBe(false);
+    expect(tree.size).toBeGreaterThan(10);
+  });
+
+  it("imports only files that exist, named with their ending", () => {
+    expect(edges((_from, to) => !tree.has(to))).toEqual([]);
+  });
+
+  it("has no import cycle", () => {
+    expect(findCycles()).toEqual([]);
+  });
+
+  it("re-exports only in src/index.ts", () => {
+    expect(files((file, { reExports }) => reExports && file !== "index.ts")).toEqual([]);
+  });
+
+  it("gives every file the name of its one concept", () => {
+    expect(files((file) => /(^|\/)(utils?|helpers?|common|types|misc|shared)\.ts$/.test(file))).toEqual([]);
+    expect(files((file) => !/^([a-z0-9-]+\/)*[a-z0-9-]+\.ts$/.test(file))).toEqual([]);
+  });
+
+  it(`keeps every file but data within ${MAX_LINES} lines`, () => {
+    expect(files((file, { lines }) => lines > MAX_LINES && !DATA.includes(file))).toEqual([]);
+  });
+});
+
+describe("who may import whom", () => {
+  it("lets nouns import nouns only", () => {
+    expect(edges((from, to) => NOUNS.includes(from) && !NOUNS.includes(to))).toEqual([]);
+  });
+
+  it("lets ports import nouns and ports only", () => {
+    expect(edges((from, to) => PORTS.includes(from) && !NOUNS.includes(to) && !PORTS.includes(to))).toEqual([]);
+  });
+
+  it("keeps files, network, timers, clock and randomness out of pure calculations", () => {
+    const allowed = ["node:crypto", "node:util"];
+    const impure =
+      /\b(?:Date\.now|performance\.now|Math\.random|process\.\w)|\b(?:new Date\(\)|setTimeout\(|setInterval\(|fetch\()/;
+    expect(
+      files((file, { packages, code }) => {
+        const opens = packages.some((name) => name.startsWith("node:") && !allowed.includes(name));
+        return PURE.includes(file) && (opens || impure.test(code));
+      }),
+    ).toEqual([]);
+  });
+
+  it("keeps adapters of different kinds from knowing each other", () => {
+    expect(
+      edges((from, to) => {
+        const [own, other] = [adapterKind(from), adapterKind(to)];
+        return own !== null && other !== null && own !== other;
+      }),
+    ).toEqual([]);
+  });
+
+  it("names the adapters of stores and models in jobs/wiring.ts only", () => {
+    const hidden = (file: string) => adapterKind(file) === "stores" || MODEL_ADAPTERS.includes(file);
+    expect(edges((from, to) => hidden(to) && !hidden(from) && from !== WIRING && from !== "index.ts")).toEqual([]);
+  });
+
+  it("keeps traffic away from stores and local state", () => {
+    expect(edges((from, to) => inFolder(from, "traffic") && (inFolder(to, "stores") || inFolder(to, "state")))).toEqual(
+      [],
+    );
+  });
+
+  it("keeps the command line away from stores", () => {
+    expect(edges((from, to) => inFolder(from, "cli") && inFolder(to, "stores"))).toEqual([]);
+  });
+
+  it("lets nobody import the command line but src/bin.ts", () => {
+    expect(edges((from, to) => inFolder(to, "cli") && !inFolder(from, "cli") && from !== "bin.ts")).toEqual([]);
+  });
+
+  it("lets nobody import the entry points", () => {
+    expect(edges((_from, to) => to === "index.ts" || to === "bin.ts")).toEqual([]);
+  });
+});
+
+/** @returns the kind of outside thing a file talks to; null for files that are no adapter */
+function adapterKind(file: string): string | null {
+  if (PURE.includes(file)) return null;
+  if (MODEL_ADAPTERS.includes(file)) return "models";
+  return ["stores", "observe", "state"].find((folder) => inFolder(file, folder)) ?? null;
+}
+
+function inFolder(file: string, folder: string): boolean {
+  return file.startsWith(`${folder}/`);
+}
+
+function files(breaks: (file: string, imports: Imports) => boolean): string[] {
+  return [...tree].filter(([file, imports]) => breaks(file, imports)).map(([file]) => `src/${file}`);
+}
+
+function edges(breaks: (from: string, to: string) => boolean): string[] {
+  return [...tree].flatMap(([from, imports]) =>
+    imports.files.filter((to) => breaks(from, to)).map((to) => `src/${from} imports src/${to}`),
+  );
+}
+
+function readImports(file: string, source: string): Imports {
+  const code = source.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "");
+  const named = /^\s*(?:import|export)\b[^;'"`=()]*?\bfrom\s*["']([^"']+)["']/gm;
+  const bare = /^\s*import\s*["']([^"']+)["']/gm;
+  const lazy = /\bimport\(\s*["']([^"']+)["']\s*\)/g;
+  const specifiers = [named, bare, lazy].flatMap((form) => [...code.matchAll(form)].map((match) => match[1] as string));
+  const relative = specifiers.filter((specifier) => specifier.startsWith("."));
+  return {
+    files: [...new Set(relative.map((specifier) => posix.join(posix.dirname(file), specifier)))].sort(),
+    packages: [...new Set(specifiers.filter((specifier) => !specifier.startsWith(".")))].sort(),
+    reExports: /^\s*export\b[^;'"`=()]*?\bfrom\s*["']/m.test(code),
+    lines: source.split("\n").length - 1,
+    code,
+  };
+}
+
+/** @returns each cycle once, as `a -> b -> a` */
+function findCycles(): string[] {
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) {
+      cycles.push([...path.slice(at), file].join(" -> "));
+      return;
+    }
+    if (done.has(file)) return;
+    for (const next of tree.get(file)?.files ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of tree.keys()) visit(file, []);
+  return cycles;
+}
