@@ -25,14 +25,19 @@ const PURE = [
   ...NOUNS,
   ...PORTS,
   "stores/mapping.ts",
+  "stores/plain-text.ts",
+  "stores/transcript.ts",
   "llm/prompt.ts",
   "llm/answer.ts",
+  "llm/json-object.ts",
+  "llm/label-lookup.ts",
   "llm/http-failure.ts",
+  "llm/rate-headers.ts",
   "llm/linear-classifier.ts",
   "cli/panel.ts",
   "cli/format.ts",
 ];
-const MODEL_ADAPTERS = ["llm/openai-compatible.ts", "llm/offline.ts"];
+const MODEL_ADAPTERS = ["llm/openai-compatible.ts", "llm/http-exchange.ts", "llm/offline.ts"];
 const WIRING = "jobs/wiring.ts";
 
 interface Imports {
@@ -195,7 +200,7 @@ function findCycles(): string[] {
   const visit = (file: string, path: readonly string[]): void => {
     const at = path.indexOf(file);
     if (at >= 0) {
-      cycles.push([...path.slice(at), file].join(" -> "));
+      cycles.push([...path.slice(at), file].map((name) => `src/${name}`).join(" -> "));
       return;
     }
     if (done.has(file)) return;
