@@ -83,12 +83,12 @@ function exists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Bytes of a package without the packages nested in it, which are counted as themselves. */
+/** Bytes that a package takes on this disk, without the packages nested in it, which are counted as themselves. */
 function bytesOf(folder: string): number {
   let bytes = 0;
   for (const file of globSync("**/*", { cwd: folder, exclude: (path) => path.endsWith("node_modules") })) {
     const stats = statSync(join(folder, file), { throwIfNoEntry: false });
-    if (stats?.isFile()) bytes += stats.size;
+    if (stats?.isFile()) bytes += Math.max(stats.size, stats.blocks * 512);
   }
   return bytes;
 }

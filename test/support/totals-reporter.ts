@@ -8,24 +8,33 @@ const BUDGETS_MS: Readonly<Record<string, number>> = {
   "test/package.test.ts": 120_000,
 };
 
+interface Totals {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
 /** Prints the seconds of each test file against its budget and, as the last line of all, the totals. */
 export default class TotalsReporter implements Reporter {
-  #lines: readonly string[] = [];
+  #times: readonly string[] = [];
+  #totals: Totals | null = null;
 
   onInit(): void {
     // The last line must stay the last: other reporters and the teardown of services print after the run's end.
-    process.once("exit", () => {
-      if (this.#lines.length > 0) writeSync(1, `${this.#lines.join("\n")}\n`);
+    process.once("exit", (code) => {
+      if (this.#totals === null && code === 0) return;
+      const totals = this.#totals ?? { passed: 0, failed: 0, skipped: 0 };
+      // A run that failed outside any test (services that did not start or stop) must not read as if all were well.
+      const failed = code === 0 ? totals.failed : Math.max(1, totals.failed);
+      const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : "";
+      const lines = ["", ...this.#times, `${totals.passed} passed, ${failed} failed${skipped}`];
+      writeSync(1, `${lines.join("\n")}\n`);
     });
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
-    this.#lines = [
-      "",
-      "Seconds per test file (budget)",
-      ...modules.map(timeLine).sort(),
-      totalsLine(modules, unhandledErrors),
-    ];
+    this.#times = ["Seconds per test file (budget)", ...modules.map(timeLine).sort()];
+    this.#totals = countTests(modules, unhandledErrors);
   }
 }
 
@@ -35,27 +44,19 @@ function timeLine(module: TestModule): string {
   const tookMs = collectDuration + setupDuration + duration;
   const budgetMs = BUDGETS_MS[file] ?? BUDGET_MS;
   const verdict = tookMs > budgetMs ? "  over its budget" : "";
-  return `  ${file.padEnd(44)} ${seconds(tookMs).padStart(7)}  (${budgetMs / 1000})${verdict}`;
-}
-
-function seconds(ms: number): string {
-  return (ms / 1000).toFixed(1);
+  return `  ${file.padEnd(44)} ${(tookMs / 1000).toFixed(1).padStart(7)}  (${budgetMs / 1000})${verdict}`;
 }
 
 /** Whatever makes the run fail counts as failed: a test, a file or a suite that could not be set up, a stray error. */
-function totalsLine(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): string {
-  let passed = 0;
-  let skipped = 0;
-  let failed = unhandledErrors.length;
+function countTests(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): Totals {
+  const totals: Totals = { passed: 0, failed: unhandledErrors.length, skipped: 0 };
   for (const module of modules) {
-    if (module.errors().length > 0) failed += 1;
-    for (const suite of module.children.allSuites()) if (suite.errors().length > 0) failed += 1;
+    if (module.errors().length > 0) totals.failed += 1;
+    for (const suite of module.children.allSuites()) if (suite.errors().length > 0) totals.failed += 1;
     for (const test of module.children.allTests()) {
       const { state } = test.result();
-      if (state === "passed") passed += 1;
-      else if (state === "failed") failed += 1;
-      else skipped += 1;
+      totals[state === "passed" || state === "failed" ? state : "skipped"] += 1;
     }
   }
-  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+  return totals;
 }
