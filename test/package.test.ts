@@ -1,4 +1,4 @@
-import { type ExecFileSyncOptions, execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -25,10 +25,8 @@ beforeAll(() => {
     }
   }
   symlinkSync(join(REPO, "node_modules"), join(tree, "node_modules"));
-  npm(["pack", "--pack-destination", folder], { cwd: tree });
-  npm(["install", "--global", "--prefix", join(folder, "prefix"), join(folder, `querymill-${version}.tgz`)], {
-    cwd: folder,
-  });
+  npm(["pack", "--pack-destination", folder], tree);
+  npm(["install", "--global", "--prefix", join(folder, "prefix"), join(folder, `querymill-${version}.tgz`)], folder);
   querymill = join(folder, "prefix", "bin", "querymill");
   installed = join(folder, "prefix", "lib", "node_modules", "querymill");
 }, 180_000);
@@ -100,11 +98,13 @@ function findOldNode(): { path: string; version: string } | null {
 }
 
 /** npm as in a terminal of its own: without the settings that an outer `npm test` hands down. */
-function npm(args: readonly string[], options: ExecFileSyncOptions): void {
+function npm(args: readonly string[], cwd: string): void {
   const outside = Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith("npm_"));
-  execFileSync("npm", ["--loglevel=error", "--no-audit", "--no-fund", ...args], {
-    ...options,
-    env: { ...Object.fromEntries(outside), PATH },
-    stdio: ["ignore", "ignore", "pipe"],
+  const env = { ...Object.fromEntries(outside), PATH };
+  const run = spawnSync("npm", ["--loglevel=error", "--no-audit", "--no-fund", ...args], {
+    cwd,
+    env,
+    encoding: "utf8",
   });
+  if (run.status !== 0) throw new Error(`npm ${args[0]} ended with ${run.status}:\n${run.stdout}${run.stderr}`);
 }
