@@ -64,16 +64,16 @@ describe("the source tree", () => {
       [
         'import { b } from "./b.ts";',
         "import type {\n  C,\n} from '../c.ts';",
-        'import "../d.ts";',
+        'import "../d.ts"; import "../g.ts";',
         'export { e } from "./e.ts";',
         'const f = await import("../f.ts");',
         'import { readFile } from "node:fs/promises";',
-        '// import { g } from "./g.ts";',
+        '// import { h } from "./h.ts";',
         '/* export * from "./h.ts"; */',
         'const text = "nothing is imported from here";',
       ].join("\n"),
     );
-    expect(seen.files).toEqual(["c.ts", "d.ts", "f.ts", "llm/b.ts", "llm/e.ts"]);
+    expect(seen.files).toEqual(["c.ts", "d.ts", "f.ts", "g.ts", "llm/b.ts", "llm/e.ts"]);
     expect(seen.packages).toEqual(["node:fs/promises"]);
     expect(seen.reExports).toBe(true);
     expect(readImports("a.ts", 'export const a = "x";\nconst b = Array.from("y");').reExports).toBe(false);
@@ -179,15 +179,15 @@ function edges(breaks: (from: string, to: string) => boolean): string[] {
 
 function readImports(file: string, source: string): Imports {
   const code = source.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "");
-  const named = /^\s*(?:import|export)\b[^;'"`=()]*?\bfrom\s*["']([^"']+)["']/gm;
-  const bare = /^\s*import\s*["']([^"']+)["']/gm;
+  const named = /(?:^|;)\s*(?:import|export)\b[^;'"`=()]*?\bfrom\s*["']([^"']+)["']/gm;
+  const bare = /(?:^|;)\s*import\s*["']([^"']+)["']/gm;
   const lazy = /\bimport\(\s*["']([^"']+)["']\s*\)/g;
   const specifiers = [named, bare, lazy].flatMap((form) => [...code.matchAll(form)].map((match) => match[1] as string));
   const relative = specifiers.filter((specifier) => specifier.startsWith("."));
   return {
     files: [...new Set(relative.map((specifier) => posix.join(posix.dirname(file), specifier)))].sort(),
     packages: [...new Set(specifiers.filter((specifier) => !specifier.startsWith(".")))].sort(),
-    reExports: /^\s*export\b[^;'"`=()]*?\bfrom\s*["']/m.test(code),
+    reExports: /(?:^|;)\s*export\b[^;'"`=()]*?\bfrom\s*["']/m.test(code),
     lines: source.split("\n").length - 1,
     code,
   };
