@@ -1,0 +1,54 @@
+import type { Collection, Document } from "mongodb";
+import { type ItemKey, idOf, keyOf } from "../item.ts";
+import type { SourceDocument } from "../store.ts";
+
+/** An ordered part of a collection, walked along an index. */
+export interface Range {
+  readonly filter: Document;
+  /** Name of the index. */
+  readonly index: string;
+  /** The index's key of a document with this `_id`. */
+  keyAt(id: unknown): Document;
+  readonly sort: Readonly<Record<string, 1>>;
+  /** Top-level fields to read; all when missing. */
+  readonly fields?: readonly string[] | null;
+}
+
+/**
+ * Reads on along the index behind one `_id`. A comparison such as `{_id: {$gt: last}}` would silently leave out ids of
+ * other types; `min` follows the index over all of them. It is inclusive, so the equal one is dropped if still there.
+ * One reply of the server at most (16 MB): there may be fewer than `limit` documents although more follow.
+ */
+export async function readRange(
+  collection: Collection<Document>,
+  range: Range,
+  after: ItemKey | null,
+  limit: number,
+): Promise<{ documents: SourceDocument[]; more: boolean }> {
+  const wanted = limit + 1 + (after === null ? 0 : 1);
+  const cursor = collection.find(range.filter, {
+    hint: range.index,
+    sort: { ...range.sort },
+    limit: wanted,
+    batchSize: wanted,
+    ...(after === null ? {} : { min: range.keyAt(idOf(after)) }),
+    ...(range.fields ? { projection: projectionOf(range.fields) } : {}),
+  });
+  try {
+    const documents: SourceDocument[] = [];
+    while (documents.length === 0) {
+      const next = await cursor.next();
+      if (next === null) break;
+      const reply = [next, ...cursor.readBufferedDocuments()] as SourceDocument[];
+      documents.push(...reply.filter((document, at) => at > 0 || keyOf(document._id) !== after));
+    }
+    const unread = cursor.id !== undefined && !cursor.id.isZero();
+    return { documents: documents.slice(0, limit), more: unread || documents.length > limit };
+  } finally {
+    await cursor.close();
+  }
+}
+
+function projectionOf(fields: readonly string[]): Document {
+  return { _id: 1, ...Object.fromEntries(fields.map((field) => [field, 1])) };
+}

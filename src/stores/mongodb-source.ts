@@ -1,0 +1,236 @@
+import { type Collection, type Db, type Document, ObjectId } from "mongodb";
+import { QuerymillError } from "../errors.ts";
+import { type ItemKey, idOf, keyOf } from "../item.ts";
+import type { Cursor, MarkGroup, Page, Source, SourceDocument, SourceOptions } from "../store.ts";
+import { collectionMissing, nearestNames } from "./missing-collection.ts";
+import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
+import { type Range, readRange } from "./mongodb-page.ts";
+
+/**
+ * The unprocessed documents are walked in ranges: those without a mark (missing or null) and those marked `false`,
+ * each along a partial index of its own, so that finished documents cost nothing. Without these indexes: all in one
+ * range along `_id`.
+ */
+type RangeName = "unmarked" | "false" | "all";
+interface Position {
+  readonly range: RangeName;
+  /** Of the last document read; null at the range's start. */
+  readonly last: ItemKey | null;
+}
+
+const markAtOnce = 1_000;
+const onView = 166;
+const timedOut = new Set([50, 202]);
+
+export class MongoSource implements Source {
+  readonly #db: Db;
+  readonly #collection: Collection<Document>;
+  readonly #options: SourceOptions;
+  readonly #guarded: StoreErrors;
+  /** Names of the indexes by range; null until looked up. */
+  #indexes: Partial<Record<RangeName, string>> | null = null;
+
+  constructor(db: Db, options: SourceOptions, guarded: StoreErrors) {
+    this.#db = db;
+    this.#collection = db.collection(options.collection);
+    this.#options = options;
+    this.#guarded = guarded;
+  }
+
+  async prepare(): Promise<readonly string[]> {
+    return await this.#guarded(async () => {
+      await this.#checkExists();
+      await this.#checkMarkable();
+      return await this.#buildIndexes();
+    });
+  }
+
+  async countUnprocessed(maxMs: number): Promise<number | null> {
+    return await this.#guarded(async () => {
+      const deadline = performance.now() + maxMs;
+      let total = 0;
+      for (const name of await this.#rangeNames()) {
+        const { filter, index } = await this.#range(name);
+        const maxTimeMS = Math.max(1, Math.round(deadline - performance.now()));
+        try {
+          total += await this.#collection.countDocuments(filter, { hint: index, maxTimeMS });
+        } catch (error) {
+          if (timedOut.has(Number((error as { code?: unknown }).code))) return null;
+          throw error;
+        }
+      }
+      return total;
+    });
+  }
+
+  async readUnprocessed(after: Cursor | null, limit: number): Promise<Page> {
+    return await this.#guarded(async () => {
+      const names = await this.#rangeNames();
+      let position: Position = after === null ? { range: names[0]!, last: null } : (JSON.parse(after) as Position);
+      const documents: SourceDocument[] = [];
+      for (const name of position.range === "all" ? ["all" as const] : followingRanges(position.range)) {
+        if (position.range !== name) position = { range: name, last: null };
+        const room = limit - documents.length;
+        const page = await readRange(this.#collection, await this.#range(name), position.last, room);
+        documents.push(...page.documents);
+        const last = page.documents.at(-1);
+        if (last) position = { range: name, last: keyOf(last._id) };
+        if (page.more) return { documents, cursor: JSON.stringify(position), last: false };
+      }
+      return { documents, cursor: JSON.stringify(position), last: true };
+    });
+  }
+
+  async readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
+    const { fields } = this.#options;
+    const projection = fields ? { _id: 1, ...Object.fromEntries(fields.map((field) => [field, 1])) } : null;
+    const found = await this.#guarded(() =>
+      this.#collection.find({ _id: { $in: keys.map(idOf) as never[] } }, projection ? { projection } : {}).toArray(),
+    );
+    return found as SourceDocument[];
+  }
+
+  async mark(groups: readonly MarkGroup[]): Promise<void> {
+    const { processed, processedAt, processedBy } = this.#options.mark;
+    for (const { keys, at, by } of groups)
+      await this.#update(keys, { $set: { [processed]: true, [processedAt]: at, [processedBy]: { ...by } } });
+  }
+
+  async unmark(keys: readonly ItemKey[]): Promise<void> {
+    const { processed, processedAt, processedBy } = this.#options.mark;
+    await this.#update(keys, { $unset: { [processed]: "", [processedAt]: "", [processedBy]: "" } });
+  }
+
+  async #update(keys: readonly ItemKey[], change: Document): Promise<void> {
+    await this.#guarded(async () => {
+      for (let at = 0; at < keys.length; at += markAtOnce) {
+        const ids = keys.slice(at, at + markAtOnce).map(idOf) as never[];
+        await this.#collection.updateMany({ _id: { $in: ids } }, change);
+      }
+    });
+  }
+
+  async #checkExists(): Promise<void> {
+    const wanted = this.#options.collection;
+    const all = await this.#db.listCollections({}, { nameOnly: true, authorizedCollections: true }).toArray();
+    const found = all.find(({ name }) => name === wanted);
+    if (found?.type === "view") throw notMarkable(wanted, "it is a view, which cannot be written");
+    if (found) return;
+    const names = all.map(({ name }) => name).filter((name) => !/^(system\.|querymill_leases$)/.test(name));
+    const nearest = await Promise.all(
+      nearestNames(wanted, names).map(async (name) => ({
+        name,
+        documents: await this.#db
+          .collection(name)
+          .estimatedDocumentCount()
+          .catch(() => null),
+      })),
+    );
+    throw collectionMissing(wanted, this.#db.databaseName, nearest);
+  }
+
+  /** Tries the update that marks on a document that cannot exist: the server checks the right before it looks. */
+  async #checkMarkable(): Promise<void> {
+    const { processed } = this.#options.mark;
+    try {
+      await this.#collection.updateOne({ _id: new ObjectId() }, { $set: { [processed]: true } });
+    } catch (error) {
+      if (isRefused(error))
+        throw notMarkable(this.#options.collection, "the user of the store's URI has no update right");
+      if ((error as { code?: unknown }).code === onView) throw notMarkable(this.#options.collection, "it is a view");
+      throw error;
+    }
+  }
+
+  async #buildIndexes(): Promise<string[]> {
+    const before = await this.#findIndexes();
+    if (before.unmarked && before.false) return [];
+    const { collection } = this.#options;
+    try {
+      await this.#collection.createIndexes(this.#indexSpecs().map(({ name, ...spec }) => ({ name, ...spec })));
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      return [
+        `${collection} has no index on its unprocessed documents and the user may not build one: reading is slower the more documents are done.`,
+      ];
+    }
+    const after = await this.#findIndexes();
+    return [
+      `Built the indexes ${after.unmarked} and ${after.false} on ${collection}, so that finished documents cost nothing.`,
+    ];
+  }
+
+  #indexSpecs() {
+    const { processed } = this.#options.mark;
+    return [
+      {
+        name: `querymill_unmarked_${processed}`,
+        key: { [processed]: 1, _id: 1 },
+        partialFilterExpression: { [processed]: null },
+      },
+      // Other key order: older servers refuse two indexes on the same key.
+      {
+        name: `querymill_false_${processed}`,
+        key: { _id: 1, [processed]: 1 },
+        partialFilterExpression: { [processed]: false },
+      },
+    ] as const;
+  }
+
+  /** Finds our indexes under any name; both are needed to walk the ranges. */
+  async #findIndexes(): Promise<Partial<Record<RangeName, string>>> {
+    const existing = await this.#collection
+      .listIndexes()
+      .toArray()
+      .catch((error: unknown) => {
+        // NamespaceNotFound: nothing is there yet. Not allowed to look: as if there were none.
+        if ((error as { code?: unknown }).code === 26 || isRefused(error)) return [];
+        throw error;
+      });
+    const [unmarked, marked] = this.#indexSpecs().map(
+      (spec) =>
+        existing.find(
+          (index) =>
+            !index.hidden &&
+            JSON.stringify(index.key) === JSON.stringify(spec.key) &&
+            JSON.stringify(index.partialFilterExpression) === JSON.stringify(spec.partialFilterExpression),
+        )?.name as string | undefined,
+    );
+    this.#indexes = unmarked && marked ? { unmarked, false: marked } : {};
+    return this.#indexes;
+  }
+
+  async #rangeNames(): Promise<readonly RangeName[]> {
+    const indexes = this.#indexes ?? (await this.#findIndexes());
+    return indexes.unmarked ? ["unmarked", "false"] : ["all"];
+  }
+
+  async #range(name: RangeName): Promise<Range> {
+    const { mark, filter, fields } = this.#options;
+    const indexes = this.#indexes ?? (await this.#findIndexes());
+    const unprocessed = { unmarked: null, false: false, all: { $in: [null, false] } }[name];
+    const index = indexes[name];
+    const own = { [mark.processed]: unprocessed };
+    return {
+      filter: filter ? { $and: [own, filter] } : own,
+      index: index ?? "_id_",
+      keyAt: (_id) => {
+        if (index === undefined) return { _id };
+        return name === "unmarked" ? { [mark.processed]: null, _id } : { _id, [mark.processed]: false };
+      },
+      sort: index && name === "unmarked" ? { [mark.processed]: 1, _id: 1 } : { _id: 1 },
+      fields,
+    };
+  }
+}
+
+function followingRanges(from: RangeName): readonly RangeName[] {
+  return from === "false" ? ["false"] : ["unmarked", "false"];
+}
+
+function notMarkable(collection: string, why: string): QuerymillError {
+  return new QuerymillError(
+    "SOURCE_NOT_MARKABLE",
+    `${collection} cannot be marked, because ${why}. Querymill marks each settled document there: grant update on it, or copy the documents to a collection of your own.`,
+  );
+}

@@ -1,0 +1,200 @@
+import { type AnyBulkWriteOperation, BSON, type Collection, type Document, MongoBulkWriteError } from "mongodb";
+import { QuerymillError } from "../errors.ts";
+import { type ItemKey, idOf, keyOf } from "../item.ts";
+import type { Cursor, Page, RecordToWrite, Settled, SourceDocument, Target, WriteResult } from "../store.ts";
+import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
+import { readRange } from "./mongodb-page.ts";
+import { recordProblem } from "./record-limit.ts";
+
+const triesAgainstRaces = 8;
+const duplicateKey = 11_000;
+const settledFields = { contentHash: 1, taxonomyVersion: 1, promptVersion: 1, model: 1, decidedBy: 1 };
+
+/** A collection of classifications. Every write carries its guard in the filter, so that repeating it changes nothing. */
+export class MongoTarget implements Target {
+  readonly #collection: Collection<Document>;
+  readonly #guarded: StoreErrors;
+
+  constructor(collection: Collection<Document>, guarded: StoreErrors) {
+    this.#collection = collection;
+    this.#guarded = guarded;
+  }
+
+  async write(records: readonly RecordToWrite[]): Promise<readonly WriteResult[]> {
+    const results = new Array<WriteResult | undefined>(records.length);
+    const open: number[] = [];
+    for (const [at, { key, record }] of records.entries()) {
+      const message = recordProblem(record);
+      if (message === null) open.push(at);
+      else results[at] = { key, status: "refused", message };
+    }
+    await this.#guarded(async () => {
+      let left = open;
+      for (let tries = 0; left.length > 0; tries++) {
+        if (tries === triesAgainstRaces)
+          throw new QuerymillError(
+            "STORE_FAILED",
+            `${left.length} records in ${this.#collection.collectionName} kept changing while they were written. Send them again.`,
+          );
+        left = await this.#writeOnce(records, left, results);
+      }
+    });
+    return results as WriteResult[];
+  }
+
+  async findSettled(keys: readonly ItemKey[]): Promise<readonly Settled[]> {
+    const found = await this.#find(keys, settledFields);
+    return found.map((document) => ({
+      key: keyOf(document._id),
+      contentHash: textOf(document.contentHash),
+      taxonomyVersion: textOf(document.taxonomyVersion),
+      promptVersion: textOf(document.promptVersion),
+      model: textOf(document.model),
+      decidedBy: textOf(document.decidedBy),
+    }));
+  }
+
+  async readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
+    return (await this.#find(keys)) as SourceDocument[];
+  }
+
+  async readAll(after: Cursor | null, limit: number): Promise<Page> {
+    const { documents, more } = await this.#guarded(() =>
+      readRange(
+        this.#collection,
+        { filter: {}, index: "_id_", keyAt: (_id) => ({ _id }), sort: { _id: 1 } },
+        after || null,
+        limit,
+      ),
+    );
+    const last = documents.at(-1);
+    return { documents, cursor: last ? keyOf(last._id) : (after ?? ""), last: !more };
+  }
+
+  async count(): Promise<number> {
+    return await this.#guarded(() => this.#collection.countDocuments({}));
+  }
+
+  /** Sends the records at these positions. @returns the positions that have to be sent again */
+  async #writeOnce(
+    records: readonly RecordToWrite[],
+    positions: readonly number[],
+    results: (WriteResult | undefined)[],
+  ): Promise<number[]> {
+    const refusals = await this.#bulk(positions.map((at) => guardedUpsert(records[at]!)));
+    const doubtful: number[] = [];
+    for (const [order, at] of positions.entries()) {
+      const { key } = records[at]!;
+      const refusal = refusals.get(order);
+      if (refusal === undefined) results[at] = { key, status: "written" };
+      else if (refusal === "exists") doubtful.push(at);
+      else results[at] = { key, status: "refused", message: refusal };
+    }
+    return doubtful.length === 0 ? [] : await this.#settle(records, doubtful, results);
+  }
+
+  /** @returns by position in the bulk: `exists` when the guard did not let the upsert through, else why it is refused */
+  async #bulk(operations: AnyBulkWriteOperation<Document>[]): Promise<Map<number, string>> {
+    const refusals = new Map<number, string>();
+    try {
+      await this.#collection.bulkWrite(operations, { ordered: false });
+    } catch (error) {
+      if (isClientSide(error)) return await this.#oneByOne(operations);
+      if (!(error instanceof MongoBulkWriteError)) throw error;
+      const writeErrors = [error.writeErrors].flat();
+      // Without errors of single operations, or with a doubtful acknowledgement, nothing is known of any of them.
+      if (writeErrors.length === 0 || error.result.getWriteConcernError()) throw error;
+      if (writeErrors.some(isRefused) || writeErrors.some(({ code }) => code === 13)) throw error;
+      for (const { index, code, errmsg } of writeErrors) refusals.set(index, refusalOf(code, errmsg));
+    }
+    return refusals;
+  }
+
+  /** The driver could not even write the bulk as BSON: finds the operations that it cannot take. */
+  async #oneByOne(operations: readonly AnyBulkWriteOperation<Document>[]): Promise<Map<number, string>> {
+    const refusals = new Map<number, string>();
+    const sound: number[] = [];
+    for (const [at, operation] of operations.entries()) {
+      try {
+        BSON.serialize(operation as Document, { ignoreUndefined: true, checkKeys: false });
+        sound.push(at);
+      } catch {
+        refusals.set(at, "The record cannot be written as BSON.");
+      }
+    }
+    if (sound.length === operations.length) throw new Error("the driver cannot write the records as BSON");
+    const inner = sound.length === 0 ? new Map() : await this.#bulk(sound.map((at) => operations[at]!));
+    for (const [order, refusal] of inner) refusals.set(sound[order]!, refusal);
+    return refusals;
+  }
+
+  /** Finds out why existing documents were not overwritten: a person, a higher fence, or another writer at the same moment. */
+  async #settle(
+    records: readonly RecordToWrite[],
+    positions: readonly number[],
+    results: (WriteResult | undefined)[],
+  ): Promise<number[]> {
+    const again: number[] = [];
+    const fields = { decidedBy: 1, fence: 1, "modelSuggestion.fence": 1 };
+    const found = await this.#find(
+      positions.map((at) => records[at]!.key),
+      fields,
+    );
+    const byKey = new Map(found.map((document) => [keyOf(document._id), document]));
+    for (const at of positions) {
+      const { key, record } = records[at]!;
+      const document = byKey.get(key);
+      if (document?.decidedBy === "person") {
+        if (isHigher(document.modelSuggestion?.fence, record.fence)) results[at] = { key, status: "fenced" };
+        else if (await this.#suggest(records[at]!)) results[at] = { key, status: "kept-person" };
+        else again.push(at);
+      } else if (document && isHigher(document.fence, record.fence)) {
+        results[at] = { key, status: "fenced" };
+      } else {
+        again.push(at);
+      }
+    }
+    return again;
+  }
+
+  async #suggest({ key, record }: RecordToWrite): Promise<boolean> {
+    const fence = [{ "modelSuggestion.fence": { $lte: record.fence } }, { "modelSuggestion.fence": null }];
+    const { matchedCount } = await this.#collection.updateOne(
+      { _id: idOf(key) as never, decidedBy: "person", $or: fence },
+      { $set: { modelSuggestion: record } },
+    );
+    return matchedCount === 1;
+  }
+
+  async #find(keys: readonly ItemKey[], projection?: Document): Promise<Document[]> {
+    const ids = keys.map((key) => idOf(key) as never);
+    return await this.#guarded(() =>
+      this.#collection.find({ _id: { $in: ids } }, projection ? { projection } : {}).toArray(),
+    );
+  }
+}
+
+function guardedUpsert({ key, record }: RecordToWrite): AnyBulkWriteOperation<Document> {
+  const fence = [{ fence: { $lte: record.fence } }, { fence: null }];
+  const filter = { _id: idOf(key) as never, decidedBy: { $ne: "person" }, $or: fence };
+  return { updateOne: { filter, update: { $set: record }, upsert: true } };
+}
+
+function refusalOf(code: number, errmsg: string | undefined): string {
+  if (code !== duplicateKey) return `MongoDB refuses the record with error code ${code}.`;
+  // The message quotes the value behind the index's name: only the name is taken.
+  const index = / index: (\S+)/.exec(errmsg ?? "")?.[1] ?? "_id_";
+  return index === "_id_" ? "exists" : `Another record has the same value in the unique index ${index}.`;
+}
+
+function isClientSide(error: unknown): boolean {
+  return BSON.BSONError.isBSONError(error) || error instanceof RangeError || error instanceof TypeError;
+}
+
+function isHigher(fence: unknown, ours: number): boolean {
+  return fence !== undefined && fence !== null && Number(fence) > ours;
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}

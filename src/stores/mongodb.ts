@@ -1,0 +1,111 @@
+import { type Db, MongoClient, ReadConcern } from "mongodb";
+import type { Lease, Source, SourceDocument, SourceOptions, Store, Target } from "../store.ts";
+import { connectFailed, hostsOf, storeErrors } from "./mongodb-errors.ts";
+import { MongoLease } from "./mongodb-lease.ts";
+import { MongoSource } from "./mongodb-source.ts";
+import { MongoTarget } from "./mongodb-target.ts";
+
+/** Acknowledged means on the disks of a majority; set on every operation, whatever the URI or a given client says. */
+const safety = {
+  writeConcern: { w: "majority", j: true, wtimeoutMS: 20_000 },
+  readConcern: new ReadConcern("majority"),
+  readPreference: "primary",
+  ignoreUndefined: true,
+  promoteValues: true,
+  promoteLongs: true,
+  promoteBuffers: false,
+  useBigInt64: false,
+} as const;
+const insertAtOnce = 1_000;
+
+export interface MongoStoreOptions {
+  /** How long to look for a server, in ms. */
+  readonly connectTimeoutMs: number;
+  /** Used instead of an own client, and left open by `close`. Should have `retryWrites` on. */
+  readonly client?: MongoClient;
+}
+
+/**
+ * Connects to a standalone, a replica set or a sharded cluster.
+ * @param uri may hold credentials; they are in no message
+ * @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED (authentication), USAGE (not a connection string)
+ */
+export async function openMongoStore(uri: string, db: string, options: MongoStoreOptions): Promise<MongoStore> {
+  let client = options.client;
+  try {
+    client ??= new MongoClient(uri, {
+      appName: "querymill",
+      serverSelectionTimeoutMS: options.connectTimeoutMs,
+      connectTimeoutMS: options.connectTimeoutMs,
+      retryWrites: true,
+    });
+    await client.connect();
+    const database = client.db(db, safety);
+    const hello = await database.command({ hello: 1 });
+    // Needs a login where the server asks for one, but no right to anything.
+    await database.listCollections({}, { nameOnly: true, authorizedCollections: true }).toArray();
+    const { version } = await database.command({ buildInfo: 1 });
+    const kind = hello.setName ? "replica set" : hello.msg === "isdbgrid" ? "sharded" : "standalone";
+    return new MongoStore(uri, client, database, `mongodb ${version} ${kind}`, options.client === undefined);
+  } catch (error) {
+    if (options.client === undefined) await client?.close().catch(() => {});
+    throw connectFailed(error, uri, options.connectTimeoutMs);
+  }
+}
+
+/** One MongoDB database as source and target. Made by {@link openMongoStore}. */
+export class MongoStore implements Store {
+  readonly kind = "mongodb";
+  readonly address: string;
+  readonly description: string;
+  readonly lease: Lease;
+  readonly #client: MongoClient;
+  readonly #db: Db;
+  readonly #uri: string;
+  readonly #owned: boolean;
+
+  constructor(uri: string, client: MongoClient, db: Db, description: string, owned: boolean) {
+    this.address = `mongodb://${hostsOf(uri)}/${db.databaseName}`;
+    this.description = description;
+    this.#uri = uri;
+    this.#client = client;
+    this.#db = db;
+    this.#owned = owned;
+    this.lease = new MongoLease(db.collection("querymill_leases"), storeErrors(uri));
+  }
+
+  source(options: SourceOptions): Source {
+    return new MongoSource(this.#db, options, storeErrors(this.#uri));
+  }
+
+  target(collection: string): Target {
+    return new MongoTarget(this.#db.collection(collection), storeErrors(this.#uri));
+  }
+
+  async insert(collection: string, documents: readonly SourceDocument[]): Promise<void> {
+    await storeErrors(this.#uri)(async () => {
+      await this.#db.createCollection(collection).catch(ignoring(48));
+      for (let at = 0; at < documents.length; at += insertAtOnce) {
+        const operations = documents.slice(at, at + insertAtOnce).map((document) => ({
+          replaceOne: { filter: { _id: document._id as never }, replacement: { ...document }, upsert: true },
+        }));
+        await this.#db.collection(collection).bulkWrite(operations, { ordered: false });
+      }
+    });
+  }
+
+  async drop(collection: string): Promise<void> {
+    await storeErrors(this.#uri)(() => this.#db.collection(collection).drop().catch(ignoring(26)));
+  }
+
+  async close(): Promise<void> {
+    if (this.#owned) await this.#client.close();
+  }
+}
+
+/** Lets a server error with this code pass: what was to be done is done already. */
+function ignoring(code: number): (error: unknown) => void {
+  return (error) => {
+    if ((error as { code?: unknown }).code !== code) throw error;
+  };
+}

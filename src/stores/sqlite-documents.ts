@@ -1,0 +1,248 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { EJSON } from "bson";
+import { matches } from "../filter.ts";
+import type { ItemKey } from "../item.ts";
+import { shortHash } from "../job.ts";
+import type { Filter, MarkFields, WriteResult } from "../store.ts";
+import { documentOf } from "./sqlite-body.ts";
+import type { Statements } from "./sqlite-statements.ts";
+
+export interface Row {
+  readonly key: ItemKey;
+  readonly body: string;
+}
+interface OrderedRow extends Row {
+  readonly seq: number;
+}
+export interface RowPage {
+  readonly rows: readonly Row[];
+  /** Order number of the last row; the one asked from when there is none. */
+  readonly seq: number;
+  readonly last: boolean;
+}
+export interface RowsToMark {
+  readonly keys: readonly ItemKey[];
+  /** JSON text of each field to set, by its dotted path; null takes it away. */
+  readonly fields: Readonly<Record<string, string | null>>;
+}
+
+const sliceRows = 1_000;
+const pageBytes = 16_000_000;
+const nothing: RowPage = { rows: [], seq: 0, last: true };
+
+/** Documents by collection, each collection a table of its own in the order of insertion. Runs in the store's thread. */
+export class SqliteDocuments {
+  readonly #database: DatabaseSync;
+  readonly #statements: Statements;
+
+  constructor(database: DatabaseSync, statements: Statements) {
+    this.#database = database;
+    this.#statements = statements;
+    database.exec("create table if not exists collections (id integer primary key autoincrement, name text unique)");
+  }
+
+  names(): string[] {
+    return this.#statements
+      .of("select name from collections order by name")
+      .all()
+      .map(({ name }) => String(name));
+  }
+
+  count(collection: string): number {
+    const table = this.#table(collection);
+    return table === null ? 0 : Number(this.#statements.of(`select count(*) n from ${table}`).get()!.n);
+  }
+
+  drop(collection: string): void {
+    const table = this.#table(collection);
+    if (table === null) return;
+    this.#statements.transaction(() => {
+      this.#statements.of("delete from collections where name = ?").run(collection);
+      this.#statements.forget();
+      this.#database.exec(`drop table ${table}`);
+    });
+  }
+
+  insert(collection: string, rows: readonly Row[]): void {
+    this.#statements.transaction(() => {
+      const put = this.#statements.of(
+        `insert into ${this.#createTable(collection)} (key, body) values (?, ?) on conflict (key) do update set body = excluded.body`,
+      );
+      for (const { key, body } of rows) put.run(key, body);
+    });
+  }
+
+  readByKeys(collection: string, keys: readonly ItemKey[]): Row[] {
+    const table = this.#table(collection);
+    if (table === null) return [];
+    const get = this.#statements.of(`select key, body from ${table} where key = ?`);
+    return keys.map((key) => get.get(key) as unknown as Row | undefined).filter((row) => row !== undefined);
+  }
+
+  readAll(collection: string, after: ItemKey | null, limit: number): RowPage {
+    const table = this.#table(collection);
+    if (table === null) return nothing;
+    const select = this.#statements.of(`select key, body from ${table} where key > ? order by key limit ?`);
+    return pageOf(select.iterate(after ?? "", limit + 1) as Iterable<unknown> as Iterable<OrderedRow>, limit);
+  }
+
+  /** Walks the partial index of unprocessed documents; with a filter in slices, between which other requests are served. */
+  async readUnprocessed(
+    collection: string,
+    mark: MarkFields,
+    filterText: string | null,
+    after: number,
+    limit: number,
+  ): Promise<RowPage> {
+    const filter = filterOf(filterText);
+    const select = this.#unprocessed(collection, mark, "seq, key, body");
+    if (select === null) return { ...nothing, seq: after };
+    const slice = (from: number, count: number) =>
+      pageOf(select.iterate(from, count + 1) as Iterable<unknown> as Iterable<OrderedRow>, count);
+    if (filter === null) {
+      const page = slice(after, limit);
+      return page.rows.length === 0 ? { ...page, seq: after } : page;
+    }
+    const found: OrderedRow[] = [];
+    let bytes = 0;
+    for (let from = after; ; await breath()) {
+      const page = slice(from, sliceRows);
+      for (const row of page.rows as readonly OrderedRow[]) {
+        if (!matches(filter, documentOf(row.key, row.body))) continue;
+        if (found.length === limit || (found.length > 0 && bytes + row.body.length > pageBytes))
+          return { rows: found, seq: found.at(-1)!.seq, last: false };
+        found.push(row);
+        bytes += row.body.length;
+      }
+      if (page.last) return { rows: found, seq: found.at(-1)?.seq ?? after, last: true };
+      from = page.seq;
+    }
+  }
+
+  /** @returns null when it would take longer than `maxMs` */
+  async countUnprocessed(
+    collection: string,
+    mark: MarkFields,
+    filterText: string | null,
+    maxMs: number,
+  ): Promise<number | null> {
+    const filter = filterOf(filterText);
+    const select = this.#unprocessed(collection, mark, filter === null ? "seq" : "seq, key, body");
+    if (select === null) return 0;
+    const deadline = performance.now() + maxMs;
+    let total = 0;
+    for (let from = 0; ; await breath()) {
+      const rows = select.all(from, filter === null ? 50 * sliceRows : sliceRows) as unknown as OrderedRow[];
+      if (rows.length === 0) return total;
+      total +=
+        filter === null ? rows.length : rows.filter((row) => matches(filter, documentOf(row.key, row.body))).length;
+      from = rows.at(-1)!.seq;
+      if (performance.now() > deadline) return null;
+    }
+  }
+
+  mark(collection: string, groups: readonly RowsToMark[]): void {
+    const table = this.#table(collection);
+    if (table === null) return;
+    this.#statements.transaction(() => {
+      const get = this.#statements.of(`select body from ${table} where key = ?`);
+      const put = this.#statements.of(`update ${table} set body = ? where key = ?`);
+      for (const { keys, fields } of groups) {
+        const changes = Object.entries(fields).map(
+          ([path, text]) => [path.split("."), text === null ? undefined : JSON.parse(text)] as const,
+        );
+        for (const key of keys) {
+          const row = get.get(key) as unknown as Row | undefined;
+          if (row === undefined) continue;
+          const document = changes.reduce(
+            (changed, [path, value]) => withValue(changed, path, value),
+            JSON.parse(row.body),
+          );
+          put.run(JSON.stringify(document), key);
+        }
+      }
+    });
+  }
+
+  /** Guarded upserts. Each body is the JSON of a record. */
+  write(collection: string, rows: readonly Row[]): WriteResult["status"][] {
+    return this.#statements.transaction(() => {
+      const table = this.#createTable(collection);
+      const get = this.#statements.of(`select body from ${table} where key = ?`);
+      const add = this.#statements.of(`insert into ${table} (key, body) values (?, ?)`);
+      const put = this.#statements.of(`update ${table} set body = ? where key = ?`);
+      return rows.map(({ key, body }) => {
+        const row = get.get(key) as unknown as Row | undefined;
+        if (row === undefined) {
+          add.run(key, body);
+          return "written";
+        }
+        const existing = JSON.parse(row.body);
+        const record = JSON.parse(body);
+        const byPerson = existing.decidedBy === "person";
+        const fence = byPerson ? existing.modelSuggestion?.fence : existing.fence;
+        if (fence !== undefined && fence !== null && Number(fence) > record.fence) return "fenced";
+        const merged = byPerson ? { ...existing, modelSuggestion: record } : { ...existing, ...record };
+        put.run(JSON.stringify(merged), key);
+        return byPerson ? "kept-person" : "written";
+      });
+    });
+  }
+
+  #unprocessed(collection: string, mark: MarkFields, columns: string): StatementSync | null {
+    const table = this.#table(collection);
+    if (table === null) return null;
+    const path = mark.processed.split(".").map((name) => `."${name.replaceAll("'", "''")}"`);
+    // The same words in index and query: only then is the partial index used. `false` counts as unprocessed.
+    const open = `coalesce(json_type(body, '$${path.join("")}'), 'null') in ('null', 'false')`;
+    const index = `unprocessed_${table}_${shortHash(mark.processed)}`;
+    this.#statements.once(`create index if not exists ${index} on ${table} (seq) where ${open}`);
+    return this.#statements.of(
+      `select ${columns} from ${table} indexed by ${index} where ${open} and seq > ? order by seq limit ?`,
+    );
+  }
+
+  #table(collection: string): string | null {
+    const row = this.#statements.of("select id from collections where name = ?").get(collection);
+    return row === undefined ? null : `documents_${row.id}`;
+  }
+
+  #createTable(collection: string): string {
+    const existing = this.#table(collection);
+    if (existing !== null) return existing;
+    this.#statements.of("insert into collections (name) values (?)").run(collection);
+    const table = this.#table(collection)!;
+    this.#database.exec(
+      `create table ${table} (seq integer primary key autoincrement, key text not null unique, body text not null)`,
+    );
+    return table;
+  }
+}
+
+/** Takes at most `limit` rows and 16 MB; one more row tells that there are more. */
+function pageOf(rows: Iterable<OrderedRow>, limit: number): RowPage {
+  const taken: OrderedRow[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    if (taken.length === limit || (taken.length > 0 && bytes + row.body.length > pageBytes))
+      return { rows: taken, seq: taken.at(-1)?.seq ?? 0, last: false };
+    taken.push(row);
+    bytes += row.body.length;
+  }
+  return { rows: taken, seq: taken.at(-1)?.seq ?? 0, last: true };
+}
+
+function withValue(document: unknown, path: readonly string[], value: unknown): unknown {
+  const [name, ...rest] = path;
+  const holder = typeof document === "object" && document !== null ? (document as Record<string, unknown>) : {};
+  return { ...holder, [name!]: rest.length === 0 ? value : withValue(holder[name!], rest, value) };
+}
+
+function filterOf(text: string | null): Filter | null {
+  return text === null ? null : (EJSON.parse(text) as Filter);
+}
+
+/** Lets the thread serve what has arrived meanwhile. */
+function breath(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

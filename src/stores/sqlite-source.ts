@@ -1,0 +1,85 @@
+import { EJSON } from "bson";
+import { QuerymillError } from "../errors.ts";
+import type { ItemKey } from "../item.ts";
+import type { Cursor, MarkGroup, Page, Source, SourceDocument, SourceOptions } from "../store.ts";
+import { collectionMissing, nearestNames } from "./missing-collection.ts";
+import { bodyOf, documentOf } from "./sqlite-body.ts";
+import type { Row, RowsToMark } from "./sqlite-documents.ts";
+import type { Ask } from "./sqlite-thread.ts";
+
+/** Reads in the order of insertion. */
+export class SqliteSource implements Source {
+  readonly #ask: Ask;
+  readonly #options: SourceOptions;
+  readonly #place: string;
+
+  /** @param place the file's path, for messages */
+  constructor(ask: Ask, options: SourceOptions, place: string) {
+    for (const name of Object.values(options.mark)) {
+      if (/["\\]/.test(name) || name.split(".").includes(""))
+        throw new QuerymillError(
+          "USAGE",
+          `"${name}" cannot be the name of a mark field. Use letters, digits, _ and dots.`,
+        );
+    }
+    this.#ask = ask;
+    this.#options = options;
+    this.#place = place;
+  }
+
+  async prepare(): Promise<readonly string[]> {
+    const wanted = this.#options.collection;
+    const names = await this.#ask("names");
+    if (names.includes(wanted)) return [];
+    const nearest = nearestNames(wanted, names).map(async (name) => ({
+      name,
+      documents: await this.#ask("count", name),
+    }));
+    throw collectionMissing(wanted, this.#place, await Promise.all(nearest));
+  }
+
+  async countUnprocessed(maxMs: number): Promise<number | null> {
+    const { collection, mark } = this.#options;
+    return await this.#ask("countUnprocessed", collection, mark, this.#filterText(), maxMs);
+  }
+
+  async readUnprocessed(after: Cursor | null, limit: number): Promise<Page> {
+    const { collection, mark } = this.#options;
+    const page = await this.#ask("readUnprocessed", collection, mark, this.#filterText(), Number(after ?? 0), limit);
+    return { documents: page.rows.map((row) => this.#documentOf(row)), cursor: String(page.seq), last: page.last };
+  }
+
+  async readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
+    const rows = await this.#ask("readByKeys", this.#options.collection, keys);
+    return rows.map((row) => this.#documentOf(row));
+  }
+
+  async mark(groups: readonly MarkGroup[]): Promise<void> {
+    const { processed, processedAt, processedBy } = this.#options.mark;
+    const rows = groups.map(({ keys, at, by }): RowsToMark => {
+      const { time } = JSON.parse(bodyOf({ time: at }));
+      const fields = { [processed]: "true", [processedAt]: JSON.stringify(time), [processedBy]: JSON.stringify(by) };
+      return { keys, fields };
+    });
+    await this.#ask("mark", this.#options.collection, rows);
+  }
+
+  async unmark(keys: readonly ItemKey[]): Promise<void> {
+    const fields = Object.fromEntries(Object.values(this.#options.mark).map((name) => [name, null]));
+    await this.#ask("mark", this.#options.collection, [{ keys, fields }]);
+  }
+
+  #documentOf({ key, body }: Row): SourceDocument {
+    const document = documentOf(key, body);
+    const { fields } = this.#options;
+    if (fields === null) return document;
+    const wanted = fields.filter((name) => Object.hasOwn(document, name)).map((name) => [name, document[name]]);
+    return { _id: document._id, ...Object.fromEntries(wanted) };
+  }
+
+  /** Dates and ids lose their class on the way to a thread, so the filter goes as text. */
+  #filterText(): string | null {
+    const { filter } = this.#options;
+    return filter === null ? null : EJSON.stringify(filter, { relaxed: false });
+  }
+}

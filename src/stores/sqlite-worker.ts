@@ -1,0 +1,139 @@
+import { DatabaseSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+import { type ErrorCode, messageOf, QuerymillError } from "../errors.ts";
+import { SqliteDocuments } from "./sqlite-documents.ts";
+import { SqliteLeases } from "./sqlite-lease.ts";
+import { Statements } from "./sqlite-statements.ts";
+
+/**
+ * The thread that owns the database file, since a synced write may block for hundreds of ms. Messages in:
+ * `{id, call, args}`. Messages out: one `{id, value}` or `{id, error}` for each; id 0 tells whether opening worked.
+ */
+export type Calls = ReturnType<typeof open>["calls"];
+export interface Request {
+  readonly id: number;
+  readonly call: keyof Calls | "close";
+  readonly args: readonly unknown[];
+}
+export type Reply =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: { readonly code: ErrorCode; readonly message: string } };
+
+// "QMil": tells our files from those of other programs.
+const applicationId = 0x514d696c;
+const formatVersion = 1;
+
+const path = workerData.path as string;
+const port = parentPort!;
+
+try {
+  const { database, calls } = open();
+  const busy = new Set<Promise<void>>();
+  port.on("message", (request: Request) => {
+    if (request.call === "close") {
+      void Promise.allSettled(busy).then(() => {
+        database.close();
+        send({ id: request.id, value: null });
+        port.close();
+      });
+      return;
+    }
+    const served = serve(calls, request);
+    busy.add(served);
+    void served.then(() => busy.delete(served));
+  });
+  send({ id: 0, value: process.versions.sqlite });
+} catch (error) {
+  send({ id: 0, error: failed(error) });
+}
+
+function open() {
+  const database = new DatabaseSync(path, { timeout: 5_000 });
+  checkFormat(database);
+  database.exec("pragma journal_mode = wal; pragma synchronous = full");
+  const statements = new Statements(database);
+  const documents = new SqliteDocuments(database, statements);
+  const leases = new SqliteLeases(database, statements, Date.now);
+  const calls = {
+    names: documents.names.bind(documents),
+    count: documents.count.bind(documents),
+    drop: documents.drop.bind(documents),
+    insert: documents.insert.bind(documents),
+    readByKeys: documents.readByKeys.bind(documents),
+    readAll: documents.readAll.bind(documents),
+    readUnprocessed: documents.readUnprocessed.bind(documents),
+    countUnprocessed: documents.countUnprocessed.bind(documents),
+    mark: documents.mark.bind(documents),
+    write: documents.write.bind(documents),
+    acquire: leases.acquire.bind(leases),
+    renew: leases.renew.bind(leases),
+    release: leases.release.bind(leases),
+    forget: leases.forget.bind(leases),
+  };
+  return { database, calls };
+}
+
+function checkFormat(database: DatabaseSync): void {
+  const { application_id: owner } = database.prepare("pragma application_id").get()!;
+  const { user_version: version } = database.prepare("pragma user_version").get()!;
+  const { tables } = database.prepare("select count(*) tables from sqlite_schema").get()!;
+  if (owner !== applicationId && Number(tables) > 0)
+    throw new QuerymillError(
+      "STORE_REFUSED",
+      `${path} is a SQLite database of another program. Name a file that does not exist yet.`,
+    );
+  if (owner !== applicationId)
+    database.exec(`pragma application_id = ${applicationId}; pragma user_version = ${formatVersion}`);
+  if (Number(version) > formatVersion)
+    throw new QuerymillError(
+      "STATE_NEWER",
+      `${path} has format ${version}; this Querymill knows up to ${formatVersion}. Use the newer version that wrote it.`,
+    );
+}
+
+async function serve(calls: Calls, { id, call, args }: Request): Promise<void> {
+  try {
+    const value = await (calls[call as keyof Calls] as (...args: readonly unknown[]) => unknown)(...args);
+    send({ id, value });
+  } catch (error) {
+    send({ id, error: failed(error) });
+  }
+}
+
+function send(reply: Reply): void {
+  port.postMessage(reply);
+}
+
+function failed(error: unknown): { code: ErrorCode; message: string } {
+  if (error instanceof QuerymillError) return { code: error.code, message: error.message };
+  // Extended result codes carry the primary one in their low byte.
+  const result = Number((error as { errcode?: number }).errcode ?? 0) & 0xff;
+  const reason = messageOf(error);
+  switch (result) {
+    case 26:
+      return {
+        code: "STORE_REFUSED",
+        message: `${path} is not a SQLite database. Name another file, or move it away.`,
+      };
+    case 8:
+    case 14:
+      return {
+        code: "STORE_REFUSED",
+        message: `${path} cannot be opened for writing (${reason}). Check that its folder exists and who may write there.`,
+      };
+    case 13:
+      return { code: "STORE_FAILED", message: `The disk that holds ${path} is full. Free some space and run again.` };
+    case 11:
+      return {
+        code: "STORE_FAILED",
+        message: `${path} is damaged (${reason}). Move it away with its -wal file and restore a copy.`,
+      };
+    case 5:
+      return {
+        code: "STORE_FAILED",
+        message: `${path} was locked by another process for more than 5 s. Try again when that is done.`,
+      };
+    default:
+      return { code: "STORE_FAILED", message: `${path} failed: ${reason}.` };
+  }
+}

@@ -1,0 +1,512 @@
+import { Binary, Decimal128, Double, Long, MaxKey, MinKey, ObjectId, Timestamp, UUID } from "bson";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseFilter } from "../../src/filter.ts";
+import { type ItemKey, keyOf } from "../../src/item.ts";
+import type { ClassificationRecord } from "../../src/record.ts";
+import {
+  type Filter,
+  type LeaseHolder,
+  MARK_FIELDS,
+  type MarkFields,
+  type Source,
+  type SourceDocument,
+  type Store,
+} from "../../src/store.ts";
+
+export interface OpenedStore {
+  readonly store: Store;
+  /** Takes a document out behind the store's back. */
+  remove(collection: string, key: ItemKey): Promise<void>;
+  /** Ends what the store does not own. */
+  dispose(): Promise<void>;
+}
+
+/** What every store must do, run against each with real parts. */
+export function storeContract(name: string, open: () => Promise<OpenedStore>): void {
+  describe(`store contract: ${name}`, () => {
+    let opened: OpenedStore;
+    let store: Store;
+    let collections = 0;
+    beforeAll(async () => {
+      opened = await open();
+      store = opened.store;
+    });
+    afterAll(async () => {
+      await store.close();
+      await opened.dispose();
+    });
+
+    const filled = async (documents: readonly SourceDocument[]): Promise<string> => {
+      const collection = `source_${collections++}`;
+      await store.insert(collection, documents);
+      return collection;
+    };
+    const sourceOf = (collection: string, filter: Filter | null = null, mark: MarkFields = MARK_FIELDS): Source =>
+      store.source({ collection, mark, filter, fields: null });
+    const numbered = (count: number): SourceDocument[] =>
+      Array.from({ length: count }, (_, at) => ({ _id: at + 1, text: `query ${at + 1}` }));
+
+    describe("reading what is unprocessed", () => {
+      it("gives every document exactly once over mixed kinds of ids, whatever the page size", async () => {
+        await fc.assert(
+          fc.asyncProperty(
+            fc.uniqueArray(anyId, { minLength: 1, maxLength: 40, selector: keyOf }),
+            fc.integer({ min: 1, max: 13 }),
+            fc.boolean(),
+            async (ids, limit, prepared) => {
+              const collection = await filled(ids.map((_id) => ({ _id, text: "a" })));
+              const source = sourceOf(collection);
+              if (prepared) await source.prepare();
+              const seen = await keysOf(source, limit);
+              await store.drop(collection);
+              expect([...seen].sort()).toEqual(ids.map(keyOf).sort());
+            },
+          ),
+          { seed: 7, numRuns: 25 },
+        );
+      });
+
+      it("keeps ids apart that look alike, and reads them back as they were", async () => {
+        const id = new ObjectId();
+        const ids = [1, "1", id, id.toHexString(), { a: 1, b: "x" }, { b: "x", a: 1 }, null, new Date(0), "1970-01-01"];
+        const collection = await filled(ids.map((_id) => ({ _id, text: keyOf(_id) })));
+        const page = await sourceOf(collection).readUnprocessed(null, 100);
+        expect(page.documents.map(({ _id }) => keyOf(_id)).sort()).toEqual(ids.map(keyOf).sort());
+        for (const document of page.documents) expect(document.text).toBe(keyOf(document._id));
+      });
+
+      it("says that a page is the last exactly when nothing lies behind it", async () => {
+        const source = sourceOf(await filled(numbered(6)));
+        await source.prepare();
+        const first = await source.readUnprocessed(null, 3);
+        const second = await source.readUnprocessed(first.cursor, 3);
+        expect([first.last, second.last]).toEqual([false, true]);
+        const behind = await source.readUnprocessed(second.cursor, 3);
+        expect(behind).toMatchObject({ documents: [], last: true });
+      });
+
+      it("neither skips nor repeats neighbours when the document at the border is deleted between pages", async () => {
+        const collection = await filled(numbered(20));
+        const source = sourceOf(collection);
+        await source.prepare();
+        const first = await source.readUnprocessed(null, 7);
+        await opened.remove(collection, keyOf(first.documents.at(-1)!._id));
+        const rest = await keysOf(source, 7, first.cursor);
+        expect(rest).toHaveLength(13);
+        const all = new Set([...first.documents.map(({ _id }) => keyOf(_id)), ...rest]);
+        expect(all.size).toBe(20);
+      });
+
+      it("finds a document that was inserted behind the cursor when it starts anew", async () => {
+        const collection = await filled(numbered(10).slice(5));
+        const source = sourceOf(collection);
+        await source.prepare();
+        const page = await source.readUnprocessed(null, 3);
+        await mark(
+          source,
+          page.documents.map(({ _id }) => keyOf(_id)),
+        );
+        await store.insert(collection, [{ _id: 1, text: "late" }]);
+        const rest = await keysOf(source, 3);
+        expect(rest).toHaveLength(3);
+        expect(rest).toContain(keyOf(1));
+      });
+
+      it("counts and reads missing, null and false marks and nothing else", async () => {
+        const marks = [undefined, null, false, true, 0, "", "yes"];
+        const documents = marks.map((processed, at) => ({
+          _id: at,
+          ...(processed === undefined ? {} : { processed }),
+        }));
+        const source = sourceOf(await filled(documents));
+        for (const prepared of [false, true]) {
+          if (prepared) await source.prepare();
+          expect(await source.countUnprocessed(5_000)).toBe(3);
+          expect((await keysOf(source, 2)).sort()).toEqual([0, 1, 2].map(keyOf).sort());
+        }
+      });
+
+      it("reads only the fields asked for", async () => {
+        const collection = await filled([{ _id: 1, text: "a", secret: "b" }]);
+        const source = store.source({ collection, mark: MARK_FIELDS, filter: null, fields: ["text"] });
+        const page = await source.readUnprocessed(null, 5);
+        expect(page.documents).toEqual([{ _id: 1, text: "a" }]);
+        expect(await source.readByKeys([keyOf(1), keyOf(2)])).toEqual([{ _id: 1, text: "a" }]);
+      });
+
+      it("keeps dates, ids, numbers and text that is hard to write", async () => {
+        const text = "NUL \u0000, RTL \u202e, ZWJ 👩‍👩‍👧, BOM \ufeff, 'quotes' \"$\"";
+        const document = {
+          _id: 1,
+          text,
+          at: new Date(5),
+          by: new ObjectId("64b000000000000000000000"),
+          n: 1.5,
+          deep: [{ a: null }],
+        };
+        const source = sourceOf(await filled([document]));
+        expect(await source.readByKeys([keyOf(1)])).toEqual([document]);
+      });
+
+      it("works through an empty collection without complaint", async () => {
+        const source = sourceOf(await filled([]));
+        await source.prepare();
+        expect(await source.countUnprocessed(1_000)).toBe(0);
+        expect(await source.readUnprocessed(null, 10)).toMatchObject({ documents: [], last: true });
+      });
+
+      it("names the nearest collections and their documents when the wanted one is missing", async () => {
+        await store.insert("conversation_set", numbered(3));
+        const refused = sourceOf("conversation_sets").prepare();
+        await expect(refused).rejects.toMatchObject({ code: "COLLECTION_MISSING" });
+        await expect(refused).rejects.toThrow(
+          /conversation_sets does not exist in .*Nearest: conversation_set \(3 documents\)/,
+        );
+      });
+    });
+
+    describe("marking", () => {
+      it("takes marked documents out of reading, whichever the fields' names, and twice changes nothing", async () => {
+        const own: MarkFields = { processed: "state.done", processedAt: "doneAt", processedBy: "doneBy" };
+        for (const fields of [MARK_FIELDS, own]) {
+          const collection = await filled([...numbered(4), { _id: 5, [fields.processed]: false }]);
+          const source = sourceOf(collection, null, fields);
+          await source.prepare();
+          await mark(source, [keyOf(2), keyOf(5), keyOf("gone")]);
+          const once = await source.readByKeys([keyOf(2)]);
+          await mark(source, [keyOf(2), keyOf(5)]);
+          expect(await source.readByKeys([keyOf(2)])).toEqual(once);
+          expect(once[0]).toMatchObject({ text: "query 2", [fields.processedAt]: new Date(1_000) });
+          expect(once[0]![fields.processedBy]).toEqual({ job: "j", executionId: "e", outcome: "classified" });
+          expect((await keysOf(source, 2)).sort()).toEqual([1, 3, 4].map(keyOf).sort());
+        }
+      });
+
+      it("gives documents back when the marks are taken away", async () => {
+        const source = sourceOf(await filled(numbered(3)));
+        await source.prepare();
+        await mark(source, [keyOf(1), keyOf(2)]);
+        await source.unmark([keyOf(2)]);
+        expect((await keysOf(source, 10)).sort()).toEqual([2, 3].map(keyOf).sort());
+        expect(await source.readByKeys([keyOf(2)])).toEqual([{ _id: 2, text: "query 2" }]);
+      });
+
+      it("lets two jobs share a source under different names", async () => {
+        const collection = await filled(numbered(3));
+        const other: MarkFields = { processed: "p2", processedAt: "p2At", processedBy: "p2By" };
+        await mark(sourceOf(collection), [keyOf(1)]);
+        await mark(sourceOf(collection, null, other), [keyOf(2)]);
+        expect((await keysOf(sourceOf(collection), 10)).sort()).toEqual([2, 3].map(keyOf).sort());
+        expect((await keysOf(sourceOf(collection, null, other), 10)).sort()).toEqual([1, 3].map(keyOf).sort());
+      });
+    });
+
+    it("decides filters as MongoDB does", async () => {
+      const collection = await filled(filterDocuments);
+      for (const [filter, expected] of filterCases) {
+        const source = sourceOf(collection, parseFilter(filter));
+        const seen = (await keysOf(source, 2)).map((key) => JSON.parse(key).$numberInt).sort();
+        expect([JSON.stringify(filter), seen]).toEqual([JSON.stringify(filter), expected.map(String)]);
+        expect(await source.countUnprocessed(5_000)).toBe(expected.length);
+      }
+    });
+
+    describe("writing records", () => {
+      const newTarget = () => store.target(`target_${collections++}`);
+
+      it("writes each record under its source's id, and writing again changes nothing", async () => {
+        const target = newTarget();
+        const ids = [1, "1", new ObjectId(), { a: 1 }, null];
+        const records = ids.map((id) => ({ key: keyOf(id), record: recordWith({}) }));
+        for (let times = 0; times < 2; times++) {
+          const results = await target.write(records);
+          expect(results).toEqual(records.map(({ key }) => ({ key, status: "written" })));
+          expect(await target.count()).toBe(ids.length);
+        }
+        const [stored] = await target.readByKeys([keyOf("1")]);
+        expect(stored).toEqual({ _id: "1", ...recordWith({}) });
+      });
+
+      it("refuses a lower fence and leaves what is there", async () => {
+        const target = newTarget();
+        const key = keyOf("a");
+        await target.write([{ key, record: recordWith({ fence: 5, category: "new" }) }]);
+        const results = await target.write([
+          { key, record: recordWith({ fence: 4, category: "old" }) },
+          { key: keyOf("b"), record: recordWith({ fence: 4 }) },
+        ]);
+        expect(results.map(({ status }) => status)).toEqual(["fenced", "written"]);
+        expect(await target.readByKeys([key])).toMatchObject([{ category: "new", fence: 5 }]);
+        const higher = await target.write([{ key, record: recordWith({ fence: 6, category: "newest" }) }]);
+        expect(higher).toEqual([{ key, status: "written" }]);
+      });
+
+      it("keeps what a person decided and puts the new answer beside it", async () => {
+        const collection = `target_${collections++}`;
+        const target = store.target(collection);
+        await store.insert(collection, [{ _id: 1, category: "mine", decidedBy: "person", note: "checked" }]);
+        for (let times = 0; times < 2; times++) {
+          const [result] = await target.write([
+            { key: keyOf(1), record: recordWith({ category: "model's", fence: 3 }) },
+          ]);
+          expect(result).toEqual({ key: keyOf(1), status: "kept-person" });
+        }
+        const [stored] = await target.readByKeys([keyOf(1)]);
+        expect(stored).toMatchObject({ category: "mine", note: "checked", modelSuggestion: { category: "model's" } });
+        const [late] = await target.write([{ key: keyOf(1), record: recordWith({ category: "late", fence: 2 }) }]);
+        expect(late).toEqual({ key: keyOf(1), status: "fenced" });
+      });
+
+      it("leaves fields of others in the document alone", async () => {
+        const collection = `target_${collections++}`;
+        await store.insert(collection, [{ _id: 1, team: "blue", category: "old" }]);
+        await store.target(collection).write([{ key: keyOf(1), record: recordWith({ category: "new" }) }]);
+        expect(await store.target(collection).readByKeys([keyOf(1)])).toMatchObject([
+          { team: "blue", category: "new" },
+        ]);
+      });
+
+      it("refuses a record that is too large for a document and writes the others", async () => {
+        const target = newTarget();
+        const records = Array.from({ length: 9 }, (_, at) => ({ key: keyOf(at), record: recordWith({}) }));
+        records[4] = { key: keyOf(4), record: recordWith({ summary: "x".repeat(16_000_000) }) };
+        const results = await target.write(records);
+        expect(results.map(({ status }) => status)).toEqual(records.map((_, at) => (at === 4 ? "refused" : "written")));
+        expect(results[4]).toMatchObject({ message: expect.stringContaining("bytes") });
+        expect(await target.count()).toBe(8);
+      });
+
+      it("tells what is settled", async () => {
+        const target = newTarget();
+        await target.write([{ key: keyOf(1), record: recordWith({ contentHash: "h1", decidedBy: "offline" }) }]);
+        const settled = await target.findSettled([keyOf(1), keyOf(2)]);
+        expect(settled).toEqual([
+          {
+            key: keyOf(1),
+            contentHash: "h1",
+            taxonomyVersion: "t-1",
+            promptVersion: "p-1",
+            model: "m",
+            decidedBy: "offline",
+          },
+        ]);
+      });
+
+      it("reads everything page by page for an export, each record once", async () => {
+        const target = newTarget();
+        const ids = [3, "b", 1, new ObjectId(), 2, "a", { z: 1 }];
+        await target.write(ids.map((id) => ({ key: keyOf(id), record: recordWith({}) })));
+        const seen: ItemKey[] = [];
+        let cursor: string | null = null;
+        for (let last = false; !last; ) {
+          const page = await target.readAll(cursor, 2);
+          seen.push(...page.documents.map(({ _id }) => keyOf(_id)));
+          ({ cursor, last } = page);
+        }
+        expect(seen.sort()).toEqual(ids.map(keyOf).sort());
+        expect(await newTarget().readAll(null, 2)).toMatchObject({ documents: [], last: true });
+      });
+    });
+
+    describe("the lease of a target", () => {
+      const holder = (ownerId: string, job = "j"): LeaseHolder => ({
+        job,
+        ownerId,
+        host: "h",
+        pid: 1,
+        executionId: "e",
+      });
+      let leases = 0;
+      const newName = () => `lease_${leases++}`;
+
+      it("is held by one owner; a second one is told who holds it and for how long", async () => {
+        const name = newName();
+        expect(await store.lease.acquire(name, holder("a"), 60_000)).toEqual({ status: "held", fence: 1 });
+        const busy = await store.lease.acquire(name, holder("b"), 60_000);
+        expect(busy).toMatchObject({ status: "busy", holder: holder("a") });
+        expect(busy.status === "busy" && busy.expiresInMs > 50_000 && busy.expiresInMs <= 60_000).toBe(true);
+      });
+
+      it("goes to only one of many that ask at once", async () => {
+        const name = newName();
+        const asked = ["a", "b", "c", "d", "e", "f"].map((owner) => store.lease.acquire(name, holder(owner), 60_000));
+        const results = await Promise.all(asked);
+        expect(results.filter(({ status }) => status === "held")).toHaveLength(1);
+        expect(results.filter(({ status }) => status === "busy")).toHaveLength(5);
+      });
+
+      it("is taken over at once by the same owner, with a higher token", async () => {
+        const name = newName();
+        await store.lease.acquire(name, holder("a"), 60_000);
+        expect(await store.lease.acquire(name, holder("a"), 60_000)).toEqual({ status: "held", fence: 2 });
+        expect(await store.lease.renew(name, "a", 1, 60_000)).toBe(false);
+        expect(await store.lease.renew(name, "a", 2, 60_000)).toBe(true);
+      });
+
+      it("can be taken by another owner after it expired; the old one cannot renew it", async () => {
+        const name = newName();
+        await store.lease.acquire(name, holder("a"), 0);
+        expect(await store.lease.acquire(name, holder("b"), 60_000)).toEqual({ status: "held", fence: 2 });
+        expect(await store.lease.renew(name, "a", 1, 60_000)).toBe(false);
+      });
+
+      it("is refused to another job even when nobody holds it, until it is forgotten", async () => {
+        const name = newName();
+        await store.lease.acquire(name, holder("a"), 0);
+        expect(await store.lease.acquire(name, holder("a", "other"), 1_000)).toMatchObject({
+          status: "other-job",
+          holder: { job: "j" },
+        });
+        await store.lease.release(name, "a", 1);
+        expect(await store.lease.acquire(name, holder("b", "other"), 1_000)).toMatchObject({ holder: { job: "j" } });
+        await store.lease.forget(name);
+        expect(await store.lease.acquire(name, holder("b", "other"), 1_000)).toEqual({ status: "held", fence: 2 });
+      });
+
+      it("is free after a release by its holder, and only by its holder", async () => {
+        const name = newName();
+        await store.lease.acquire(name, holder("a"), 60_000);
+        await store.lease.release(name, "b", 1);
+        await store.lease.release(name, "a", 9);
+        expect((await store.lease.acquire(name, holder("b"), 60_000)).status).toBe("busy");
+        await store.lease.release(name, "a", 1);
+        expect(await store.lease.acquire(name, holder("b"), 60_000)).toEqual({ status: "held", fence: 2 });
+      });
+
+      it("takes names and ids with a dollar sign as they are", async () => {
+        const name = newName();
+        await store.lease.acquire(name, holder("$a", "$job"), 60_000);
+        expect(await store.lease.acquire(name, holder("b", "$job"), 1)).toMatchObject({ holder: holder("$a", "$job") });
+      });
+    });
+
+    it("replaces documents that are inserted again and removes collections", async () => {
+      const collection = await filled(numbered(3));
+      await store.insert(collection, [{ _id: 2, text: "new" }]);
+      const source = sourceOf(collection);
+      expect(await source.readByKeys([keyOf(2)])).toEqual([{ _id: 2, text: "new" }]);
+      expect(await source.countUnprocessed(1_000)).toBe(3);
+      await store.drop(collection);
+      await store.drop(collection);
+      await expect(source.prepare()).rejects.toMatchObject({ code: "COLLECTION_MISSING" });
+    });
+
+    it("prints an address without credentials and says what it is", () => {
+      expect(store.address).not.toContain("@");
+      expect(store.description).toMatch(/^(mongodb|sqlite) \d+\.\d+/);
+    });
+  });
+}
+
+/** A record with every field set. */
+export function recordWith(changes: Partial<ClassificationRecord>): ClassificationRecord {
+  return {
+    category: "billing",
+    subcategory: null,
+    sentiment: "negative",
+    urgency: "high",
+    language: "en",
+    summary: "Charged twice.",
+    labels: { product: null },
+    alternatives: [{ label: "refund", p: 0.2 }],
+    confidence: { category: 0.9, sentiment: null },
+    confidenceKind: "self-rated",
+    needsReview: false,
+    reviewReasons: [],
+    job: "j",
+    decidedBy: "model",
+    provider: "p",
+    model: "m",
+    endpoint: "e",
+    promptVersion: "p-1",
+    taxonomyVersion: "t-1",
+    contentHash: "h",
+    usage: { inputTokens: 1, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens: 1, reasoningTokens: 0 },
+    costUsd: null,
+    latencyMs: 5,
+    attempts: 1,
+    executionId: "x",
+    fence: 1,
+    classifiedAt: new Date(1_700_000_000_000),
+    ...changes,
+  };
+}
+
+async function keysOf(source: Source, limit: number, after: string | null = null): Promise<ItemKey[]> {
+  const keys: ItemKey[] = [];
+  let cursor = after;
+  for (let last = false; !last; ) {
+    const page = await source.readUnprocessed(cursor, limit);
+    expect(page.documents.length).toBeLessThanOrEqual(limit);
+    keys.push(...page.documents.map(({ _id }) => keyOf(_id)));
+    ({ cursor, last } = page);
+  }
+  return keys;
+}
+
+async function mark(source: Source, keys: readonly ItemKey[]): Promise<void> {
+  await source.mark([{ keys, at: new Date(1_000), by: { job: "j", executionId: "e", outcome: "classified" } }]);
+}
+
+const anyScalar = fc.oneof(
+  fc.string(),
+  fc.integer(),
+  fc.double({ noNaN: true }).filter((value) => !Object.is(value, -0)),
+  fc.boolean(),
+  fc.constant(null),
+  fc.date({ noInvalidDate: true }),
+  fc.integer({ min: 0, max: 0xff_ffff }).map((n) => new ObjectId(n.toString(16).padStart(24, "0"))),
+  fc.bigInt({ min: 2n ** 53n, max: 2n ** 62n }).map((n) => Long.fromBigInt(n)),
+  fc.integer({ min: 1, max: 9_999 }).map((n) => Decimal128.fromString(`${n}.00000000000000000001`)),
+  fc.uint8Array({ maxLength: 9 }).map((bytes) => new Binary(bytes)),
+  fc.uuid().map((text) => new UUID(text)),
+  fc.integer({ min: 1, max: 99 }).map((n) => new Timestamp({ t: n, i: 1 })),
+  fc.constant(new Double(Number.NaN)),
+);
+const anyId: fc.Arbitrary<unknown> = fc.oneof(
+  { weight: 12, arbitrary: anyScalar },
+  { weight: 2, arbitrary: fc.record({ tenant: anyScalar, n: fc.integer() }) },
+  { weight: 1, arbitrary: fc.constantFrom(new MinKey(), new MaxKey()) },
+);
+
+const filterDocuments: SourceDocument[] = [
+  { _id: 1, channel: "mail", n: 5, at: new Date("2026-01-01"), tags: ["a", "b"] },
+  { _id: 2, channel: "chat", n: "5", at: new Date("2026-02-01"), tags: [] },
+  { _id: 3, channel: null, n: 7.5, author: { name: "x", ids: [1, 2] } },
+  {
+    _id: 4,
+    n: Long.fromNumber(9),
+    author: [{ name: "x" }, { age: 3 }],
+    owner: new ObjectId("64b000000000000000000000"),
+  },
+  { _id: 5, channel: ["mail", null], n: null, author: "x" },
+  { _id: 6, processed: true, channel: "mail", n: 5 },
+  { _id: 7, processed: false, channel: "\ud83d\ude00", n: true },
+];
+const filterCases: [unknown, number[]][] = [
+  [{}, [1, 2, 3, 4, 5, 7]],
+  [{ channel: "mail" }, [1, 5]],
+  [{ channel: { $ne: "mail" } }, [2, 3, 4, 7]],
+  [{ channel: null }, [3, 4, 5]],
+  [{ channel: { $ne: null } }, [1, 2, 7]],
+  [{ channel: { $exists: false } }, [4]],
+  [{ channel: { $in: ["chat", null] } }, [2, 3, 4, 5]],
+  [{ channel: { $nin: ["chat", "mail"] } }, [3, 4, 7]],
+  [{ channel: { $gt: "\uffff" } }, [7]],
+  [{ n: { $gt: 5 } }, [3, 4]],
+  [{ n: { $gte: 5, $lt: 9 } }, [1, 3]],
+  [{ n: { $lte: null } }, [5]],
+  [{ n: true }, [7]],
+  [{ at: { $gte: { $date: "2026-01-15T00:00:00Z" } } }, [2]],
+  [{ owner: { $oid: "64b000000000000000000000" } }, [4]],
+  [{ tags: "b" }, [1]],
+  [{ "tags.0": "a" }, [1]],
+  [{ "author.name": "x" }, [3, 4]],
+  [{ "author.ids": { $gt: 1 } }, [3]],
+  [{ "author.age": null }, [1, 2, 3, 4, 5, 7]],
+  [{ $or: [{ n: 5 }, { channel: "chat" }] }, [1, 2]],
+  [{ $nor: [{ n: 5 }, { channel: "chat" }] }, [3, 4, 5, 7]],
+  [{ $and: [{ n: { $gt: 1 } }, { $or: [{ channel: "mail" }, { channel: null }] }] }, [1, 3, 4]],
+  [{ _id: { $in: [1, 3] } }, [1, 3]],
+];
