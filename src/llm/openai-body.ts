@@ -1,0 +1,124 @@
+import { httpFailure } from "./http-failure.ts";
+import { repairMessages, userMessage } from "./prompt.ts";
+import type { ModelRequest, Prompt } from "./provider.ts";
+
+/** Name of the tool and of the schema that carry the answer. */
+const ANSWER_NAME = "classify";
+
+/**
+ * What a server may not take, each with the ways to say it, the preferred one first. Forms only ever move to the right.
+ */
+const FORMS = {
+  format: ["json_schema", "json_object", "tool"],
+  limit: ["max_completion_tokens", "max_tokens"],
+  temperature: ["temperature", "none"],
+} as const;
+type Feature = keyof typeof FORMS;
+
+/** Which form of each feature a body was written in: indexes into the features' forms. */
+export type BodyForm = Readonly<Record<Feature, number>>;
+
+/** Body writer of one server: remembers what the server refused, for all later calls. */
+export interface BodyWriter {
+  write(request: ModelRequest): { readonly body: string; readonly form: BodyForm };
+  /**
+   * Learns from a refused body (status 400 or 422).
+   * @returns true when writing the request again gives another body that may be taken
+   */
+  learn(status: number, answer: string, form: BodyForm): boolean;
+}
+
+/**
+ * @param limitName how the server calls the answer's limit, as far as known: the other name is tried when it refuses it
+ */
+export function makeBodyWriter(model: string, limitName: "max_completion_tokens" | "max_tokens"): BodyWriter {
+  const limits = limitName === FORMS.limit[0] ? FORMS.limit : FORMS.limit.toReversed();
+  let learned: BodyForm = { format: 0, limit: 0, temperature: 0 };
+  // Whatever does not depend on the item is made once per prompt and form.
+  let frames = new WeakMap<Prompt, Map<number, Frame>>();
+
+  const frameOf = (prompt: Prompt, maxOutputTokens: number): Frame => {
+    let byLimit = frames.get(prompt);
+    if (byLimit === undefined) {
+      byLimit = new Map();
+      frames.set(prompt, byLimit);
+    }
+    let frame = byLimit.get(maxOutputTokens);
+    if (frame === undefined) {
+      frame = makeFrame(prompt, { ...formFields(prompt, learned), [limits[learned.limit]!]: maxOutputTokens }, model);
+      byLimit.set(maxOutputTokens, frame);
+    }
+    return frame;
+  };
+
+  return {
+    write({ prompt, text, maxOutputTokens, repair }) {
+      const { head, tail } = frameOf(prompt, maxOutputTokens);
+      const turns = repair === undefined ? [] : repairMessages(repair.answer, repair.problems);
+      const more = turns.map((turn) => `,${JSON.stringify(turn)}`).join("");
+      return { body: `${head}${JSON.stringify(userMessage(text))}}${more}${tail}`, form: learned };
+    },
+    learn(status, answer, form) {
+      const feature = refusedFeature(status, answer);
+      if (feature === null) return false;
+      // Calls in flight at the same time are refused for the same reason: only the first of them moves the form.
+      if (learned[feature] !== form[feature]) return true;
+      if (form[feature] + 1 >= FORMS[feature].length) return false;
+      learned = { ...learned, [feature]: form[feature] + 1 };
+      frames = new WeakMap();
+      return true;
+    },
+  };
+}
+
+interface Frame {
+  readonly head: string;
+  readonly tail: string;
+}
+
+function makeFrame(prompt: Prompt, fields: Readonly<Record<string, unknown>>, model: string): Frame {
+  const system = JSON.stringify({ role: "system", content: prompt.system });
+  return {
+    head: `{"model":${JSON.stringify(model)},"messages":[${system},{"role":"user","content":`,
+    tail: `],${JSON.stringify(fields).slice(1)}`,
+  };
+}
+
+function formFields(prompt: Prompt, form: BodyForm): Record<string, unknown> {
+  const temperature = FORMS.temperature[form.temperature] === "temperature" ? { temperature: 0 } : {};
+  switch (FORMS.format[form.format]) {
+    case "json_object":
+      return { ...temperature, response_format: { type: "json_object" } };
+    case "tool":
+      return {
+        ...temperature,
+        tools: [{ type: "function", function: { name: ANSWER_NAME, parameters: prompt.schema } }],
+        tool_choice: { type: "function", function: { name: ANSWER_NAME } },
+      };
+    default: {
+      const schema = { name: ANSWER_NAME, strict: true, schema: prompt.schema };
+      return { ...temperature, response_format: { type: "json_schema", json_schema: schema } };
+    }
+  }
+}
+
+const NAMED_BY: Readonly<Record<Feature, RegExp>> = {
+  format: /response[_ ]format|json[_ ]schema|json[_ ]object|structured[_ ]output|guided_|grammar/,
+  limit: /max_(completion_)?tokens/,
+  temperature: /temperature/,
+};
+
+/** The feature that the server names as the parameter, else the one its sentence names first. */
+function refusedFeature(status: number, answer: string): Feature | null {
+  if (status !== 400 && status !== 422) return null;
+  const { failure, parameter, sentence } = httpFailure(status, answer, null, 0);
+  if (failure !== "config") return null;
+  const features = Object.keys(FORMS) as Feature[];
+  if (parameter !== null) {
+    const named = features.find((feature) => NAMED_BY[feature].test(parameter.toLowerCase()));
+    if (named !== undefined) return named;
+  }
+  const words = (sentence ?? "").toLowerCase();
+  const places = features.map((feature) => ({ feature, at: words.search(NAMED_BY[feature]) }));
+  return places.filter(({ at }) => at >= 0).sort((a, b) => a.at - b.at)[0]?.feature ?? null;
+}
