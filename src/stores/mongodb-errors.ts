@@ -1,4 +1,4 @@
-import { MongoParseError, MongoServerError, MongoServerSelectionError } from "mongodb";
+import { MongoServerError, MongoServerSelectionError } from "mongodb";
 import { messageOf, QuerymillError } from "../errors.ts";
 
 /** Runs an operation on the store; what the driver throws becomes a QuerymillError without credentials. */
@@ -27,21 +27,24 @@ export function isRefused(error: unknown): boolean {
   return error instanceof MongoServerError && (error.code === unauthorized || error.code === 8000);
 }
 
+/** The error to show when the driver cannot read the URI. */
+export function notConnectionString(error: unknown, uri: string): QuerymillError {
+  return new QuerymillError(
+    "USAGE",
+    `The store's URI is not a MongoDB connection string (${withoutCredentials(reasonOf(error), uri)}). Write it as mongodb://HOST:PORT.`,
+    { cause: withoutCredentialsIn(error, uri) },
+  );
+}
+
 /** The error to show when no usable connection came about. */
 export function connectFailed(error: unknown, uri: string, waitedMs: number): QuerymillError {
   const hosts = hostsOf(uri);
   const reason = withoutCredentials(reasonOf(error), uri);
   const options = { cause: withoutCredentialsIn(error, uri) };
-  if (error instanceof MongoParseError || !/^mongodb(\+srv)?:\/\//.test(uri))
-    return new QuerymillError(
-      "USAGE",
-      `The store's URI is not a MongoDB connection string (${reason}). Write it as mongodb://HOST:PORT.`,
-      options,
-    );
   if (isAuthentication(error) || isRefused(error))
     return new QuerymillError(
       "STORE_REFUSED",
-      `MongoDB at ${hosts} refused the login (${reason}). Check user, password and authSource of the store's URI.`,
+      `MongoDB at ${hosts} refused access (${reason}). Check user, password and authSource of the store's URI, and the user's rights.`,
       options,
     );
   return new QuerymillError(

@@ -1,6 +1,6 @@
 import { type Db, MongoClient, ReadConcern } from "mongodb";
 import type { Lease, Source, SourceDocument, SourceOptions, Store, Target } from "../store.ts";
-import { connectFailed, hostsOf, storeErrors } from "./mongodb-errors.ts";
+import { connectFailed, hostsOf, notConnectionString, storeErrors } from "./mongodb-errors.ts";
 import { MongoLease } from "./mongodb-lease.ts";
 import { MongoSource } from "./mongodb-source.ts";
 import { MongoTarget } from "./mongodb-target.ts";
@@ -31,14 +31,8 @@ export interface MongoStoreOptions {
  * @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED (authentication), USAGE (not a connection string)
  */
 export async function openMongoStore(uri: string, db: string, options: MongoStoreOptions): Promise<MongoStore> {
-  let client = options.client;
+  const client = options.client ?? newClient(uri, options.connectTimeoutMs);
   try {
-    client ??= new MongoClient(uri, {
-      appName: "querymill",
-      serverSelectionTimeoutMS: options.connectTimeoutMs,
-      connectTimeoutMS: options.connectTimeoutMs,
-      retryWrites: true,
-    });
     await client.connect();
     const database = client.db(db, safety);
     const hello = await database.command({ hello: 1 });
@@ -48,7 +42,7 @@ export async function openMongoStore(uri: string, db: string, options: MongoStor
     const kind = hello.setName ? "replica set" : hello.msg === "isdbgrid" ? "sharded" : "standalone";
     return new MongoStore(uri, client, database, `mongodb ${version} ${kind}`, options.client === undefined);
   } catch (error) {
-    if (options.client === undefined) await client?.close().catch(() => {});
+    if (options.client === undefined) await client.close().catch(() => {});
     throw connectFailed(error, uri, options.connectTimeoutMs);
   }
 }
@@ -100,6 +94,19 @@ export class MongoStore implements Store {
 
   async close(): Promise<void> {
     if (this.#owned) await this.#client.close();
+  }
+}
+
+function newClient(uri: string, connectTimeoutMs: number): MongoClient {
+  try {
+    return new MongoClient(uri, {
+      appName: "querymill",
+      serverSelectionTimeoutMS: connectTimeoutMs,
+      connectTimeoutMS: connectTimeoutMs,
+      retryWrites: true,
+    });
+  } catch (error) {
+    throw notConnectionString(error, uri);
   }
 }
 

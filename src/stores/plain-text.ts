@@ -2,7 +2,7 @@ const htmlTag =
   /<(?:!doctype|!--|\/?(?:html|head|body|meta|title|style|script|p|div|br|span|table|tr|td|ul|ol|li|a|b|i|u|strong|em|font|img|h[1-6]|hr|pre|code|center|section|blockquote))(?=[\s/>-])[^<>]*>/i;
 const hiddenElements = new Set(["script", "style", "head", "title", "template"]);
 const blockElements = new Set(
-  "p div br tr table ul ol li h1 h2 h3 h4 h5 h6 hr pre section article header footer blockquote center".split(" "),
+  "p div br tr table ul ol h1 h2 h3 h4 h5 h6 hr pre section article header footer blockquote center".split(" "),
 );
 // Names of U+00A0 to U+00FF in order, then others that mail programs write.
 const latin1 =

@@ -24,14 +24,19 @@ export interface Mongod {
 /**
  * Starts a mongod of one's own on a free port with empty data: a one-node replica set, or a standalone. It ends with
  * this process even when that is killed.
+ * @param root makes a standalone ask for a login, and is its first user
  */
-export async function startMongod(kind: "replica-set" | "standalone"): Promise<Mongod> {
+export async function startMongod(
+  kind: "replica-set" | "standalone",
+  root?: { readonly user: string; readonly password: string },
+): Promise<Mongod> {
   const { path, how } = await findMongod();
   // A mongod of another version than the package's default is what we mean to use.
   process.env.MONGOMS_SYSTEM_BINARY_VERSION_CHECK = "false";
   const binary = { systemBinary: path };
   if (kind === "standalone") {
-    const server = await MongoMemoryServer.create({ binary, instance: { storageEngine: "wiredTiger" } });
+    const auth = root ? { enable: true, customRootName: root.user, customRootPwd: root.password } : { enable: false };
+    const server = await MongoMemoryServer.create({ binary, instance: { storageEngine: "wiredTiger" }, auth });
     return { uri: server.getUri(), pid: pidOf(server), how, stop: () => ended(server) };
   }
   const set = await MongoMemoryReplSet.create({ binary, replSet: { count: 1, storageEngine: "wiredTiger" } });
