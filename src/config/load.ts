@@ -1,0 +1,286 @@
+import { readFile, stat } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { DEFAULT_TAXONOMY } from "../default-taxonomy.ts";
+import { QuerymillError } from "../errors.ts";
+import type { Filter } from "../filter.ts";
+import { parseFilter } from "../filter.ts";
+import type { JobSettings } from "../job.ts";
+import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
+import { secretsOfUri } from "../redact.ts";
+import { type ConfigText, parseConfig } from "./file.ts";
+import { resolveModel } from "./model.ts";
+import type { OptionKey } from "./schema.ts";
+import { mergeVariables, type ResolvedOptions, resolveOptions, unknownVariables, type Variables } from "./sources.ts";
+import { deriveJob, embeddedStore, parseStoreUri, type StoreUri } from "./store-uri.ts";
+import { parseTaxonomy } from "./taxonomy.ts";
+
+/** How a run talks: not part of the job. */
+export interface OutputSettings {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  /** null: `warn` on a terminal, else `info`. */
+  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent" | null;
+  /** Absolute path, or null for stderr. */
+  readonly logFile: string | null;
+}
+
+export interface LoadedSettings {
+  readonly settings: JobSettings;
+  readonly output: OutputSettings;
+  /** Sentences for the user: nothing is wrong, but it may not be what was meant. */
+  readonly notes: string[];
+}
+
+export interface SettingsInput {
+  /** As commander hands them over: camel-case names, texts and booleans. */
+  readonly flags: Record<string, unknown>;
+  readonly env: Record<string, string | undefined>;
+  /** `.env`, `querymill.yaml` and relative paths are looked up here; paths in the file from the file's folder. */
+  readonly cwd: string;
+}
+
+const MOST_PROBLEMS = 10;
+const LARGEST_FILE_BYTES = 1024 * 1024;
+
+/**
+ * Resolves and checks everything a run needs: flag, environment (the process's, then `.env`), `querymill.yaml`,
+ * default. Reads files, changes nothing, asks nobody.
+ * @throws QuerymillError USAGE (flags), CONFIG_INVALID (environment, file), TAXONOMY_INVALID, MODEL_NOT_CHOSEN; up to
+ * 10 problems in one message
+ */
+export async function loadSettings({ flags, env, cwd }: SettingsInput): Promise<LoadedSettings> {
+  const dotenv = await readIfThere(resolve(cwd, ".env"));
+  const variables = mergeVariables(env, dotenv);
+  const { file, folder } = await readConfig(flags, variables, cwd);
+  const options = resolveOptions(flags, variables, file);
+  const { get } = options;
+  const problems = [...options.problems, ...conflicts(options), ...(await scheduleProblems(options))];
+  const notes = unknownVariables([...Object.keys(env)]);
+
+  const pathOf = (key: OptionKey, path: string): string => resolve(options.origin(key) === "file" ? folder : cwd, path);
+  const batchDir = pathOf("batchDir", get("batchDir"));
+  const store = chooseStore(options, variables, { cwd, folder, batchDir }, notes, problems);
+  const filter = checkFilter(options, problems);
+  if (problems.length > 0) throw severalProblems(problems, file);
+
+  const db = get("db") ?? store.db ?? "querymill";
+  const model = resolveModel({
+    model: get("model"),
+    baseUrl: get("baseUrl"),
+    variable: variables,
+    providers: OPENAI_COMPATIBLE_PROVIDERS,
+  });
+  const taxonomyFile = get("taxonomy");
+  const taxonomy =
+    taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(pathOf("taxonomy", taxonomyFile), options);
+  const usd = get("budget.usd");
+  const source = get("sourceCollection");
+  const target = get("targetCollection");
+  const logFile = get("logFile");
+  const settings: JobSettings = {
+    tenant: "default",
+    job: get("job") ?? deriveJob(store, db, source, target),
+    mode: get("mode"),
+    batchSize: get("batchSize"),
+    concurrent: get("concurrent"),
+    intervalSeconds: get("interval"),
+    batchDir,
+    checkpointInterval: get("checkpointInterval"),
+    recover: get("recover"),
+    fresh: get("fresh"),
+    acceptChanges: get("acceptChanges"),
+    wait: get("wait"),
+    dryRun: get("dryRun"),
+    schedule: get("mode") === "scheduled" ? get("schedule") : null,
+    timezone: get("timezone"),
+    storeUri: store.uri,
+    db,
+    sourceCollection: source,
+    targetCollection: target,
+    model: model.settings,
+    taxonomy,
+    mapping: { text: get("source.text"), maxChars: get("source.maxChars") },
+    mark: {
+      processed: get("mark.processed"),
+      processedAt: get("mark.processedAt"),
+      processedBy: get("mark.processedBy"),
+    },
+    filter,
+    limit: get("limit"),
+    budget: usd === null ? null : { usd, per: get("budget.per") },
+    prices: get("prices"),
+    retry: {
+      retries: get("retry.retries"),
+      baseDelayMs: get("retry.baseDelayMs"),
+      maxDelayMs: get("retry.maxDelayMs"),
+      rounds: get("retry.rounds"),
+    },
+    deadlines: {
+      connectMs: get("deadlines.connectMs"),
+      attemptMs: get("deadlines.attemptMs"),
+      itemMs: get("deadlines.itemMs"),
+      idleMs: get("deadlines.idleMs"),
+      drainMs: get("deadlines.drainMs"),
+      retryWaitMs: get("deadlines.retryWaitMs"),
+      storeMs: get("deadlines.storeMs"),
+    },
+    maxOutputTokens: get("maxOutputTokens"),
+    runBreaker: { share: get("breaker.share"), window: get("breaker.window") },
+  };
+  const output: OutputSettings = {
+    json: get("json"),
+    quiet: get("quiet"),
+    logLevel: get("logLevel"),
+    logFile: logFile === null ? null : pathOf("logFile", logFile),
+  };
+  return { settings, output, notes: [...notes, ...model.notes] };
+}
+
+async function readConfig(
+  flags: SettingsInput["flags"],
+  variables: Variables,
+  cwd: string,
+): Promise<{ file: ConfigText | null; folder: string }> {
+  const named = (flags.config as string | undefined) ?? variables("QUERYMILL_CONFIG");
+  const path = resolve(cwd, named ?? "querymill.yaml");
+  const text = await readIfThere(path);
+  if (text === null && named !== undefined)
+    throw new QuerymillError("USAGE", `--config ${named}: there is no such file. Check the path ${path}.`);
+  return { file: text === null ? null : parseConfig(text, named ?? basename(path)), folder: dirname(path) };
+}
+
+/** What excludes each other. What a file says only counts when it was not overruled for this run. */
+function conflicts({ get, name, atLeast }: ResolvedOptions): string[] {
+  const problems: string[] = [];
+  const mode = get("mode");
+  if (get("recover") && get("fresh"))
+    problems.push(
+      "--recover and --fresh exclude each other: one goes on where it was, the other starts over. Choose one.",
+    );
+  if (mode === "scheduled" && get("schedule") === null)
+    problems.push(
+      `${name("mode")} scheduled needs a time: add --schedule, such as --schedule "30 2 * * *" for every night.`,
+    );
+  if (mode !== "scheduled" && get("schedule") !== null && atLeast("schedule", "mode"))
+    problems.push(
+      `${name("schedule")} has no effect in mode ${mode}, which does not look at the clock. Add --mode scheduled.`,
+    );
+  if (get("timezone") !== null && get("schedule") === null)
+    problems.push(`${name("timezone")} is the zone of a schedule, and there is none. Add --schedule, or leave it out.`);
+  if (get("sourceCollection") === get("targetCollection"))
+    problems.push(
+      `${name("targetCollection")} is "${get("targetCollection")}", the source itself: classifications would be read as queries. Choose another one.`,
+    );
+  if (get("retry.baseDelayMs") > get("retry.maxDelayMs"))
+    problems.push(
+      `${name("retry.baseDelayMs")}: ${get("retry.baseDelayMs")} ms is more than retry.maxDelayMs (${get("retry.maxDelayMs")}), which caps it. Lower it.`,
+    );
+  return problems;
+}
+
+async function scheduleProblems({ get, name }: ResolvedOptions): Promise<string[]> {
+  const zone = get("timezone");
+  const schedule = get("schedule");
+  if (zone !== null && !isTimezone(zone))
+    return [`${name("timezone")}: expected a time zone such as Europe/Berlin; got "${zone}".`];
+  if (schedule === null) return [];
+  const { Cron } = await import("croner");
+  try {
+    new Cron(schedule, { paused: true });
+    return [];
+  } catch {
+    return [
+      `${name("schedule")}: expected a cron expression such as "30 2 * * *" (minute hour day month weekday); got "${schedule}".`,
+    ];
+  }
+}
+
+function isTimezone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en-US", { timeZone: zone }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
+
+function chooseStore(
+  options: ResolvedOptions,
+  variables: Variables,
+  folders: { cwd: string; folder: string; batchDir: string },
+  notes: string[],
+  problems: string[],
+): StoreUri {
+  const given = options.get("store");
+  const origin = options.origin("store");
+  const fallback = embeddedStore(folders.batchDir);
+  const usual = variables("MONGODB_URI");
+  const outranked = origin === "file" || origin === "default";
+  if (usual !== undefined && outranked) {
+    if (origin === "file") notes.push(`MONGODB_URI is set and wins over ${options.name("store")}.`);
+    const store = /^mongodb/i.test(usual) ? parseStoreUri(usual, folders.cwd) : null;
+    if (store === null)
+      problems.push("MONGODB_URI: expected mongodb://HOST/DB or mongodb+srv://HOST/DB; got something else.");
+    return store ?? fallback;
+  }
+  if (given === null) return fallback;
+  if (origin === "file" && secretsOfUri(given).length > 0)
+    notes.push(`${options.name("store")} holds a password. MONGODB_URI in the environment keeps it out of the file.`);
+  const store = parseStoreUri(given, origin === "file" ? folders.folder : folders.cwd);
+  if (store === null)
+    problems.push(
+      `${options.name("store")}: expected mongodb://HOST/DB, mongodb+srv://HOST/DB or the path of a file; got something else. A password with @ : / ? # in it must be percent-encoded.`,
+    );
+  return store ?? fallback;
+}
+
+function checkFilter(options: ResolvedOptions, problems: string[]): Filter | null {
+  const given = options.get("filter");
+  if (given === null) return null;
+  try {
+    return parseFilter(given);
+  } catch (error) {
+    if (!(error instanceof QuerymillError)) throw error;
+    problems.push(`${options.name("filter")}: ${error.message}`);
+    return null;
+  }
+}
+
+async function readTaxonomy(path: string, options: ResolvedOptions): Promise<JobSettings["taxonomy"]> {
+  const shownPath = options.get("taxonomy")!;
+  const text = await readIfThere(path);
+  if (text === null)
+    throw new QuerymillError(
+      "USAGE",
+      `${options.name("taxonomy")}: there is no file ${shownPath}. Check the path ${path}.`,
+    );
+  return parseTaxonomy(text, shownPath);
+}
+
+/** @returns null when there is no such file */
+async function readIfThere(path: string): Promise<string | null> {
+  try {
+    const { size } = await stat(path);
+    if (size > LARGEST_FILE_BYTES)
+      throw new QuerymillError(
+        "CONFIG_INVALID",
+        `${path} has ${size} bytes, more than a settings file may (1 MB). Is it the right one?`,
+      );
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (error instanceof QuerymillError) throw error;
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR") return null;
+    const why = code === "EACCES" ? "this user may not read it" : code === "EISDIR" ? "it is a folder" : String(code);
+    throw new QuerymillError("CONFIG_INVALID", `${path} cannot be read: ${why}.`, { cause: error });
+  }
+}
+
+function severalProblems(problems: readonly string[], file: ConfigText | null): QuerymillError {
+  const onlyFlags = (file?.problems.length ?? 0) === 0 && problems.every((problem) => problem.startsWith("--"));
+  const code = onlyFlags ? "USAGE" : "CONFIG_INVALID";
+  if (problems.length === 1) return new QuerymillError(code, problems[0]!);
+  const rest = problems.length - MOST_PROBLEMS;
+  const lines = problems.slice(0, MOST_PROBLEMS).map((problem) => `  ${problem}`);
+  if (rest > 0) lines.push(`  and ${rest} more`);
+  return new QuerymillError(code, `${problems.length} settings are wrong:\n${lines.join("\n")}`);
+}

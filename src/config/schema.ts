@@ -1,0 +1,301 @@
+import { z } from "zod";
+import type { Price } from "../job.ts";
+import { MARK_FIELDS } from "../job.ts";
+import { choice, decimal, integer, type OptionDefinition, shaped, text, toggle } from "./option.ts";
+
+const COLLECTION = /^(?!system\.)[^$\0]{1,200}$/;
+const FIELD = /^(?!_id$)[^$.\0\s][^.\0]{0,99}$/;
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+const price = z.strictObject({
+  input: z.number().nonnegative(),
+  cachedInput: z.number().nonnegative().optional(),
+  cacheWrite: z.number().nonnegative().optional(),
+  output: z.number().nonnegative(),
+});
+
+/**
+ * Every setting of `run`, keyed by its place in `querymill.yaml` (`retry.baseDelayMs` is `baseDelayMs` in the group
+ * `retry`). Flags, variables, help, defaults, checks and the reference page all come from this table.
+ */
+export const OPTIONS = {
+  batchSize: integer({
+    flag: "--batch-size <n>",
+    help: "items per batch file",
+    min: 1,
+    max: 10_000,
+    unit: "items",
+    default: 10,
+  }),
+  concurrent: integer({
+    flag: "--concurrent <n>",
+    help: "maximum concurrent model calls",
+    min: 1,
+    max: 10_000,
+    unit: "calls",
+    default: 5,
+  }),
+  mode: choice({
+    flag: "--mode <mode>",
+    help: "batch: once; continuous: keep polling; scheduled: at cron times",
+    choices: ["batch", "continuous", "scheduled"],
+    default: "batch",
+  }),
+  interval: integer({
+    flag: "--interval <s>",
+    help: "seconds between polls of continuous mode",
+    min: 1,
+    max: 86_400,
+    unit: "s",
+    default: 60,
+  }),
+  batchDir: text({
+    flag: "--batch-dir <path>",
+    help: "local state: batch files, journal, checkpoints, retry queues",
+    expected: "a folder",
+    default: "batch_files",
+  }),
+  checkpointInterval: integer({
+    flag: "--checkpoint-interval <n>",
+    help: "items settled between checkpoints",
+    min: 1,
+    max: 1_000_000,
+    unit: "items",
+    default: 50,
+  }),
+  recover: toggle({ flag: "--recover", inFile: false, help: "go on after an unclean end", default: false }),
+  "retry.retries": integer({
+    flag: "--retries <n>",
+    help: "retries per failed operation",
+    min: 0,
+    max: 20,
+    unit: "retries",
+    default: 3,
+  }),
+  schedule: text({
+    flag: "--schedule <cron>",
+    help: 'when scheduled mode runs: "30 2 * * *" is every night at 2:30',
+    expected: "a cron expression",
+    default: null,
+  }),
+  timezone: text({
+    flag: "--timezone <zone>",
+    help: "of the schedule, such as Europe/Berlin; default: this machine's",
+    expected: "a time zone such as Europe/Berlin",
+    default: null,
+  }),
+  store: text({
+    flag: "--store <uri>",
+    help: "mongodb://…, mongodb+srv://… or a file; default: MONGODB_URI, else a file in the batch directory",
+    expected: "mongodb://…, mongodb+srv://… or the path of a file",
+    default: null,
+  }),
+  db: text({
+    flag: "--db <name>",
+    help: "database; default: the one in the URI, else querymill",
+    expected: 'a database name without blanks and /\\."$*<>:|?',
+    pattern: /^[^/\\. "$*<>:|?\0]{1,63}$/,
+    default: null,
+  }),
+  sourceCollection: text({
+    flag: "--source-collection <name>",
+    help: "where the queries are",
+    expected: "a collection name",
+    pattern: COLLECTION,
+    default: "conversation_set",
+  }),
+  targetCollection: text({
+    flag: "--target-collection <name>",
+    help: "where the classifications go",
+    expected: "a collection name",
+    pattern: COLLECTION,
+    default: "sentimental_analysis",
+  }),
+  model: text({
+    flag: "--model <provider/name>",
+    help: "which model answers; offline needs neither key nor network",
+    expected: "PROVIDER/NAME or offline",
+    default: null,
+  }),
+  baseUrl: text({
+    flag: "--base-url <url>",
+    help: "of any OpenAI-compatible server, such as http://127.0.0.1:8000/v1",
+    expected: "an http or https URL without a password, such as http://127.0.0.1:8000/v1",
+    pattern: /^https?:\/\/[^\s@#]+$/,
+    default: null,
+  }),
+  taxonomy: text({
+    flag: "--taxonomy <file>",
+    help: "YAML or JSON with your categories; default: the built-in 13",
+    expected: "a file",
+    default: null,
+  }),
+  limit: integer({
+    flag: "--limit <n>",
+    help: "stop after n items",
+    min: 1,
+    max: 1_000_000_000,
+    unit: "items",
+    default: null,
+  }),
+  "budget.usd": decimal({
+    flag: "--budget <usd>",
+    help: "stop before spending more, over all runs of the job (budget.per in the file changes that)",
+    above: 0,
+    max: 1e9,
+    unit: "USD",
+    default: null,
+  }),
+  "budget.per": choice({
+    help: "what the budget covers",
+    choices: ["run", "day", "month", "job"],
+    default: "job",
+  }),
+  dryRun: toggle({ flag: "--dry-run", inFile: false, help: "say what would happen, for nothing", default: false }),
+  filter: shaped<unknown>({
+    flag: "--filter <json>",
+    help: `which items, as in MongoDB: '{"channel": "email"}'`,
+    expected: 'a JSON object such as {"channel": "email"}',
+    schema: z.record(z.string(), z.unknown()),
+    default: null,
+  }),
+  job: text({
+    flag: "--job <name>",
+    help: "name of the job; default: made from store, source and target",
+    expected: "letters, digits, . _ - (at most 80, the first one a letter or digit)",
+    pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/,
+    default: null,
+  }),
+  fresh: toggle({
+    flag: "--fresh",
+    inFile: false,
+    help: "start over: archives local state, keeps ledger and dead letters",
+    default: false,
+  }),
+  acceptChanges: toggle({
+    flag: "--accept-changes",
+    inFile: false,
+    help: "go on although taxonomy, prompt, model or mapping changed",
+    default: false,
+  }),
+  wait: toggle({ flag: "--no-wait", help: "leave without waiting for retry queues", default: true }),
+  config: text({
+    flag: "--config <file>",
+    inFile: false,
+    env: "QUERYMILL_CONFIG",
+    help: "settings; default: querymill.yaml when it is there",
+    expected: "a file",
+    default: null,
+  }),
+  json: toggle({ flag: "--json", help: "NDJSON events on stdout instead of the panel", default: false }),
+  quiet: toggle({ flag: "--quiet", help: "only the last line and errors", default: false }),
+  logLevel: choice({
+    flag: "--log-level <level>",
+    help: "of the log on stderr; default: warn on a terminal, else info",
+    choices: ["debug", "info", "warn", "error", "silent"],
+    default: null,
+  }),
+  logFile: text({
+    flag: "--log-file <file>",
+    help: "the log goes there instead of stderr",
+    expected: "a file",
+    default: null,
+  }),
+  "source.text": shaped<string | readonly string[] | null>({
+    help: "where the text is: a path, a list of paths, or a template with {path}",
+    expected: "a path, a list of paths, or a template with {path}",
+    schema: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(50)]),
+    default: null,
+  }),
+  "source.maxChars": integer({
+    help: "longest text sent; a longer one is cut in the middle",
+    min: 200,
+    max: 1_000_000,
+    unit: "UTF-16 units",
+    default: 24_000,
+  }),
+  "mark.processed": markField("processed", "field of the source that says an item is settled"),
+  "mark.processedAt": markField("processedAt", "field of the source with the time"),
+  "mark.processedBy": markField("processedBy", "field of the source with job, execution and outcome"),
+  prices: shaped<Readonly<Record<string, Price>>>({
+    help: "USD per million tokens by model name; beats the built-in list",
+    expected: "a price {input, output, and optionally cachedInput, cacheWrite} in USD per million tokens",
+    schema: z.record(z.string().min(1), price),
+    unit: "USD per million tokens",
+    default: {},
+  }),
+  "retry.baseDelayMs": milliseconds("before the first retry; doubles after each failure, full jitter", 1_000, 1),
+  "retry.maxDelayMs": milliseconds("ceiling of one delay", MINUTE_MS, 1),
+  "retry.rounds": shaped<readonly number[]>({
+    help: "waits before each round of the retry queue; after the last one: dead letter",
+    expected: "a list of up to 10 waits in ms",
+    schema: z.array(z.int().min(0).max(DAY_MS)).max(10),
+    unit: "ms",
+    default: [MINUTE_MS, 5 * MINUTE_MS, 15 * MINUTE_MS],
+  }),
+  "deadlines.connectMs": milliseconds("to connect to store or model", 5_000, 1),
+  "deadlines.attemptMs": milliseconds("one call, from sending to the last byte", MINUTE_MS, 1),
+  "deadlines.itemMs": milliseconds("one item over all its attempts", 10 * MINUTE_MS, 1),
+  "deadlines.idleMs": milliseconds("without any settled item before an alarm", 2 * MINUTE_MS, 1),
+  "deadlines.drainMs": milliseconds("a drain waits for calls in flight", MINUTE_MS, 0),
+  "deadlines.retryWaitMs": milliseconds("batch mode waits at its end for retry queues", 10 * MINUTE_MS, 0),
+  "deadlines.storeMs": milliseconds("the store may be away before the run stops", 10 * MINUTE_MS, 0),
+  maxOutputTokens: integer({
+    help: "limit of one answer",
+    min: 16,
+    max: 1_000_000,
+    unit: "tokens",
+    default: 1_024,
+  }),
+  "breaker.share": decimal({
+    help: "the run stops when this share of the last items failed",
+    above: 0,
+    max: 1,
+    unit: "share",
+    default: 0.5,
+  }),
+  "breaker.window": integer({
+    help: "over how many items the share is taken",
+    min: 5,
+    max: 100_000,
+    unit: "items",
+    default: 50,
+  }),
+} as const;
+
+export type OptionKey = keyof typeof OPTIONS;
+export type OptionValue<K extends OptionKey> = (typeof OPTIONS)[K] extends OptionDefinition<infer T> ? T : never;
+
+/** The keys in the order of the table, which is the order of `--help`. */
+export const OPTION_KEYS = Object.keys(OPTIONS) as OptionKey[];
+
+/** @returns the definition behind a key, without its value's type */
+export function optionOf(key: OptionKey): OptionDefinition<unknown> {
+  return OPTIONS[key];
+}
+
+/** The shape of `querymill.yaml`. Its issues carry the path of the option; the words come from the table. */
+export const FILE_SCHEMA = z.strictObject(fileShape());
+
+function fileShape(): Record<string, z.ZodType> {
+  const shape: Record<string, z.ZodType> = {};
+  const groups: Record<string, Record<string, z.ZodType>> = {};
+  for (const key of OPTION_KEYS) {
+    const { schema, inFile } = optionOf(key);
+    if (!inFile) continue;
+    const [group, member] = key.split(".") as [string, string | undefined];
+    if (member === undefined) shape[group] = schema.optional();
+    else groups[group] = { ...groups[group], [member]: schema.optional() };
+  }
+  for (const [group, members] of Object.entries(groups)) shape[group] = z.strictObject(members).optional();
+  return shape;
+}
+
+function markField(name: keyof typeof MARK_FIELDS, help: string): OptionDefinition<string> {
+  return text({ help, expected: "a field name without dots", pattern: FIELD, default: MARK_FIELDS[name] });
+}
+
+function milliseconds(help: string, fallback: number, min: number): OptionDefinition<number> {
+  return integer({ help: `${help}, in ms`, min, max: DAY_MS, unit: "ms", default: fallback });
+}
