@@ -1,0 +1,86 @@
+import { type FileHandle, open } from "node:fs/promises";
+import type { Logger } from "pino";
+import { messageOf, QuerymillError } from "../errors.ts";
+import type { Events } from "../events.ts";
+import { makeRedactor } from "../redact.ts";
+
+export interface LogOptions {
+  readonly level: "debug" | "info" | "warn" | "error" | "silent";
+  /** Absolute path to append to (0600); null to hand each line to `write`. */
+  readonly file: string | null;
+  /** Takes one line with its line end. */
+  readonly write: (line: string) => void;
+  /** Keys and passwords that must never appear. */
+  readonly secrets: readonly string[];
+}
+
+export interface Log {
+  readonly logger: Logger;
+  /** Resolves when everything is written. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the log: pino's JSON lines, times in UTC. Every line passes the redactor as its very last stage, so that no
+ * caller, error or cause can carry a key or a password out.
+ * @throws QuerymillError USAGE when the file cannot be opened
+ */
+export async function openLog({ level, file, write, secrets }: LogOptions): Promise<Log> {
+  const { pino, stdTimeFunctions } = await import("pino");
+  const redact = makeRedactor(secrets);
+  const handle = file === null ? null : await openFile(file);
+  const sink = handle ? appendTo(handle, file!, write) : { write, end: () => Promise.resolve() };
+  const logger = pino(
+    { level, timestamp: stdTimeFunctions.isoTime, base: { pid: process.pid } },
+    { write: (line: string) => sink.write(redact(line)) },
+  );
+  return { logger, close: sink.end };
+}
+
+/** Writes what happens to a log: ids, counts and reasons, as the events carry them. */
+export function logEvents(events: Events, logger: Logger): void {
+  events
+    .on("execution:start", ({ notes, ...start }) => {
+      logger.info(start, "execution started");
+      for (const note of notes) logger.info({ executionId: start.executionId }, note);
+    })
+    .on("execution:recover", (recover) => logger.info(recover, "recovered local state"))
+    .on("call:failed", ({ message, ...call }) => logger.debug(call, message))
+    .on("endpoint:pause", ({ untilMs, ...pause }) =>
+      logger.warn({ ...pause, until: new Date(untilMs).toISOString() }, "endpoint rests"),
+    )
+    .on("endpoint:resume", (resume) => logger.info(resume, "endpoint is asked again"))
+    .on("execution:wait", ({ untilMs, ...wait }) =>
+      logger.info({ ...wait, until: new Date(untilMs).toISOString() }, "execution waits"),
+    )
+    .on("execution:drain", (drain) => logger.info(drain, "draining"))
+    .on("execution:end", ({ labels: _labels, jobTotals: _totals, ...end }) => logger.info(end, "execution ended"))
+    .onListenerError((name, error) => logger.error({ event: name, err: error }, "a listener failed"));
+}
+
+async function openFile(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, "a", 0o600);
+  } catch (error) {
+    const message = `--log-file: ${file} cannot be written: ${messageOf(error)}. Choose a path in a folder that exists and is yours.`;
+    throw new QuerymillError("USAGE", message, { cause: error });
+  }
+}
+
+/** A log that can no longer be written (disk full) goes to `fallback`: it must not stop a run. */
+function appendTo(handle: FileHandle, file: string, fallback: (line: string) => void) {
+  const stream = handle.createWriteStream();
+  let broken = false;
+  stream.on("error", (error) => {
+    broken = true;
+    fallback(`${JSON.stringify({ level: 50, msg: `${file} cannot be written any more: ${messageOf(error)}` })}\n`);
+  });
+  return {
+    write: (line: string): void => {
+      if (broken) fallback(line);
+      else stream.write(line);
+    },
+    end: (): Promise<void> =>
+      broken ? Promise.resolve() : new Promise((resolve) => stream.once("error", () => resolve()).end(() => resolve())),
+  };
+}
