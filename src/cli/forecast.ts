@@ -1,0 +1,83 @@
+import type { RunSnapshot } from "../events.ts";
+
+/** What the panel remembers from one frame to the next, so that its ranges do not jump. */
+export interface PanelHistory {
+  /** When it will be finished, epoch ms; null while that cannot be told. */
+  readonly finish: { readonly fromMs: number; readonly toMs: number } | null;
+  /** When `finish` was last renewed, epoch ms. */
+  readonly finishAtMs: number;
+  /** Since when all slots have been busy without an endpoint limiting, epoch ms; null while they are not. */
+  readonly busySinceMs: number | null;
+}
+
+export const NO_HISTORY: PanelHistory = { finish: null, finishAtMs: 0, busySinceMs: null };
+
+const ENOUGH_MS = 30_000;
+const RENEW_MS = 5_000;
+const FULL = 0.95;
+const LIMITING = new Set(["throttled", "daily-quota", "transient", "unknown-outcome"]);
+
+/** Items of this execution with an outcome. */
+export function settled({ counters }: RunSnapshot): number {
+  return counters.read - counters.inFlight;
+}
+
+/** History after one more snapshot. The range of the finish is renewed at most every 5 s and narrows by half steps. */
+export function nextHistory(history: PanelHistory, snapshot: RunSnapshot): PanelHistory {
+  const { nowMs } = snapshot;
+  const busySinceMs = slotsLimit(snapshot) ? (history.busySinceMs ?? nowMs) : null;
+  const fresh = finishRange(snapshot);
+  if (fresh === null || history.finish === null) return { finish: fresh, finishAtMs: nowMs, busySinceMs };
+  if (nowMs - history.finishAtMs < RENEW_MS) return { ...history, busySinceMs };
+  const { fromMs, toMs } = history.finish;
+  const finish = {
+    fromMs: fresh.fromMs > fromMs ? (fromMs + fresh.fromMs) / 2 : fresh.fromMs,
+    toMs: fresh.toMs < toMs ? (toMs + fresh.toMs) / 2 : fresh.toMs,
+  };
+  return { finish, finishAtMs: nowMs, busySinceMs };
+}
+
+/** Between the recent and the mean rate, some percent wider; null before 30 s of data or without a total. */
+export function finishRange(snapshot: RunSnapshot): PanelHistory["finish"] {
+  const { total, nowMs, startedAtMs, itemsPerSecond, itemsPerSecondMean, state } = snapshot;
+  if (total === null || state !== "running" || snapshot.mode !== "batch" || nowMs - startedAtMs < ENOUGH_MS)
+    return null;
+  const open = total - settled(snapshot);
+  if (open <= 0 || itemsPerSecondMean <= 0) return null;
+  const fast = Math.max(itemsPerSecond, itemsPerSecondMean);
+  const slow = Math.max(Math.min(itemsPerSecond, itemsPerSecondMean), itemsPerSecondMean / 4);
+  return { fromMs: nowMs + (open / fast) * 970, toMs: nowMs + (open / slow) * 1_030 };
+}
+
+/** What it will have cost at the end, USD; null while that cannot be told. Narrows with the root of what is done. */
+export function costRange(snapshot: RunSnapshot): { fromUsd: number; toUsd: number } | null {
+  const { total, counters, nowMs, startedAtMs } = snapshot;
+  const paid = counters.classified - counters.recovered + counters.deadLetters;
+  if (total === null || counters.costUsd === null || paid < 30 || nowMs - startedAtMs < ENOUGH_MS) return null;
+  const open = Math.max(0, total - settled(snapshot)) * (counters.costUsd / paid);
+  const spread = Math.max(0.01, 1 / Math.sqrt(paid));
+  return { fromUsd: counters.costUsd + open * (1 - spread), toUsd: counters.costUsd + open * (1 + spread) };
+}
+
+/** The advice to allow ten times the calls, when it is true: slots full for 30 s, nobody limiting, minutes to go. */
+export function slotAdvice(
+  snapshot: RunSnapshot,
+  history: PanelHistory,
+): { slots: number; instead: number; restMs: number; insteadMs: number } | null {
+  const { total, nowMs, slots, itemsPerSecond } = snapshot;
+  if (history.busySinceMs === null || nowMs - history.busySinceMs < ENOUGH_MS || total === null) return null;
+  const open = total - settled(snapshot);
+  const instead = Math.min(slots.limit * 10, 10_000, open);
+  if (itemsPerSecond <= 0 || instead < slots.limit * 2) return null;
+  const restMs = (open / itemsPerSecond) * 1_000;
+  return restMs < 60_000 ? null : { slots: slots.limit, instead, restMs, insteadMs: (restMs * slots.limit) / instead };
+}
+
+function slotsLimit(snapshot: RunSnapshot): boolean {
+  const { slots, endpoints, errors, state, nowMs } = snapshot;
+  const full = Math.max(slots.utilization, slots.busy / Math.max(1, slots.limit)) >= FULL;
+  const remote = endpoints.some(({ name }) => name !== "offline");
+  const resting = endpoints.some(({ pausedUntilMs }) => pausedUntilMs !== null && pausedUntilMs > nowMs);
+  const refused = errors.some(({ failure, lastMs }) => LIMITING.has(failure) && nowMs - lastMs < ENOUGH_MS);
+  return state === "running" && full && remote && !resting && !refused;
+}

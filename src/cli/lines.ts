@@ -1,0 +1,88 @@
+import type { EventMap, ExecutionEnd, RunSnapshot } from "../events.ts";
+import { withoutPassword } from "../redact.ts";
+import type { PanelHistory } from "./forecast.ts";
+import { settled } from "./forecast.ts";
+import { clock, durationRange, momentRange, money, printable, rate } from "./format.ts";
+
+/** Events that change the state of an execution: each is a line of its own where there is no terminal. */
+export type StateEvent =
+  | "execution:start"
+  | "execution:recover"
+  | "execution:wait"
+  | "execution:drain"
+  | "endpoint:pause"
+  | "endpoint:resume";
+
+/** The line of every 10 s: `13:14:18 done=74/248310 rate=7.4/s ends=? cost=$0.11 flight=15 retry=0 dead=0`. */
+export function progressLine(snapshot: RunSnapshot, history: PanelHistory): string {
+  const { counters, total, nowMs } = snapshot;
+  const done = settled(snapshot);
+  const { finish } = history;
+  return pairs(nowMs, "", {
+    done: total === null ? String(done) : `${done}/${Math.max(total, done)}`,
+    rate: `${rate(snapshot.itemsPerSecond).replaceAll(",", "")}/s`,
+    ends: finish ? momentRange(finish.fromMs, finish.toMs, nowMs, "-").replaceAll(" - ", "-") : "?",
+    cost: plainMoney(counters.costUsd),
+    flight: counters.inFlight,
+    ...(snapshot.backoff.count > 0 ? { backoff: snapshot.backoff.count } : {}),
+    retry: counters.retryQueued,
+    dead: counters.deadLetters,
+  });
+}
+
+/** The lines of one change of state; none for an event that is no such change. */
+export function stateLines<K extends keyof EventMap>(name: K, payload: EventMap[K], nowMs: number): string[] {
+  const write = writers[name as StateEvent] as ((payload: EventMap[K], nowMs: number) => string[]) | undefined;
+  return write ? write(payload, nowMs) : [];
+}
+
+/** The last line: what became of everything. */
+export function endLine(end: ExecutionEnd, nowMs: number): string {
+  return pairs(nowMs, `end ${end.status}`, {
+    classified: end.classified,
+    skipped: end.skipped,
+    retry: end.retryQueued,
+    dead: end.deadLetters,
+    cost: plainMoney(end.costUsd),
+    exit: end.exitCode,
+    ...(end.message === null ? {} : { message: withoutPassword(end.message) }),
+  });
+}
+
+const writers: { [K in StateEvent]: (payload: EventMap[K], nowMs: number) => string[] } = {
+  "execution:start": (start, nowMs) => [
+    pairs(nowMs, `start ${start.job}`, { execution: start.executionId, total: start.total ?? "?", model: start.model }),
+    pairs(nowMs, "store", { "": withoutPassword(start.store), source: start.source, target: start.target }),
+    ...start.notes.map((note) => pairs(nowMs, "note", { "": withoutPassword(note) })),
+  ],
+  "execution:recover": ({ stored, fromBatchFiles, damaged, uncertainCalls }, nowMs) => [
+    pairs(nowMs, "recover", { stored, read_again: fromBatchFiles, damaged, perhaps_paid_twice: uncertainCalls }),
+  ],
+  "execution:wait": ({ reason, untilMs, items }, nowMs) => [
+    pairs(nowMs, "wait", {
+      items,
+      reason,
+      until: clock(untilMs),
+      in: durationRange(untilMs - nowMs, untilMs - nowMs, "-"),
+    }),
+  ],
+  "execution:drain": ({ inFlight, reason }, nowMs) => [pairs(nowMs, "drain", { flight: inFlight, reason })],
+  "endpoint:pause": ({ endpoint, reason, untilMs }, nowMs) => [
+    pairs(nowMs, `limit ${endpoint} pause`, { reason, until: clock(untilMs) }),
+  ],
+  "endpoint:resume": ({ endpoint }, nowMs) => [pairs(nowMs, `limit ${endpoint} resume`, {})],
+};
+
+/** `time start key=value …`; a value with blanks is quoted, an empty key stands for a bare value. */
+function pairs(nowMs: number, start: string, values: Readonly<Record<string, string | number>>): string {
+  const written = Object.entries(values).map(([key, value]) => {
+    const text = printable(String(value));
+    const quoted = /[\s"=]/.test(text) ? JSON.stringify(text) : text;
+    return key === "" ? quoted : `${key}=${quoted}`;
+  });
+  return [clock(nowMs), start, ...written].filter((part) => part !== "").join(" ");
+}
+
+function plainMoney(usd: number | null): string {
+  return money(usd).replaceAll(",", "");
+}

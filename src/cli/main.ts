@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { didYouMean } from "../config/nearest.ts";
+import { QuerymillError } from "../errors.ts";
+
+interface CommandEntry {
+  readonly help: string;
+  /** Loads what the command needs, and nothing that another one needs. */
+  readonly load: () => Promise<Command>;
+}
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  run: {
+    help: "classify what is not classified yet (the default)",
+    load: async () => (await import("./run.ts")).runCommand(),
+  },
+};
+
+/**
+ * The command line. Sets `process.exitCode` and never exits by itself, so that output is flushed.
+ * @param argv as `process.argv`: node, script, arguments
+ */
+export async function main(argv: string[]): Promise<void> {
+  const [first, ...rest] = argv.slice(2);
+  if (first === "--version" || first === "-V") return print(version());
+  if (first === "help" && rest[0] === undefined) return print(overview());
+  if (first === "--help" || first === "-h") return print(overview());
+  const args = first === "help" ? [rest[0]!, "--help"] : argv.slice(2);
+  const named = args[0] !== undefined && !args[0].startsWith("-");
+  const name = named ? args[0]! : "run";
+  const json = args.includes("--json") || /^(1|true|yes|on)$/i.test(process.env.QUERYMILL_JSON ?? "");
+  try {
+    if (!Object.hasOwn(COMMANDS, name)) throw unknownCommand(name);
+    const command = await COMMANDS[name]!.load();
+    await runCommandLine(command, named ? args.slice(1) : args);
+  } catch (error) {
+    const { reportError } = await import("./report-error.ts");
+    process.exitCode = reportError(error, { json });
+  }
+}
+
+async function runCommandLine(command: Command, args: readonly string[]): Promise<void> {
+  const { CommanderError } = await import("commander");
+  try {
+    await command.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return;
+    const { usageError } = await import("./options.ts");
+    throw usageError(error, command);
+  }
+}
+
+function unknownCommand(name: string): QuerymillError {
+  const names = Object.keys(COMMANDS);
+  return new QuerymillError(
+    "USAGE",
+    `Unknown command ${name}.${didYouMean(name, names)} There are: ${names.join(", ")}. See querymill --help.`,
+  );
+}
+
+function overview(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
+  const list = Object.entries(COMMANDS).map(([name, { help }]) => `  ${name.padEnd(width)}   ${help}`);
+  return `Querymill ${version()} classifies support queries with a language model: every query once, no answer paid for twice.
+
+Usage: querymill [command] [options]
+
+${list.join("\n")}
+
+Each command has --help. Settings also come from QUERYMILL_… variables, .env and querymill.yaml.
+
+Example:
+  querymill run --model offline --store mongodb://localhost/support`;
+}
+
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -1,0 +1,68 @@
+import { Command, type CommanderError, Option } from "commander";
+import { didYouMean } from "../config/nearest.ts";
+import { OPTION_KEYS, type OptionKey, optionOf } from "../config/schema.ts";
+import { QuerymillError } from "../errors.ts";
+
+/** A command whose errors are thrown instead of printed; `parseAsync` then rejects with a CommanderError. */
+export function makeCommand(name: string, description: string, example: string): Command {
+  return new Command(name)
+    .description(description)
+    .configureHelp({ commandUsage: () => `querymill ${name} [options]` })
+    .helpOption("-h, --help", "this page")
+    .addHelpText("after", `\nExample:\n  ${example.replaceAll("\n", "\n  ")}\n`)
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .showSuggestionAfterError(false);
+}
+
+/** Adds options of the settings table. No default is given to commander: a flag that was not typed stays undefined. */
+export function addOptions(command: Command, keys: readonly OptionKey[]): Command {
+  for (const key of keys) {
+    const { flag, help, default: fallback } = optionOf(key);
+    if (flag === null) continue;
+    const shown = typeof fallback === "number" || (typeof fallback === "string" && fallback !== "");
+    command.addOption(new Option(flag, shown ? `${help} (default: ${fallback})` : help));
+  }
+  return command;
+}
+
+/** Every option with a flag, for `run`. */
+export const RUN_OPTIONS: readonly OptionKey[] = OPTION_KEYS.filter((key) => optionOf(key).flag !== null);
+
+/** The options that say which job is meant and how to talk about it, shared by the commands about one. */
+export const JOB_OPTIONS: readonly OptionKey[] = [
+  "store",
+  "db",
+  "sourceCollection",
+  "targetCollection",
+  "batchDir",
+  "job",
+  "config",
+  "json",
+];
+
+/** A parsing error of commander in our words: what is wrong, and the nearest right thing. */
+export function usageError(error: CommanderError, command: Command): QuerymillError {
+  const [, word = ""] = /'([^']*)'/.exec(error.message) ?? [];
+  const help = `querymill ${command.name()} --help`;
+  const flags = command.options.flatMap(({ long }) => long ?? []);
+  switch (error.code) {
+    case "commander.unknownOption": {
+      const name = word.split("=")[0]!;
+      return refused(`Unknown option ${name}.${didYouMean(name, flags) || ` See ${help}.`}`);
+    }
+    case "commander.optionMissingArgument": {
+      const option = command.options.find(({ flags }) => flags === word);
+      return refused(`${option?.long ?? word} needs a value: ${option?.description ?? `see ${help}`}.`);
+    }
+    case "commander.excessArguments":
+      return refused(`${command.name()} takes no argument; got "${command.args.join(" ")}". See ${help}.`);
+    default:
+      return refused(`${error.message.replace(/^error: /, "").replace(/\.?$/, ".")} See ${help}.`);
+  }
+}
+
+function refused(message: string): QuerymillError {
+  return new QuerymillError("USAGE", message);
+}

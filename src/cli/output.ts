@@ -1,0 +1,215 @@
+import type { EventMap, ExecutionEnd } from "../events.ts";
+import { type ItemKey, idOf } from "../item.ts";
+import type { Execution } from "../jobs/execution.ts";
+import { NO_HISTORY, nextHistory, type PanelHistory } from "./forecast.ts";
+import { clock, count, duration, type Look, printable, symbols } from "./format.ts";
+import { endLine, progressLine, stateLines } from "./lines.ts";
+import { renderPanel } from "./panel.ts";
+import { nextCommands, renderSummary, type SummaryOptions } from "./summary.ts";
+import { fitLines, LiveTerminal, lookOf, needsAscii } from "./terminal.ts";
+
+/** How one execution is shown. Opened before `run()`, closed after it whatever happened. */
+export interface Output {
+  /** Says something that stays. */
+  note(text: string): void;
+  /** A log line that must not run through a panel; true when it was taken. */
+  log(line: string): boolean;
+  /** Calls under way are waited for (`drain`), or not (`abort`). */
+  stopping(how: "drain" | "abort"): void;
+  end(end: ExecutionEnd): void;
+  /** Gives the screen back. Doing it twice changes nothing. */
+  close(): void;
+}
+
+export type OutputKind = "live" | "lines" | "json" | "quiet";
+
+/** What a summary needs beside the end of the execution. */
+export interface SummaryFacts extends Pick<SummaryOptions, "taxonomy" | "state" | "budgetUsd"> {
+  /** Flags that lead another command to the same job. */
+  readonly jobFlags: string;
+  /** The command that goes on, as typed, without secrets. */
+  readonly again: string;
+  /** Longest wait of a drain, in ms. */
+  readonly drainMs: number;
+  /** Print the summary also where there is no terminal. */
+  readonly summaryAlways: boolean;
+}
+
+const REDRAW_MS = 250;
+const LINE_MS = 10_000;
+
+/** A panel on a terminal that can be drawn on, lines elsewhere, unless told otherwise. */
+export function chooseOutput(
+  { json, quiet }: { json: boolean; quiet: boolean },
+  isTTY: boolean,
+  term: string,
+): OutputKind {
+  if (quiet) return "quiet";
+  if (json) return "json";
+  return isTTY && term !== "dumb" ? "live" : "lines";
+}
+
+/** Opens the output on a stream, which is only ever written to. */
+export function openOutput(
+  kind: OutputKind,
+  execution: Execution,
+  stream: NodeJS.WriteStream,
+  facts: SummaryFacts & { readonly json: boolean },
+): Output {
+  if (kind === "live") return openLive(execution, stream, facts);
+  if (kind === "json") return openJson(execution, stream);
+  if (kind === "quiet") return openQuiet(stream, facts.json);
+  return openLines(execution, stream, facts);
+}
+
+function openLive(execution: Execution, stream: NodeJS.WriteStream, facts: SummaryFacts): Output {
+  const terminal = new LiveTerminal(stream);
+  const look = (): Look => lookOf(stream, process.env);
+  const example = firstClassified(execution);
+  let history: PanelHistory = NO_HISTORY;
+  const draw = (): void => {
+    const snapshot = execution.snapshot();
+    history = nextHistory(history, snapshot);
+    const options = { ...look(), rows: stream.rows ?? 24, history };
+    terminal.draw(fitLines(renderPanel(snapshot, options), options));
+  };
+  const redraw = (): void => {
+    terminal.forget();
+    draw();
+  };
+  const giveBack = (): void => terminal.close();
+  const timer = setInterval(draw, REDRAW_MS);
+  stream.on("resize", draw);
+  process.on("SIGCONT", redraw);
+  process.on("exit", giveBack);
+  return {
+    note: (text) => terminal.print(fitLines([`${symbols(look().ascii).dot} ${printable(text)}`], look())),
+    log: (line) => {
+      terminal.print(fitLines([logLine(line, look())], look()));
+      return true;
+    },
+    stopping: (how) => terminal.print(fitLines(stoppingLines(how, execution, facts), look())),
+    end: (end) => {
+      clearInterval(timer);
+      terminal.clear();
+      terminal.print(summaryLines(end, execution, facts, look(), example()));
+    },
+    close: () => {
+      clearInterval(timer);
+      stream.off("resize", draw);
+      process.off("SIGCONT", redraw);
+      process.off("exit", giveBack);
+      terminal.clear();
+    },
+  };
+}
+
+function openLines(execution: Execution, stream: NodeJS.WriteStream, facts: SummaryFacts): Output {
+  const look: Look = { columns: 100, ascii: needsAscii(process.env), style: (_format, text) => text };
+  const example = firstClassified(execution);
+  const say = (lines: readonly string[]): void => {
+    if (lines.length > 0) stream.write(`${lines.join("\n")}\n`);
+  };
+  let history: PanelHistory = NO_HISTORY;
+  const tick = (): void => {
+    const snapshot = execution.snapshot();
+    history = nextHistory(history, snapshot);
+    say([progressLine(snapshot, history)]);
+  };
+  const timer = setInterval(tick, LINE_MS);
+  execution.events.onAny((name, payload) => say(stateLines(name, payload as EventMap[typeof name], Date.now())));
+  return {
+    note: (text) => say([`${clock(Date.now())} note ${JSON.stringify(printable(text))}`]),
+    log: () => false,
+    stopping: (how) => {
+      if (how === "abort") say([`${clock(Date.now())} abort flight=${execution.snapshot().counters.inFlight}`]);
+    },
+    end: (end) => {
+      say([endLine(end, Date.now())]);
+      if (facts.summaryAlways) say(["", ...summaryLines(end, execution, facts, look, example())]);
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
+/** NDJSON: every event as it happens; the end is held back until it is final, so that it is the last line. */
+function openJson(execution: Execution, stream: NodeJS.WriteStream): Output {
+  const say = (event: string, payload: object): void => {
+    stream.write(`${JSON.stringify({ event, time: new Date().toISOString(), ...payload })}\n`);
+  };
+  execution.events.onAny((name, payload) => {
+    if (name !== "execution:end") say(name, payload);
+  });
+  return {
+    note: (message) => say("note", { message }),
+    log: () => false,
+    stopping: () => {},
+    end: (end) => say("execution:end", end),
+    close: () => {},
+  };
+}
+
+function openQuiet(stream: NodeJS.WriteStream, json: boolean): Output {
+  const last = (end: ExecutionEnd): string =>
+    json
+      ? JSON.stringify({ event: "execution:end", time: new Date().toISOString(), ...end })
+      : endLine(end, Date.now());
+  return {
+    note: () => {},
+    log: () => false,
+    stopping: () => {},
+    end: (end) => stream.write(`${last(end)}\n`),
+    close: () => {},
+  };
+}
+
+function summaryLines(
+  end: ExecutionEnd,
+  execution: Execution,
+  facts: SummaryFacts,
+  look: Look,
+  example: string | null,
+): string[] {
+  const { store, target, total } = execution.snapshot();
+  const next = [...nextCommands(end, facts.jobFlags, example)];
+  if (end.status === "stopped" || end.status === "failed") next.unshift({ command: facts.again, does: "goes on" });
+  return fitLines(renderSummary(end, { ...look, ...facts, store, target, total, next }), { ...look, columns: 1_000 });
+}
+
+function stoppingLines(how: "drain" | "abort", execution: Execution, facts: SummaryFacts): string[] {
+  const { inFlight } = execution.snapshot().counters;
+  if (how === "drain")
+    return [
+      `Draining: ${count(inFlight)} calls in flight come home first (at most ${duration(facts.drainMs)}). Ctrl-C again stops at once.`,
+    ];
+  return [
+    `Stopped at once. ${count(inFlight)} calls were under way; their answers may be paid again.`,
+    `Go on with:  ${facts.again} --recover`,
+  ];
+}
+
+/** Remembers one item to show as an example, as `get` takes it. */
+function firstClassified({ events }: Execution): () => string | null {
+  let key: ItemKey | null = null;
+  const listener = (item: EventMap["item:settled"]): void => {
+    if (item.outcome !== "classified") return;
+    key = item.key;
+    events.off("item:settled", listener);
+  };
+  events.on("item:settled", listener);
+  return () => (key === null ? null : typedId(key));
+}
+
+/** An id as it is typed in a shell; null for those that nobody would type. */
+function typedId(key: ItemKey): string | null {
+  const id = String(idOf(key));
+  return /^[\w.:@-]{1,60}$/.test(id) ? id : null;
+}
+
+/** A line of the JSON log, for people: `▲ 14:24:10 endpoint rests`. */
+function logLine(line: string, { ascii, style }: Look): string {
+  const mark = symbols(ascii);
+  const { level, time, msg } = JSON.parse(line) as { level: number; time: string; msg?: string };
+  const symbol = level >= 50 ? style("red", mark.bad) : level >= 40 ? style("yellow", mark.warn) : mark.dot;
+  return `${symbol} ${clock(Date.parse(time))} ${printable(msg ?? "")}`;
+}

@@ -1,0 +1,254 @@
+import type { EndpointSnapshot, RunSnapshot } from "../events.ts";
+import { withoutPassword } from "../redact.ts";
+import { costRange, settled, slotAdvice } from "./forecast.ts";
+import * as f from "./format.ts";
+import { type PanelOptions, renderLine, renderNarrow } from "./panel-narrow.ts";
+
+const WIDEST = 100;
+const NARROW = 72;
+const MOST_ENDPOINTS = 4;
+const ERROR_LINES = 3;
+const LABEL = 14;
+
+/**
+ * One frame of the running panel. No line is wider than `columns`; the frame has fewer lines than `rows`. Below 72
+ * columns it is the narrow form, below 40 columns or 12 rows one line. A window that is too low loses errors first, then
+ * endpoints but the worst, tokens, the lines under the title; the sum stays.
+ */
+export function renderPanel(snapshot: RunSnapshot, options: PanelOptions): string[] {
+  const { columns, rows, ascii } = options;
+  const frame =
+    columns < 40 || rows < 12
+      ? [renderLine(snapshot, options)]
+      : columns < NARROW
+        ? renderNarrow(snapshot, options)
+        : renderWide(snapshot, { ...options, columns: Math.min(columns, WIDEST) });
+  return frame.map((line) => f.clip(line, columns, ascii).trimEnd());
+}
+
+function renderWide(snapshot: RunSnapshot, options: PanelOptions): string[] {
+  const parts = {
+    title: title(snapshot, options),
+    origin: origin(snapshot, options),
+    bar: ["", ...progress(snapshot, options)],
+    facts: facts(snapshot, options),
+    tokens: tokens(snapshot, options),
+    sum: ["", ...sum(snapshot, options)],
+    endpoints: ["", ...endpoints(snapshot.endpoints, options)],
+    errors: ["", ...errors(snapshot, options)],
+    foot: ["", ...foot(snapshot, options)],
+  };
+  const lines = (): string[] => Object.values(parts).flat();
+  const room = options.rows - 1;
+  if (lines().length > room) parts.errors = [];
+  if (lines().length > room) parts.endpoints = endpoints(worst(snapshot.endpoints), options);
+  if (lines().length > room) parts.tokens = [];
+  if (lines().length > room) parts.origin = [];
+  if (lines().length > room) parts.foot = parts.foot.slice(-1);
+  if (lines().length > room) parts.endpoints = [];
+  return lines().length > room ? [...parts.title, ...sum(snapshot, options)] : lines();
+}
+
+function title({ job, executionId, state, nowMs, startedAtMs }: RunSnapshot, options: PanelOptions): string[] {
+  const { dot } = f.symbols(options.ascii);
+  const start = `querymill ${dot} ${options.style("bold", job)} ${dot} execution ${executionId}`;
+  return [f.spread(start, `${state} ${f.duration(nowMs - startedAtMs)}`, options, options.columns)];
+}
+
+function origin(snapshot: RunSnapshot, { style, ascii, columns }: PanelOptions): string[] {
+  const { store, source, target, model, taxonomyVersion, promptVersion } = snapshot;
+  const { dot } = f.symbols(ascii);
+  const from = `from  ${f.printable(withoutPassword(store))}  ${f.printable(source)}   to  ${f.printable(target)}`;
+  const by = `by    ${f.printable(model)} ${dot} taxonomy ${taxonomyVersion} ${dot} prompt ${promptVersion}`;
+  return [from, by].map((line) => style("dim", f.clip(line, columns, ascii)));
+}
+
+function progress(snapshot: RunSnapshot, options: PanelOptions): string[] {
+  const { columns, ascii, style } = options;
+  const done = settled(snapshot);
+  const { total } = snapshot;
+  if (total === null) return [f.right(`${f.count(done)} so far`, columns), ""];
+  const whole = Math.max(total, done);
+  const figure = f.right(f.count(done), f.count(whole).length);
+  const numbers = `   ${figure} of ${f.count(whole)}`;
+  const width = columns - numbers.length - 2;
+  const filled = f.bar(whole === 0 ? 1 : done / whole, width, ascii);
+  const rest = (ascii ? "." : "░").repeat(Math.max(0, width - f.widthOf(filled)));
+  return [`  ${style("green", filled)}${style("dim", rest)}${numbers}`, f.right(f.percent(done, whole), columns)];
+}
+
+function facts(snapshot: RunSnapshot, options: PanelOptions): string[] {
+  const { counters, history, nowMs, budget, slots } = { ...snapshot, ...options };
+  const { dash } = f.symbols(options.ascii);
+  const { finish } = history;
+  const ends = finish ? f.momentRange(finish.fromMs, finish.toMs, nowMs, dash) : "?";
+  const within = finish
+    ? `in ${f.durationRange(Math.max(0, finish.fromMs - nowMs), Math.max(0, finish.toMs - nowMs), dash)}`
+    : "";
+  const cost = costRange(snapshot);
+  const atEnd = cost ? `${f.moneyRange(cost.fromUsd, cost.toUsd, dash)} at the end` : "";
+  const limit = budget ? `${f.money(budget.spentUsd)} of ${f.money(budget.usd)} per ${budget.per}` : "";
+  const saved = counters.savedUsd ? `saved ${f.money(counters.savedUsd)}` : "";
+  const price = counters.costUsd === null ? "? (no known price)" : f.money(counters.costUsd);
+  return [
+    fields(
+      "Rate",
+      [
+        `${f.rate(snapshot.itemsPerSecond)} items/s`,
+        `${f.rate(snapshot.itemsPerSecondMean)} since the start`,
+        `${slots.busy} of ${slots.limit} slots busy`,
+      ],
+      options,
+    ),
+    fields("Ends", [ends, within], options),
+    fields("Cost", [price, atEnd, limit, saved], options),
+  ];
+}
+
+function tokens({ counters }: RunSnapshot, options: PanelOptions): string[] {
+  const cached = counters.cachedInputTokens > 0 ? `${f.amount(counters.cachedInputTokens)} of it cached` : "";
+  const uncertain = counters.uncertainCalls > 0 ? `${f.money(counters.uncertainUsd)} uncertain` : "";
+  const parts = [`${f.amount(counters.inputTokens)} in`, cached, `${f.amount(counters.outputTokens)} out`, uncertain];
+  return [fields("Tokens", parts, options)];
+}
+
+/** The sum every frame shows: read = classified + skipped + retry queued + dead letters + in flight. */
+function sum(snapshot: RunSnapshot, options: PanelOptions): string[] {
+  const { counters, nowMs, backoff, oldestInFlightMs } = snapshot;
+  const { columns, ascii, style } = options;
+  const width = Math.max(7, f.count(Math.max(snapshot.total ?? 0, counters.read)).length);
+  const row = (name: string, value: number, details: readonly string[], format?: f.StyleFormat): string => {
+    const start = `  ${f.left(name, LABEL)}${f.right(f.count(value), width)}`;
+    let line = value > 0 && format ? start.replace(name, style(format, name)) : start;
+    let used = start.length;
+    for (const [index, detail] of details.filter((text) => text !== "").entries()) {
+      const gap = index === 0 ? 6 : 3;
+      const text = f.clip(detail, columns - used - gap, ascii);
+      if (index > 0 && text !== detail) break;
+      line += " ".repeat(gap) + style("dim", text);
+      used += gap + f.widthOf(text);
+    }
+    return line;
+  };
+  const queues = snapshot.retryQueues
+    .filter((queue) => queue.count > 0)
+    .map(
+      ({ queue, count, nextDueMs }) =>
+        `${f.count(count)} ${queue}${nextDueMs === null ? "" : ` at ${f.clock(nextDueMs).slice(0, 5)}`}`,
+    );
+  const oldest =
+    oldestInFlightMs === null
+      ? ""
+      : `oldest ${f.duration(oldestInFlightMs)}, gives up at ${f.duration(snapshot.attemptTimeoutMs)}`;
+  const wakes =
+    backoff.nextAtMs === null
+      ? ""
+      : `first again at ${f.clock(backoff.nextAtMs)}, in ${f.duration(backoff.nextAtMs - nowMs)}`;
+  const why = backoff.count > 0 && backoff.reason ? f.printable(backoff.reason) : "";
+  return [
+    row("read", counters.read, []),
+    row("= classified", counters.classified, [
+      counters.recovered > 0 ? `${f.count(counters.recovered)} recovered` : "",
+      counters.studentAnswers > 0 ? `${f.count(counters.studentAnswers)} student` : "",
+      counters.cacheHits > 0 ? `${f.count(counters.cacheHits)} cache` : "",
+    ]),
+    row("+ skipped", counters.skipped, reasons(snapshot.skippedReasons)),
+    row("+ retry queued", counters.retryQueued, queues, "yellow"),
+    row("+ dead letters", counters.deadLetters, reasons(snapshot.deadLetterReasons), "red"),
+    row("+ in flight", counters.inFlight, [oldest]),
+    row("  in backoff", backoff.count, backoff.count > 0 ? [wakes, why] : []),
+  ];
+}
+
+function endpoints(list: readonly EndpointSnapshot[], options: PanelOptions): string[] {
+  if (list.length === 0) return [];
+  const { ascii, style, columns } = options;
+  const mark = f.symbols(ascii);
+  const name = Math.min(16, Math.max(8, ...list.map((endpoint) => f.widthOf(f.printable(endpoint.name)))));
+  const head = `  ${f.left("Endpoint", name + 3)}${f.right("in flight", 12)}${f.right("calls/s", 10)}${f.right("p50", 9)}${f.right("p95", 9)}`;
+  const rows = list.slice(0, MOST_ENDPOINTS).map((endpoint) => {
+    const resting = endpoint.pausedUntilMs !== null;
+    const symbol = resting ? style("yellow", mark.rest) : style("green", mark.ok);
+    const start = `  ${f.left(symbol, 3)}${f.left(f.clip(f.printable(endpoint.name), name, ascii), name)}${f.right(`${endpoint.inFlight} of ${endpoint.limit}`, 12)}`;
+    if (resting) {
+      const state = `   resting until ${f.clock(endpoint.pausedUntilMs!)}: ${f.printable(endpoint.pauseReason ?? "limited")}`;
+      return start + style("yellow", f.clip(state, columns - f.widthOf(start), ascii));
+    }
+    const delays = [endpoint.p50Ms, endpoint.p95Ms].map((ms) => f.right(f.latency(ms, mark.dash), 9));
+    return `${start}${f.right(f.rate(endpoint.callsPerSecond), 10)}${delays.join("")}`;
+  });
+  const hidden = list.length - rows.length;
+  return [style("dim", head), ...rows, ...(hidden > 0 ? [style("dim", `     and ${hidden} more`)] : [])];
+}
+
+/** Three places from the start, so that the panel does not grow when something goes wrong. */
+function errors(snapshot: RunSnapshot, options: PanelOptions): string[] {
+  const { ascii, style, columns } = options;
+  const mark = f.symbols(ascii);
+  const newest = snapshot.errors.slice(-ERROR_LINES);
+  const rows = newest.map(({ message, failure, endpoint, count, lastMs }) => {
+    const passing = ["transient", "throttled", "unknown-outcome"].includes(failure);
+    const symbol = passing ? style("yellow", mark.warn) : style("red", mark.bad);
+    const text = `${f.printable(withoutPassword(message))}${endpoint ? ` ${mark.dot} ${f.printable(endpoint)}` : ""}`;
+    const figures = `${f.right(f.count(count), 8)}   ${f.clock(lastMs)}`;
+    return `  ${symbol} ${f.spread(text, figures, options, columns - 4)}`;
+  });
+  const head =
+    newest.length === 0 ? "  Last errors   none" : f.spread("  Last errors", "count   last    ", options, columns);
+  return [style("dim", head), ...rows, ...Array<string>(ERROR_LINES - rows.length).fill("")].map((line) =>
+    f.clip(line, columns, ascii),
+  );
+}
+
+/** Always three lines: advice or what is waited for, then the keys. */
+function foot(snapshot: RunSnapshot, options: PanelOptions): string[] {
+  const { style, ascii, history } = options;
+  const { to } = f.symbols(ascii);
+  const { waiting, state, counters, nowMs } = snapshot;
+  const advice = slotAdvice(snapshot, history);
+  const lines: string[] = [];
+  if (waiting) {
+    const until =
+      waiting.untilMs === null ? "" : ` until ${f.clock(waiting.untilMs)}, in ${f.duration(waiting.untilMs - nowMs)}`;
+    const items = waiting.items > 0 ? `${f.count(waiting.items)} items: ` : "";
+    lines.push(style("yellow", `  ${f.left("Waiting", 12)}${items}${f.printable(waiting.reason)}${until}`));
+  } else if (advice) {
+    lines.push(
+      `  ${to} All ${advice.slots} slots are busy and the model is not the limit. With ${style("cyan", `--concurrent ${advice.instead}`)}`,
+      `    the rest would take about ${f.duration(coarse(advice.insteadMs))} instead of ${f.duration(coarse(advice.restMs))}.`,
+    );
+  }
+  const keys =
+    state === "draining"
+      ? `Draining: ${f.count(counters.inFlight)} calls come home first. Ctrl-C again stops at once.`
+      : "Ctrl-C drains and stops";
+  return [...lines, ...Array<string>(2 - lines.length).fill(""), style("dim", `  ${keys}`)];
+}
+
+function fields(name: string, parts: readonly string[], { columns }: PanelOptions): string {
+  const widths = [17, 24, 14, 24];
+  let line = `  ${f.left(name, 12)}`;
+  for (const [index, part] of parts.filter((text) => text !== "").entries()) {
+    const gap = index > 0 && !line.endsWith("  ") ? "  " : "";
+    if (line.length + gap.length + part.length > columns) break;
+    line += gap + f.left(part, widths[index] ?? 0);
+  }
+  return line.trimEnd();
+}
+
+/** The worst endpoint: one that rests, else the slowest. */
+function worst(list: readonly EndpointSnapshot[]): EndpointSnapshot[] {
+  const badness = (endpoint: EndpointSnapshot): number => (endpoint.pausedUntilMs ?? 0) + (endpoint.p95Ms ?? 0);
+  return [...list].sort((a, b) => badness(b) - badness(a)).slice(0, 1);
+}
+
+function reasons(byReason: Readonly<Record<string, number>>): string[] {
+  return Object.entries(byReason)
+    .sort((a, b) => b[1] - a[1])
+    .map(([reason, number]) => `${f.count(number)} ${f.printable(reason)}`);
+}
+
+/** Minutes without seconds, once there are some. */
+function coarse(ms: number): number {
+  return ms < 120_000 ? ms : Math.round(ms / 60_000) * 60_000;
+}

@@ -1,0 +1,55 @@
+import type { Command } from "commander";
+import { loadSettings } from "../config/load.ts";
+import { attributeOf } from "../config/option.ts";
+import { type OptionKey, optionOf } from "../config/schema.ts";
+import { withoutPassword } from "../redact.ts";
+import { addOptions, JOB_OPTIONS, makeCommand, RUN_OPTIONS } from "./options.ts";
+import { supervise } from "./supervise.ts";
+
+/** Flags of one run only: a command that goes on must not repeat them. */
+const ONCE = new Set<OptionKey>(["recover", "fresh", "dryRun", "acceptChanges"]);
+
+/** `querymill run`: the main job. */
+export function runCommand(): Command {
+  const command = makeCommand(
+    "run",
+    "Classifies what is not classified yet and goes on where the last run ended.",
+    `querymill run --store mongodb://localhost/support --model openai/gpt-5-mini --budget 10
+querymill run --model offline --limit 100`,
+  );
+  return addOptions(command, RUN_OPTIONS).action(async (flags: Record<string, unknown>) => {
+    process.exitCode = await run(flags);
+  });
+}
+
+async function run(flags: Record<string, unknown>): Promise<number> {
+  const { settings, output, notes } = await loadSettings({ flags, env: process.env, cwd: process.cwd() });
+  const { prepareExecution } = await import("../jobs/wiring.ts");
+  return supervise(await prepareExecution(settings), {
+    settings,
+    output,
+    notes,
+    jobFlags: retype(
+      flags,
+      JOB_OPTIONS.filter((key) => key !== "json"),
+    ),
+    again: `querymill run ${retype(
+      flags,
+      RUN_OPTIONS.filter((key) => !ONCE.has(key)),
+    )}`.trimEnd(),
+  });
+}
+
+/** Flags as they were typed, ready to type again; a store with a password is left to MONGODB_URI. */
+function retype(flags: Readonly<Record<string, unknown>>, keys: readonly OptionKey[]): string {
+  const typed = keys.flatMap((key) => {
+    const flag = optionOf(key).flag!;
+    const long = flag.split(" ")[0]!;
+    const value = flags[attributeOf(flag)];
+    if (long.startsWith("--no-")) return value === false ? [long] : [];
+    if (value === true) return [long];
+    if (typeof value !== "string" || value !== withoutPassword(value)) return [];
+    return [long, /^[\w./:@+,=-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`];
+  });
+  return typed.join(" ");
+}

@@ -1,0 +1,113 @@
+import { relative } from "node:path";
+import type { OutputSettings } from "../config/load.ts";
+import { QuerymillError } from "../errors.ts";
+import type { JobSettings } from "../job.ts";
+import type { Execution } from "../jobs/execution.ts";
+import { logEvents, openLog } from "../observe/log.ts";
+import { secretsOfUri } from "../redact.ts";
+import { chooseOutput, type Output, openOutput } from "./output.ts";
+import { reportError } from "./report-error.ts";
+import { exitCodeOf, type StopSignal, watchSignals } from "./signals.ts";
+
+export interface SuperviseOptions {
+  readonly settings: JobSettings;
+  readonly output: OutputSettings;
+  readonly notes: readonly string[];
+  /** Flags that lead another command to the same job, such as `--job x`. */
+  readonly jobFlags: string;
+  /** The command that goes on, without secrets. */
+  readonly again: string;
+  /** Print the summary also where there is no terminal. @default false */
+  readonly summaryAlways?: boolean;
+}
+
+/**
+ * Runs an execution in front of a person or a supervisor: shows it, logs it, turns signals and a closed stdout into a
+ * clean end.
+ * @returns the exit code
+ */
+export async function supervise(execution: Execution, options: SuperviseOptions): Promise<number> {
+  const { settings, output } = options;
+  const secrets = secretsOf(settings);
+  const terminal = process.stdout.isTTY === true;
+  const kind = chooseOutput(output, terminal, process.env.TERM ?? "");
+  let shown: Output | null = null;
+  const log = await openLog({
+    level: output.logLevel ?? (output.quiet ? "error" : terminal ? "warn" : "info"),
+    file: output.logFile,
+    write: (line) => {
+      if (!(process.stderr.isTTY && shown?.log(line))) process.stderr.write(line);
+    },
+    secrets,
+  });
+  logEvents(execution.events, log.logger);
+  shown = openOutput(kind, execution, process.stdout, {
+    taxonomy: settings.taxonomy,
+    state: `${relative(process.cwd(), settings.batchDir) || "."}/${settings.job}`,
+    budgetUsd: settings.budget?.usd ?? null,
+    jobFlags: options.jobFlags,
+    again: options.again,
+    drainMs: settings.deadlines.drainMs,
+    summaryAlways: options.summaryAlways ?? false,
+    json: output.json,
+  });
+  const pipe = watchPipes(() => execution.stop("signal"));
+  const signals = watchSignals({
+    drain: (signal) => {
+      log.logger.info({ signal }, "draining after a signal");
+      shown?.stopping("drain");
+      execution.stop("signal");
+    },
+    abort: () => {
+      shown?.stopping("abort");
+      execution.abort();
+    },
+    exit: (code) => process.exit(code),
+    now: () => performance.now(),
+  });
+  try {
+    for (const note of options.notes) shown.note(note);
+    const end = await execution.run();
+    const exitCode = finalExitCode(end.exitCode, settings.mode, end.stopReason, signals.received(), pipe.broken());
+    shown.end({ ...end, exitCode });
+    return exitCode;
+  } catch (error) {
+    shown.close();
+    const signal = signals.received();
+    const stopped = error instanceof QuerymillError && error.code === "RUN_STOPPED" && signal !== null;
+    if (stopped) return settings.mode === "batch" ? exitCodeOf(signal) : 0;
+    return reportError(error, { json: output.json, secrets });
+  } finally {
+    signals.dispose();
+    shown.close();
+    await log.close();
+  }
+}
+
+/** In batch mode a run that a signal ended says so; an endless mode was meant to end that way. */
+function finalExitCode(
+  exitCode: number,
+  mode: JobSettings["mode"],
+  stopReason: string | null,
+  signal: StopSignal | null,
+  pipeBroken: boolean,
+): number {
+  if (stopReason !== "signal" || mode !== "batch") return exitCode;
+  if (signal !== null) return exitCodeOf(signal);
+  return pipeBroken ? exitCodeOf("SIGPIPE") : exitCode;
+}
+
+/** When nobody reads any more (`| head`, a closed terminal) output is dropped and `onBroken` called once. */
+function watchPipes(onBroken: () => void): { readonly broken: () => boolean } {
+  let broken = false;
+  process.stdout.on("error", () => {
+    if (!broken) onBroken();
+    broken = true;
+  });
+  process.stderr.on("error", () => {});
+  return { broken: () => broken };
+}
+
+function secretsOf({ storeUri, model }: JobSettings): string[] {
+  return [...secretsOfUri(storeUri), ...(model.apiKey === null ? [] : [model.apiKey])];
+}

@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { NO_HISTORY, nextHistory } from "../../src/cli/forecast.ts";
+import { endLine, progressLine, stateLines } from "../../src/cli/lines.ts";
+import { COUNTERS, makeEnd, makeSnapshot, START_MS } from "./made-up-run.ts";
+
+test("a progress line has plain numbers, one blank between fields, and a question mark for what is unknown", () => {
+  const early = makeSnapshot({ nowMs: START_MS, counters: { ...COUNTERS, costUsd: null } });
+  expect(progressLine(early, NO_HISTORY)).toBe(
+    "13:14:08 done=161354/248310 rate=45.2/s ends=? cost=? flight=48 backoff=12 retry=297 dead=264",
+  );
+  const later = makeSnapshot();
+  expect(progressLine(later, nextHistory(NO_HISTORY, later))).toMatch(/ ends=\d\d:\d\d-\d\d:\d\d cost=\$144\.63 /);
+});
+
+test("the start names job, model, store and collections, never a password", () => {
+  const start = {
+    executionId: "1188",
+    job: "support-inbox",
+    mode: "batch",
+    total: null,
+    store: "mongodb://me:hunter22@db.internal/support",
+    source: "conversation_set",
+    target: "sentimental_analysis",
+    model: "openai/small",
+    taxonomyVersion: "t-1",
+    promptVersion: "p-1",
+    notes: ["The index is built now."],
+  };
+  expect(stateLines("execution:start", start, START_MS)).toEqual([
+    "13:14:08 start support-inbox execution=1188 total=? model=openai/small",
+    "13:14:08 store mongodb://db.internal/support source=conversation_set target=sentimental_analysis",
+    '13:14:08 note "The index is built now."',
+  ]);
+});
+
+test("pauses, waits and drains are lines, single items are not", () => {
+  const pause = { executionId: "1", endpoint: "main", reason: "529 x5 in 20 s", untilMs: START_MS + 2_000 };
+  expect(stateLines("endpoint:pause", pause, START_MS)).toEqual([
+    '13:14:08 limit main pause reason="529 x5 in 20 s" until=13:14:10',
+  ]);
+  const wait = { executionId: "1", reason: "retry queues", untilMs: START_MS + 252_000, items: 281 };
+  expect(stateLines("execution:wait", wait, START_MS)).toEqual([
+    '13:14:08 wait items=281 reason="retry queues" until=13:18:20 in="4 min"',
+  ]);
+  expect(stateLines("batch:planned", { executionId: "1", batchId: "b", items: 10 }, START_MS)).toEqual([]);
+});
+
+test("the last line tells status, counters and exit code", () => {
+  expect(endLine(makeEnd(), START_MS)).toBe(
+    "13:14:08 end completed_with_failures classified=900 skipped=60 retry=0 dead=40 cost=$144.63 exit=3",
+  );
+});

@@ -1,0 +1,66 @@
+/**
+ * A process that supervises an execution made up here: it settles an item every 20 ms, for ever unless
+ * `brief`, and ends when it is stopped and its three calls have come home. Arguments: how it ends (`stop`, `brief`, `slow`, `refused`, `bug`), then output flags.
+ */
+import { supervise } from "../../src/cli/supervise.ts";
+import { QuerymillError } from "../../src/errors.ts";
+import { Events, type ExecutionEnd } from "../../src/events.ts";
+import type { JobSettings } from "../../src/job.ts";
+import type { Execution } from "../../src/jobs/execution.ts";
+import { makeEnd, makeSnapshot } from "./made-up-run.ts";
+
+const [how = "stop", ...flags] = process.argv.slice(2);
+const events = new Events();
+let stopping = how === "brief";
+let aborted = false;
+let read = 3;
+let inFlight = 3;
+
+const execution: Execution = {
+  events,
+  run,
+  stop: () => {
+    if (!stopping) events.emit("execution:drain", { executionId: "1188", inFlight, reason: "signal" });
+    stopping = true;
+  },
+  abort: () => {
+    aborted = true;
+  },
+  snapshot: () =>
+    makeSnapshot({ state: stopping ? "draining" : "running", nowMs: Date.now(), startedAtMs: Date.now() }),
+};
+
+async function run(): Promise<ExecutionEnd> {
+  if (how === "refused") throw new QuerymillError("STORE_UNREACHABLE", "MongoDB at mongodb://me:hunter22@h is away.");
+  if (how === "bug") throw new TypeError("x is undefined with hunter22");
+  while (!aborted && inFlight > 0) {
+    await new Promise((resolve) => setTimeout(resolve, stopping && how === "slow" ? 1_000 : 20));
+    const settled = { executionId: "1188", key: `"T-${read}"`, outcome: "classified", reason: null } as const;
+    events.emit("item:settled", { ...settled, attempts: 1, latencyMs: 20, costUsd: 0 });
+    if (stopping) inFlight--;
+    else read++;
+  }
+  const sum = { read, classified: read - inFlight, skipped: 0, deadLetters: 0, inFlight };
+  const end = makeEnd({ ...sum, status: "stopped", stopReason: "signal", exitCode: 0 });
+  events.emit("execution:end", end);
+  return end;
+}
+
+const settings = {
+  mode: "batch",
+  storeUri: "mongodb://me:hunter22@h/db",
+  model: { provider: "openai", name: "small", baseUrl: null, apiKey: "sk-hunter22" },
+  taxonomy: { name: "t", version: "t-1", summary: true, alternatives: true, dimensions: [] },
+  deadlines: { drainMs: 60_000 },
+  batchDir: "batch_files",
+  job: "support-inbox",
+  budget: null,
+} as unknown as JobSettings;
+
+process.exitCode = await supervise(execution, {
+  settings,
+  output: { json: flags.includes("--json"), quiet: flags.includes("--quiet"), logLevel: "warn", logFile: null },
+  notes: ["A note."],
+  jobFlags: "",
+  again: "querymill run",
+});

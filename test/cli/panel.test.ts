@@ -1,0 +1,147 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { costRange, finishRange, NO_HISTORY, nextHistory, slotAdvice } from "../../src/cli/forecast.ts";
+import { widthOf } from "../../src/cli/format.ts";
+import { renderPanel } from "../../src/cli/panel.ts";
+import type { RunSnapshot } from "../../src/events.ts";
+import { COUNTERS, makeSnapshot, START_MS } from "./made-up-run.ts";
+
+const plain = (_format: string, text: string): string => text;
+
+function draw(snapshot: RunSnapshot, columns: number, rows = 50, ascii = false): string[] {
+  const history = nextHistory(NO_HISTORY, snapshot);
+  return renderPanel(snapshot, { columns, rows, ascii, style: plain, history });
+}
+
+test.each([100, 72, 60, 44, 38])("no line is wider than a window of %i columns", (columns) => {
+  for (const ascii of [false, true])
+    for (const line of draw(makeSnapshot(), columns, 50, ascii)) expect(widthOf(line)).toBeLessThanOrEqual(columns);
+});
+
+test.each([100, 72, 60, 44])("shows every part of the sum at %i columns", (columns) => {
+  const text = draw(makeSnapshot(), columns).join("\n");
+  for (const part of ["161,402", "158,947", "1,846", "297", "264", "48"]) expect(text).toContain(part);
+});
+
+test("below 40 columns or 12 rows it is one line", () => {
+  expect(draw(makeSnapshot(), 38)).toEqual(["161,354/248,310  45.2/s  $144.63"]);
+  expect(draw(makeSnapshot(), 100, 11)[0]).toMatch(
+    /^161,354\/248,310 {2}45\.2\/s {2}ends \d\d:\d\d–\d\d:\d\d {2}\$144\.63/,
+  );
+});
+
+test("aligns the numbers of the sum", () => {
+  const rows = draw(makeSnapshot(), 100).filter((line) => /^ {2}(read|=|\+| {2}in backoff)/.test(line));
+  expect(rows).toHaveLength(7);
+  const ends = rows.map((line) => /^.{16} *[\d,]+/.exec(line)?.[0].length);
+  expect(new Set(ends).size).toBe(1);
+});
+
+test("says what rests, until when and why", () => {
+  const text = draw(makeSnapshot(), 100).join("\n");
+  expect(text).toMatch(/⏸ {2}overflow +0 of 18 +resting until \d\d:\d\d:\d\d: five 529 in 20 s/);
+  expect(text).toMatch(/in backoff +12 +first again at \d\d:\d\d:\d\d, in 8 s +529 overloaded/);
+  expect(text).toMatch(/\+ retry queued +297 +281 model at \d\d:\d\d +16 store at \d\d:\d\d/);
+});
+
+test("a frame keeps its height when errors and waits come", () => {
+  const calm = makeSnapshot({ errors: [], backoff: { count: 0, nextAtMs: null, reason: null } });
+  const waiting = { reason: "retry queues", untilMs: calm.nowMs + 252_000, items: 281 };
+  expect(draw(makeSnapshot({ waiting }), 100)).toHaveLength(draw(calm, 100).length);
+  expect(draw(makeSnapshot({ waiting }), 100).join("\n")).toContain("281 items: retry queues until");
+});
+
+test("a low window loses errors, endpoints and tokens before the sum", () => {
+  for (let rows = 12; rows < 40; rows++) {
+    const lines = draw(makeSnapshot(), 100, rows);
+    expect(lines.length).toBeLessThan(rows);
+    expect(lines.join("\n")).toMatch(/read +161,402/);
+    expect(lines.join("\n")).toMatch(/\+ in flight +48/);
+  }
+  expect(draw(makeSnapshot(), 100, 28).join("\n")).not.toContain("Last errors");
+  expect(draw(makeSnapshot(), 100, 28).join("\n")).toContain("Tokens");
+});
+
+test("what is not known is a question mark, not a zero", () => {
+  const counters = { ...COUNTERS, costUsd: null };
+  const text = draw(makeSnapshot({ counters, total: null }), 100).join("\n");
+  expect(text).toContain("Cost        ? (no known price)");
+  expect(text).toContain("Ends        ?");
+  expect(text).toContain("161,354 so far");
+});
+
+test("neither a password nor a control sequence of a server reaches the screen", () => {
+  const message = "bad\u001b[2J gateway\u202e at https://user:hunter22@proxy.example/v1\nnext";
+  const errors = [{ message, failure: "transient", endpoint: "main", count: 1, lastMs: START_MS }];
+  const text = draw(makeSnapshot({ store: "mongodb://u:hunter22@h/db", errors }), 100).join("\n");
+  expect(text).not.toContain("hunter22");
+  expect(text).not.toContain("\u001b");
+  expect(text).not.toContain("\u202e");
+});
+
+test("in ASCII nothing else is drawn", () => {
+  for (const columns of [100, 60, 38])
+    expect(draw(makeSnapshot(), columns, 50, true).join("")).toMatch(/^[\x20-\x7e]*$/);
+});
+
+test("gives the advice only when slots have been full for 30 s and nobody limits", () => {
+  const endpoints = makeSnapshot().endpoints.slice(0, 1);
+  const full = { slots: { limit: 5, busy: 5, utilization: 1 }, endpoints, errors: [], itemsPerSecond: 3 };
+  const before = makeSnapshot({ ...full, nowMs: START_MS + 60_000 });
+  const after = makeSnapshot({ ...full, nowMs: START_MS + 91_000 });
+  const history = nextHistory(NO_HISTORY, before);
+  expect(slotAdvice(before, history)).toBeNull();
+  expect(slotAdvice(after, nextHistory(history, after))).toMatchObject({ slots: 5, instead: 50 });
+  const limited = { ...after, endpoints: [{ ...endpoints[0]!, pausedUntilMs: after.nowMs + 1 }] };
+  expect(slotAdvice(limited, nextHistory(history, limited))).toBeNull();
+  const offline = { ...after, endpoints: [{ ...endpoints[0]!, name: "offline" }] };
+  expect(slotAdvice(offline, nextHistory(history, offline))).toBeNull();
+  const lines = renderPanel(after, {
+    columns: 100,
+    rows: 50,
+    ascii: false,
+    style: plain,
+    history: nextHistory(history, after),
+  });
+  expect(lines.join("\n")).toContain("With --concurrent 50");
+});
+
+test("no range before 30 s of data, then one that is renewed at most every 5 s and narrows by half steps", () => {
+  const early = makeSnapshot({ nowMs: START_MS + 29_000 });
+  expect([finishRange(early), costRange(early)]).toEqual([null, null]);
+  const first = makeSnapshot({ nowMs: START_MS + 60_000, itemsPerSecond: 10, itemsPerSecondMean: 40 });
+  const history = nextHistory(NO_HISTORY, first);
+  const soon = makeSnapshot({ nowMs: START_MS + 64_000, itemsPerSecond: 40, itemsPerSecondMean: 40 });
+  expect(nextHistory(history, soon).finish).toEqual(history.finish);
+  const later = { ...soon, nowMs: START_MS + 65_000 };
+  const narrowed = nextHistory(history, later).finish!;
+  expect(narrowed.toMs).toBe((history.finish!.toMs + finishRange(later)!.toMs) / 2);
+});
+
+test("stays inside any window with any numbers", () => {
+  const number = fc.nat({ max: 2_000_000_000 });
+  const run = fc.record({
+    columns: fc.integer({ min: 1, max: 200 }),
+    rows: fc.integer({ min: 1, max: 80 }),
+    read: number,
+    total: fc.option(number),
+    cost: fc.option(fc.double({ min: 0, max: 1e6, noNaN: true })),
+    name: fc.string({ maxLength: 60 }),
+  });
+  fc.assert(
+    fc.property(run, ({ columns, rows, read, total, cost, name }) => {
+      const counters = { ...COUNTERS, read, costUsd: cost };
+      const snapshot = makeSnapshot({
+        counters,
+        total,
+        source: name,
+        executionId: name,
+        deadLetterReasons: { [name]: read },
+      });
+      const lines = draw(snapshot, columns, rows);
+      for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(columns);
+      expect(lines.length).toBeLessThanOrEqual(Math.max(1, rows < 12 || columns < 40 ? 1 : rows - 1));
+    }),
+    { seed: 7, numRuns: 300 },
+  );
+});
