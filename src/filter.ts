@@ -1,6 +1,8 @@
 import { EJSON } from "bson";
 import { QuerymillError } from "./errors.ts";
-import type { Filter } from "./store.ts";
+
+/** A checked filter: MongoDB's form, restricted to the operators of `filter.ts`. */
+export type Filter = Readonly<Record<string, unknown>>;
 
 const comparisons = ["$eq", "$ne", "$in", "$nin", "$gt", "$gte", "$lt", "$lte", "$exists"];
 const combinations = ["$and", "$or", "$nor"];

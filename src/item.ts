@@ -23,7 +23,7 @@ export interface Skipped {
   readonly key: ItemKey;
   readonly reason: SkipReason;
 }
-export type SkipReason = "no text" | "text is not a string";
+export type SkipReason = "no text" | "text is not a string" | "deleted from the source";
 
 /** @returns the key of a document's `_id`; any BSON type */
 export function keyOf(id: unknown): ItemKey {

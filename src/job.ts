@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Filter, MarkFields } from "./store.ts";
+import type { Filter } from "./filter.ts";
 import type { Taxonomy } from "./taxonomy.ts";
 
 export type Mode = "batch" | "continuous" | "scheduled";
@@ -23,6 +23,21 @@ export interface Price {
   readonly cacheWrite?: number;
   readonly output: number;
 }
+
+/** Which fields carry the mark. Two jobs can share a source under different names. */
+export interface MarkFields {
+  /** @default "processed" */
+  readonly processed: string;
+  /** @default "processedAt" */
+  readonly processedAt: string;
+  /** @default "processedBy" */
+  readonly processedBy: string;
+}
+export const MARK_FIELDS: MarkFields = {
+  processed: "processed",
+  processedAt: "processedAt",
+  processedBy: "processedBy",
+};
 
 /** How text is found in a document. */
 export interface TextMapping {
@@ -91,6 +106,8 @@ export interface JobSettings {
   readonly mapping: TextMapping;
   readonly mark: MarkFields;
   readonly filter: Filter | null;
+  /** Only retries: these waiting items and dead letters, made due now; the source is not read. null for a normal run. */
+  readonly retryOnly: { readonly queue?: string; readonly failure?: string } | null;
   /** Stop after this many items; null for all. */
   readonly limit: number | null;
   readonly budget: { readonly usd: number; readonly per: "run" | "day" | "month" | "job" } | null;

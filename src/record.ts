@@ -1,5 +1,13 @@
-import type { Usage } from "./llm/provider.ts";
 import type { Classification } from "./taxonomy.ts";
+
+/** Tokens as the provider counted them. `cachedInputTokens` and `cacheWriteTokens` are parts of `inputTokens`, `reasoningTokens` of `outputTokens`. */
+export interface Usage {
+  readonly inputTokens: number;
+  readonly cachedInputTokens: number;
+  readonly cacheWriteTokens: number;
+  readonly outputTokens: number;
+  readonly reasoningTokens: number;
+}
 
 /** The document of the target collection. Its `_id` is the source's `_id` and is not part of this. */
 export interface ClassificationRecord extends Classification {
@@ -22,4 +30,9 @@ export interface ClassificationRecord extends Classification {
   /** Token of the owner that wrote it; a lower one never overwrites a higher one. */
   readonly fence: number;
   readonly classifiedAt: Date;
+}
+
+/** A record as it stands in a journal or a queue file, where dates are text. */
+export function reviveRecord(record: ClassificationRecord, fence: number): ClassificationRecord {
+  return { ...record, fence, classifiedAt: new Date(record.classifiedAt) };
 }

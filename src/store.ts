@@ -1,4 +1,6 @@
+import type { Filter } from "./filter.ts";
 import type { ItemKey } from "./item.ts";
+import type { MarkFields } from "./job.ts";
 import type { ClassificationRecord } from "./record.ts";
 
 /** A document of the source: any shape; `_id` of any BSON type. */
@@ -6,21 +8,6 @@ export type SourceDocument = Readonly<Record<string, unknown>> & { readonly _id:
 
 /** Where reading goes on: opaque text made by the store that reads it. null is the start. */
 export type Cursor = string;
-
-/** Which fields carry the mark. Two jobs can share a source under different names. */
-export interface MarkFields {
-  /** @default "processed" */
-  readonly processed: string;
-  /** @default "processedAt" */
-  readonly processedAt: string;
-  /** @default "processedBy" */
-  readonly processedBy: string;
-}
-export const MARK_FIELDS: MarkFields = {
-  processed: "processed",
-  processedAt: "processedAt",
-  processedBy: "processedBy",
-};
 
 /** What one job reads, fixed when its source is opened. */
 export interface SourceOptions {
@@ -31,8 +18,6 @@ export interface SourceOptions {
   /** Top-level fields that are needed (`_id` is always there); null for whole documents. */
   readonly fields: readonly string[] | null;
 }
-/** A checked filter: MongoDB's form, restricted to the operators of `filter.ts`. */
-export type Filter = Readonly<Record<string, unknown>>;
 
 export interface Page {
   readonly documents: readonly SourceDocument[];

@@ -106,6 +106,7 @@ export async function loadSettings({ flags, env, cwd }: SettingsInput): Promise<
       processedBy: get("mark.processedBy"),
     },
     filter,
+    retryOnly: null,
     limit: get("limit"),
     budget: usd === null ? null : { usd, per: get("budget.per") },
     prices: get("prices"),

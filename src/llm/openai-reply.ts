@@ -1,4 +1,5 @@
-import type { ModelReply, Usage } from "./provider.ts";
+import type { Usage } from "../record.ts";
+import type { ModelReply } from "./provider.ts";
 
 /** Input beyond this many tokens in one call is a counting error. */
 const ABSURD_INPUT_TOKENS = 100_000_000;

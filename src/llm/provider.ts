@@ -1,3 +1,4 @@
+import type { Usage } from "../record.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 
 /** A JSON schema object, as sent to a server. */
@@ -23,15 +24,6 @@ export interface ModelRequest {
   readonly maxOutputTokens: number;
   /** Present on a repair call: the answer that was wrong, and what was wrong with it. */
   readonly repair?: { readonly answer: string; readonly problems: readonly string[] };
-}
-
-/** Tokens as the provider counted them. `cachedInputTokens` and `cacheWriteTokens` are parts of `inputTokens`, `reasoningTokens` of `outputTokens`. */
-export interface Usage {
-  readonly inputTokens: number;
-  readonly cachedInputTokens: number;
-  readonly cacheWriteTokens: number;
-  readonly outputTokens: number;
-  readonly reasoningTokens: number;
 }
 
 /** What an endpoint said of its limits with an answer; null where it did not say. */

@@ -1,5 +1,5 @@
 import type { Price } from "../job.ts";
-import type { Usage } from "./provider.ts";
+import type { Usage } from "../record.ts";
 
 /** Tokens to money. */
 export interface Pricing {

@@ -1,9 +1,11 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { EJSON } from "bson";
+import type { Filter } from "../filter.ts";
 import { matches } from "../filter.ts";
 import type { ItemKey } from "../item.ts";
+import type { MarkFields } from "../job.ts";
 import { shortHash } from "../job.ts";
-import type { Filter, MarkFields, WriteResult } from "../store.ts";
+import type { WriteResult } from "../store.ts";
 import { documentOf } from "./sqlite-body.ts";
 import type { Statements } from "./sqlite-statements.ts";
 

@@ -1,18 +1,12 @@
 import { Binary, Decimal128, Double, Long, MaxKey, MinKey, ObjectId, Timestamp, UUID } from "bson";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Filter } from "../../src/filter.ts";
 import { parseFilter } from "../../src/filter.ts";
 import { type ItemKey, keyOf } from "../../src/item.ts";
+import { MARK_FIELDS, type MarkFields } from "../../src/job.ts";
 import type { ClassificationRecord } from "../../src/record.ts";
-import {
-  type Filter,
-  type LeaseHolder,
-  MARK_FIELDS,
-  type MarkFields,
-  type Source,
-  type SourceDocument,
-  type Store,
-} from "../../src/store.ts";
+import type { LeaseHolder, Source, SourceDocument, Store } from "../../src/store.ts";
 
 export interface OpenedStore {
   readonly store: Store;

@@ -6,7 +6,7 @@ import { Decimal128, EJSON, Long, ObjectId } from "bson";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { keyOf } from "../../src/item.ts";
-import { MARK_FIELDS } from "../../src/store.ts";
+import { MARK_FIELDS } from "../../src/job.ts";
 import { openSqliteStore } from "../../src/stores/sqlite.ts";
 import { bodyOf, documentOf } from "../../src/stores/sqlite-body.ts";
 import { SqliteDocuments } from "../../src/stores/sqlite-documents.ts";

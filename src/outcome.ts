@@ -1,0 +1,165 @@
+import type { FailureClass } from "./errors.ts";
+import type { JobTotals } from "./events.ts";
+import type { ItemKey, SkipReason } from "./item.ts";
+import type { ClassificationRecord, Usage } from "./record.ts";
+
+/** What the calls for one item cost, all attempts together. */
+export interface Spend extends Usage {
+  readonly calls: number;
+  readonly repairCalls: number;
+  /** Sent, no answer seen, perhaps billed. */
+  readonly uncertainCalls: number;
+  /** Answered, price unknown: not part of `costUsd`. */
+  readonly unpricedCalls: number;
+  readonly costUsd: number;
+  readonly uncertainUsd: number;
+}
+export const NO_SPEND: Spend = {
+  calls: 0,
+  repairCalls: 0,
+  uncertainCalls: 0,
+  unpricedCalls: 0,
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  cacheWriteTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: 0,
+  costUsd: 0,
+  uncertainUsd: 0,
+};
+
+export function addSpend(a: Spend, b: Partial<Spend>): Spend {
+  const sum: Record<string, number> = { ...a };
+  for (const [name, value] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + value;
+  return sum as unknown as Spend;
+}
+
+/** Where an admitted item came from: decides how it moves in the job's totals. */
+export type Origin = "source" | "retryQueue";
+
+/** Why an item failed: a class of model failure, or one of ours. */
+export type FailureKind = FailureClass | "store-refused" | "mark-refused" | "poison" | "item-deadline" | "interrupted";
+
+/** What needs doing again: ask the model, write the record, set the mark. Free strings are allowed in the library. */
+export type QueueName = "model" | "store" | "mark";
+
+/** What became of an item. */
+export type Outcome =
+  | { readonly outcome: "classified"; readonly record: ClassificationRecord }
+  | { readonly outcome: "skipped"; readonly reason: SkipReason }
+  | {
+      readonly outcome: "retryQueued";
+      readonly queue: QueueName;
+      /** Epoch ms. */
+      readonly dueMs: number;
+      /** Rounds behind it when it comes due, from 1. */
+      readonly round: number;
+      readonly failure: FailureKind;
+      readonly message: string;
+      /** How often in a row it ended with this very failure. */
+      readonly alike: number;
+      readonly record?: ClassificationRecord;
+    }
+  | {
+      readonly outcome: "deadLetter";
+      readonly queue: QueueName;
+      readonly failure: FailureKind;
+      readonly message: string;
+      readonly rawAnswer: string | null;
+      readonly record?: ClassificationRecord;
+    };
+
+/** An outcome with all that the job's totals, the sink and recovery need: one journal record. */
+export type Settlement = Outcome & {
+  readonly key: ItemKey;
+  readonly origin: Origin;
+  readonly contentHash: string | null;
+  readonly attempts: number;
+  readonly spend: Spend;
+  readonly executionId: string;
+  /** Epoch ms. */
+  readonly atMs: number;
+};
+
+/** Everything that is remembered of a job over all executions: a fold of its journal. */
+export interface JobState {
+  readonly totals: JobTotals;
+  /** Spend per UTC day (`2026-11-24`). */
+  readonly ledger: Readonly<Record<string, DaySpend>>;
+}
+export interface DaySpend {
+  readonly calls: number;
+  readonly costUsd: number;
+  readonly uncertainUsd: number;
+  readonly unpricedCalls: number;
+}
+
+export const EMPTY_JOB_STATE: JobState = {
+  totals: { classified: 0, skipped: 0, retryQueued: 0, deadLetters: 0, modelCalls: 0, costUsd: 0, uncertainUsd: 0 },
+  ledger: {},
+};
+
+/** @returns the job's state after an item was settled */
+export function applySettlement(state: JobState, settlement: Settlement): JobState {
+  const totals = { ...state.totals };
+  if (settlement.origin === "retryQueue") totals.retryQueued -= 1;
+  totals[COUNTER_OF[settlement.outcome]] += 1;
+  return applySpend({ ...state, totals }, settlement.spend, settlement.atMs);
+}
+
+/** @returns the job's state after an item was taken back: it changed while in flight and will be read again */
+export function applyReopening(state: JobState, outcome: "classified" | "skipped" | "deadLetter"): JobState {
+  const counter = COUNTER_OF[outcome];
+  return { ...state, totals: { ...state.totals, [counter]: state.totals[counter] - 1 } };
+}
+
+/** @returns the job's state after dead letters were sent to a retry queue */
+export function applyRequeue(state: JobState, items: number): JobState {
+  const { totals } = state;
+  return {
+    ...state,
+    totals: { ...totals, deadLetters: totals.deadLetters - items, retryQueued: totals.retryQueued + items },
+  };
+}
+
+export function applySpend(state: JobState, spend: Spend, atMs: number): JobState {
+  if (spend.calls === 0 && spend.uncertainCalls === 0) return state;
+  const { totals } = state;
+  const day = new Date(atMs).toISOString().slice(0, 10);
+  const before = state.ledger[day] ?? { calls: 0, costUsd: 0, uncertainUsd: 0, unpricedCalls: 0 };
+  return {
+    totals: {
+      ...totals,
+      modelCalls: totals.modelCalls + spend.calls,
+      costUsd: totals.costUsd === null || spend.unpricedCalls > 0 ? null : totals.costUsd + spend.costUsd,
+      uncertainUsd: totals.uncertainUsd === null ? null : totals.uncertainUsd + spend.uncertainUsd,
+    },
+    ledger: {
+      ...state.ledger,
+      [day]: {
+        calls: before.calls + spend.calls,
+        costUsd: before.costUsd + spend.costUsd,
+        uncertainUsd: before.uncertainUsd + spend.uncertainUsd,
+        unpricedCalls: before.unpricedCalls + spend.unpricedCalls,
+      },
+    },
+  };
+}
+
+/** USD spent by a job in the period a budget covers. What may have been billed counts as billed. */
+export function spentIn(state: JobState, per: "day" | "month" | "job", nowMs: number): number {
+  const now = new Date(nowMs).toISOString();
+  const prefix = per === "day" ? now.slice(0, 10) : per === "month" ? now.slice(0, 7) : "";
+  let usd = 0;
+  for (const [day, spend] of Object.entries(state.ledger)) {
+    if (day.startsWith(prefix)) usd += spend.costUsd + spend.uncertainUsd;
+  }
+  return usd;
+}
+
+export const COUNTER_OF = {
+  classified: "classified",
+  skipped: "skipped",
+  retryQueued: "retryQueued",
+  deadLetter: "deadLetters",
+} as const;
