@@ -1,0 +1,103 @@
+import { join } from "node:path";
+import type { Item, ItemKey } from "../item.ts";
+import { shortHash } from "../job.ts";
+import { BatchFiles } from "./batch-file.ts";
+import { type Checkpoint, Checkpoints } from "./checkpoint.ts";
+import { type FileSystem, nodeFileSystem, openStateFolder } from "./files.ts";
+import type { JournalIdentity } from "./journal.ts";
+import { type QueueEntry, RetryQueue } from "./retry-queue.ts";
+
+/** The range of a job that is not cut into several. */
+export const WHOLE_RANGE = "0";
+
+/** @returns the folder of one job's range: `<batchDir>/<tenant>/<job>-<hash>/<range>` */
+export function jobFolder(batchDir: string, { tenant, job, range }: JournalIdentity): string {
+  const slug =
+    job
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, "-")
+      .slice(0, 40) || "job";
+  return join(batchDir, tenant, `${slug}-${shortHash(job)}`, range);
+}
+
+/**
+ * The local state of one job: batch files, checkpoints, retry queues and dead letters. The pipeline works on these very
+ * parts. Call {@link open} first and {@link close} last; the journal beside them has its own class.
+ */
+export class BatchFileManager {
+  readonly folder: string;
+  readonly identity: JournalIdentity;
+  readonly files: FileSystem;
+  readonly batches: BatchFiles;
+  readonly checkpoints: Checkpoints;
+  readonly retryQueue: RetryQueue;
+  readonly deadLetters: RetryQueue;
+
+  /**
+   * @param batchDir where all jobs keep their state
+   * @param identity `tenant` and `range` default to `default` and `0`
+   */
+  constructor(
+    batchDir: string,
+    identity: { job: string; tenant?: string; range?: string },
+    files: FileSystem = nodeFileSystem,
+  ) {
+    this.identity = { tenant: identity.tenant ?? "default", job: identity.job, range: identity.range ?? WHOLE_RANGE };
+    this.folder = jobFolder(batchDir, this.identity);
+    this.files = files;
+    this.batches = new BatchFiles(files, join(this.folder, "batches"), this.identity);
+    this.checkpoints = new Checkpoints(files, this.folder);
+    this.retryQueue = new RetryQueue(files, this.folder, "retry");
+    this.deadLetters = new RetryQueue(files, this.folder, "dead-letters");
+  }
+
+  get journalFolder(): string {
+    return join(this.folder, "journal");
+  }
+
+  /**
+   * Makes the folder ready and reads the queues.
+   * @returns how many damaged queue records were passed over
+   * @throws QuerymillError STATE_UNWRITABLE
+   */
+  async open(): Promise<{ damaged: number }> {
+    await openStateFolder(this.files, this.folder);
+    const opened = [await this.retryQueue.open(), await this.deadLetters.open()];
+    return { damaged: opened.reduce((sum, { damaged }) => sum + damaged, 0) };
+  }
+
+  /** Writes a batch file; not synced, since the source can rebuild it. */
+  saveBatch(batchId: string, items: readonly Item[]): Promise<void> {
+    return this.batches.save(batchId, items);
+  }
+
+  /** Durable when it returns. */
+  saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    return this.checkpoints.save(checkpoint);
+  }
+
+  /** The newest whole checkpoint, or null. */
+  async loadLatestCheckpoint(): Promise<Checkpoint | null> {
+    return (await this.checkpoints.load(this.identity)).checkpoint;
+  }
+
+  /** Adds or replaces entries; durable when it returns. @param queue any name */
+  addToRetryQueue(queue: string, entries: readonly Omit<QueueEntry, "queue">[]): Promise<void> {
+    return this.retryQueue.add(entries.map((entry) => ({ ...entry, queue })));
+  }
+
+  /** Entries of a queue that are due at `dueMs` (all, when not given), in the order they come due. */
+  getRetryQueueItems(queue: string, dueMs?: number): Omit<QueueEntry, "payload">[] {
+    return this.retryQueue.list(dueMs === undefined ? { queue } : { queue, dueMs });
+  }
+
+  /** Durable when it returns. */
+  async removeFromRetryQueue(queue: string, keys: readonly ItemKey[]): Promise<void> {
+    await this.retryQueue.remove(keys.filter((key) => this.retryQueue.get(key)?.queue === queue));
+  }
+
+  async close(): Promise<void> {
+    await this.retryQueue.close();
+    await this.deadLetters.close();
+  }
+}

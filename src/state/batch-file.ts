@@ -1,0 +1,71 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { Item } from "../item.ts";
+import type { FileSystem } from "./files.ts";
+import { decodeFrames, encodeFrame } from "./frame.ts";
+import type { JournalIdentity } from "./journal.ts";
+
+interface BatchContent extends JournalIdentity {
+  readonly format: 1;
+  readonly batchId: string;
+  readonly items: readonly Item[];
+}
+
+/**
+ * Batch files: the extracted text of up to `--batch-size` items, written before any of them is asked. Hints that the
+ * source can rebuild, so they are not synced; deleted once every item in them is settled.
+ */
+export class BatchFiles {
+  readonly #files: FileSystem;
+  readonly #folder: string;
+  readonly #identity: JournalIdentity;
+  readonly #made = new Set<string>();
+
+  constructor(files: FileSystem, folder: string, identity: JournalIdentity) {
+    this.#files = files;
+    this.#folder = folder;
+    this.#identity = identity;
+  }
+
+  async save(batchId: string, items: readonly Item[]): Promise<void> {
+    const folder = this.#subfolder(batchId);
+    if (!this.#made.has(folder)) {
+      await this.#files.makeFolder(folder);
+      this.#made.add(folder);
+    }
+    const content: BatchContent = { format: 1, ...this.#identity, batchId, items };
+    await this.#files.write(join(folder, `${batchId}.json`), encodeFrame(1, JSON.stringify(content)));
+  }
+
+  async remove(batchId: string): Promise<void> {
+    await this.#files.removeFile(join(this.#subfolder(batchId), `${batchId}.json`));
+  }
+
+  /** Reads what an earlier process left, batch by batch. Damaged, foreign or newer files are skipped: the source has their items. */
+  async *leftovers(): AsyncGenerator<{ path: string; items: readonly Item[] | null }> {
+    for (const folder of await this.#files.list(this.#folder)) {
+      for (const name of await this.#files.list(join(this.#folder, folder))) {
+        const path = join(this.#folder, folder, name);
+        const data = await this.#files.read(path);
+        const frame = data === null ? undefined : decodeFrames(data).next().value;
+        const content = frame?.kind === "record" ? (JSON.parse(frame.json) as BatchContent) : null;
+        yield { path, items: content !== null && this.#isOurs(content) ? content.items : null };
+      }
+    }
+  }
+
+  /** Removes every batch file. */
+  async clear(): Promise<void> {
+    await this.#files.remove(this.#folder);
+    this.#made.clear();
+  }
+
+  #isOurs(content: BatchContent): boolean {
+    const { tenant, job, range } = this.#identity;
+    return content.format === 1 && content.tenant === tenant && content.job === job && content.range === range;
+  }
+
+  #subfolder(batchId: string): string {
+    return join(this.#folder, createHash("sha256").update(batchId).digest("hex").slice(0, 2));
+  }
+}

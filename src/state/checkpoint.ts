@@ -1,0 +1,97 @@
+import { join } from "node:path";
+import { QuerymillError } from "../errors.ts";
+import type { ExecutionEnd } from "../events.ts";
+import type { Fingerprint } from "../job.ts";
+import type { JobState } from "../outcome.ts";
+import type { Cursor } from "../store.ts";
+import { type FileSystem, replaceFile } from "./files.ts";
+import { decodeFrames, encodeFrame } from "./frame.ts";
+import type { JournalIdentity } from "./journal.ts";
+
+/** What a job remembers between executions, beside its journal. A hint: the journal rebuilds all but the cursor. */
+export interface Checkpoint extends JournalIdentity {
+  readonly format: 1;
+  /** Grows by one with each checkpoint. */
+  readonly generation: number;
+  readonly executionId: string;
+  /** `running` while an execution is under way: found by a start, it means an unclean death. */
+  readonly status: "running" | "ended";
+  readonly fingerprint: Fingerprint;
+  /** Every item up to here is settled, without a gap; null before the first. */
+  readonly cursor: Cursor | null;
+  /** Items of this execution that are settled without a gap. */
+  readonly settled: number;
+  /** Every journal record up to here is applied in `state`. */
+  readonly stateSeq: number;
+  /** Every outcome up to here is stored and marked. */
+  readonly sunkSeq: number;
+  readonly state: JobState;
+  /** Items that were in flight at crashes, and how often; `alone` counts crashes with nothing else in flight. */
+  readonly suspects: Readonly<Record<string, { readonly crashes: number; readonly alone: number }>>;
+  readonly startedAt: string;
+  readonly savedAt: string;
+  /** The last execution that ended. */
+  readonly lastEnd: (ExecutionEnd & { readonly endedAt: string }) | null;
+}
+
+const FORMAT = 1;
+const GENERATIONS = ["checkpoint-0.json", "checkpoint-1.json"] as const;
+
+/** Two files written in turn: while one is replaced, the other is whole. */
+export class Checkpoints {
+  readonly #files: FileSystem;
+  readonly #folder: string;
+
+  constructor(files: FileSystem, folder: string) {
+    this.#files = files;
+    this.#folder = folder;
+  }
+
+  /** Durable when it returns. */
+  async save(checkpoint: Checkpoint): Promise<void> {
+    const name = GENERATIONS[checkpoint.generation % 2]!;
+    await replaceFile(
+      this.#files,
+      join(this.#folder, name),
+      encodeFrame(checkpoint.generation, JSON.stringify(checkpoint)),
+    );
+  }
+
+  /**
+   * @returns the newest good checkpoint, and the names of files that are damaged
+   * @throws QuerymillError STATE_NEWER, STATE_DAMAGED (another job's)
+   */
+  async load(identity: JournalIdentity): Promise<{ checkpoint: Checkpoint | null; damaged: string[] }> {
+    const damaged: string[] = [];
+    let newest: Checkpoint | null = null;
+    for (const name of GENERATIONS) {
+      const path = join(this.#folder, name);
+      const data = await this.#files.read(path);
+      if (data === null) continue;
+      const frame = decodeFrames(data).next().value;
+      if (frame === undefined || frame.kind !== "record") {
+        damaged.push(name);
+        continue;
+      }
+      const checkpoint = JSON.parse(frame.json) as Checkpoint;
+      if (checkpoint.format > FORMAT) {
+        throw new QuerymillError(
+          "STATE_NEWER",
+          `${path} was written by a newer Querymill (format ${checkpoint.format}, this one reads ${FORMAT}). Run that version, or start over with --fresh.`,
+        );
+      }
+      if (
+        checkpoint.tenant !== identity.tenant ||
+        checkpoint.job !== identity.job ||
+        checkpoint.range !== identity.range
+      ) {
+        throw new QuerymillError(
+          "STATE_DAMAGED",
+          `${path} belongs to job ${checkpoint.job} of tenant ${checkpoint.tenant}, not to ${identity.job} of ${identity.tenant}. Put the file back where it came from.`,
+        );
+      }
+      if (newest === null || checkpoint.generation > newest.generation) newest = checkpoint;
+    }
+    return { checkpoint: newest, damaged };
+  }
+}

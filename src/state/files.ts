@@ -1,0 +1,175 @@
+import { constants } from "node:fs";
+import {
+  access,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  statfs,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { messageOf, QuerymillError } from "../errors.ts";
+
+/** What local state needs of a file system: everything durable goes through here, so that a test can record and replay it. */
+export interface FileSystem {
+  /** Creates a folder and its parents for this user only (0700). */
+  makeFolder(path: string): Promise<void>;
+  /** Creates a new file (0600); an existing one is an error. */
+  create(path: string): Promise<AppendFile>;
+  /** @returns null when it does not exist */
+  read(path: string): Promise<Buffer | null>;
+  /** Writes a whole file (0600) without any sync: for what can be rebuilt. */
+  write(path: string, data: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file or a folder with all it holds; fine when it is not there. */
+  remove(path: string): Promise<void>;
+  /** Removes one file, cheaply; fine when it is not there. */
+  removeFile(path: string): Promise<void>;
+  /** Names in a folder, sorted; empty when it does not exist. */
+  list(path: string): Promise<string[]>;
+  /** Makes creations, renames and removals inside a folder durable. */
+  syncFolder(path: string): Promise<void>;
+}
+
+export interface AppendFile {
+  /** Writes all bytes at `position`, looping over short writes. */
+  write(data: Buffer, position: number): Promise<void>;
+  sync(): Promise<void>;
+  truncate(length: number): Promise<void>;
+  read(length: number, position: number): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+export const nodeFileSystem: FileSystem = {
+  async makeFolder(path) {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  },
+  async create(path) {
+    return appendFile(await open(path, "wx+", 0o600));
+  },
+  async read(path) {
+    try {
+      return await readFile(path);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return null;
+      throw error;
+    }
+  },
+  async write(path, data) {
+    await writeFile(path, data, { mode: 0o600 });
+  },
+  rename,
+  async remove(path) {
+    await rm(path, { recursive: true, force: true });
+  },
+  async removeFile(path) {
+    try {
+      await unlink(path);
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT") throw error;
+    }
+  },
+  async list(path) {
+    try {
+      return (await readdir(path)).sort();
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return [];
+      throw error;
+    }
+  },
+  async syncFolder(path) {
+    const folder = await open(path, constants.O_RDONLY);
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  },
+};
+
+/**
+ * Replaces a file so that after a power cut either the old or the new content is there, whole:
+ * temporary file, fdatasync, rename, fsync of the folder.
+ */
+export async function replaceFile(files: FileSystem, path: string, data: string): Promise<void> {
+  const temporary = `${path}.tmp`;
+  await files.removeFile(temporary);
+  const file = await files.create(temporary);
+  try {
+    await file.write(Buffer.from(data), 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await files.rename(temporary, path);
+  await files.syncFolder(dirname(path));
+}
+
+/**
+ * Makes the state folder ready and proves that it can be written, before anything is spent.
+ * @throws QuerymillError STATE_UNWRITABLE
+ */
+export async function openStateFolder(files: FileSystem, folder: string): Promise<void> {
+  try {
+    await files.makeFolder(folder);
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    const probe = join(folder, `.probe-${process.pid}`);
+    await files.write(probe, "x");
+    await files.remove(probe);
+  } catch (error) {
+    throw new QuerymillError(
+      "STATE_UNWRITABLE",
+      `The state folder ${folder} cannot be written: ${messageOf(error)}. Name another with --batch-dir, or give this user the right to write there.`,
+      { cause: error },
+    );
+  }
+}
+
+/** File systems that a crash or a restart can take the state from, by the magic number of statfs. */
+const FLEETING: Readonly<Record<number, string>> = {
+  16914836: "tmpfs (kept in memory: gone after a restart)",
+  2035054128: "overlay (inside a container: gone with it)",
+  26985: "NFS (a crash can lose what was synced)",
+  4283649346: "CIFS (a crash can lose what was synced)",
+  4266872130: "SMB (a crash can lose what was synced)",
+};
+
+/** @returns what is wrong with keeping state in this folder, or null */
+export async function fleetingFileSystem(folder: string): Promise<string | null> {
+  const { type } = await statfs(folder);
+  return FLEETING[type] ?? null;
+}
+
+/** @returns the `code` of a Node system error, or null */
+export function codeOf(error: unknown): string | null {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
+}
+
+function appendFile(handle: FileHandle): AppendFile {
+  return {
+    async write(data, position) {
+      for (let done = 0; done < data.length; ) {
+        done += (await handle.write(data, done, data.length - done, position + done)).bytesWritten;
+      }
+    },
+    async sync() {
+      await handle.datasync();
+    },
+    async truncate(length) {
+      await handle.truncate(length);
+    },
+    async read(length, position) {
+      const buffer = Buffer.allocUnsafe(length);
+      const { bytesRead } = await handle.read(buffer, 0, length, position);
+      return buffer.subarray(0, bytesRead);
+    },
+    async close() {
+      await handle.close();
+    },
+  };
+}

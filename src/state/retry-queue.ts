@@ -1,0 +1,201 @@
+import { join } from "node:path";
+import type { ItemKey } from "../item.ts";
+import type { AppendFile, FileSystem } from "./files.ts";
+import { decodeFrames, encodeFrame } from "./frame.ts";
+
+/** One item that waits for another try, or a dead letter that waits for a person. */
+export interface QueueEntry {
+  readonly key: ItemKey;
+  /** What has to be done again: `model`, `store`, `mark`; any name in the library. */
+  readonly queue: string;
+  /** Epoch ms from which it may be tried; for dead letters when it died. */
+  readonly dueMs: number;
+  /** Rounds behind it when it comes due. */
+  readonly round: number;
+  /** Class of the failure. */
+  readonly failure: string;
+  /** For people, without customer text. */
+  readonly message: string;
+  /** How often in a row it failed with this very failure. */
+  readonly alike: number;
+  /** Of the text it failed with; a document that changed since deserves another try. */
+  readonly contentHash: string | null;
+  /** Anything else that is needed to do it again: the raw answer, the record. Kept on disk only. */
+  readonly payload?: unknown;
+}
+
+/** What is kept in memory of an entry: all but its payload. */
+interface Indexed extends Omit<QueueEntry, "payload"> {
+  readonly offset: number;
+  readonly length: number;
+}
+
+type Line =
+  | { readonly op: "add"; readonly entry: QueueEntry }
+  | { readonly op: "remove"; readonly keys: readonly ItemKey[] };
+
+/** Compacted at open and when this many bytes are garbage. */
+const COMPACT_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Durable queues of one job in one framed log. An item is in at most one queue: adding it again replaces the entry.
+ * Memory holds the index (about 300 bytes an entry), never the payloads. Single writer; calls are serialised.
+ */
+export class RetryQueue {
+  readonly #files: FileSystem;
+  readonly #path: string;
+  #index = new Map<ItemKey, Indexed>();
+  #file: AppendFile | null = null;
+  #position = 0;
+  #liveBytes = 0;
+  #seq = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+  #damaged = 0;
+  /** The whole log, when opened read-only. */
+  #data: Buffer | null = null;
+
+  constructor(files: FileSystem, folder: string, name: string) {
+    this.#files = files;
+    this.#path = join(folder, `${name}.queue`);
+  }
+
+  /**
+   * Reads the log. Damaged records are passed over and counted.
+   * @param options `readOnly` leaves the file as it is: for looking on while another process works on it
+   */
+  async open(options: { readOnly?: boolean } = {}): Promise<{ damaged: number }> {
+    const data = (await this.#files.read(this.#path)) ?? Buffer.alloc(0);
+    for (const frame of decodeFrames(data)) {
+      if (frame.kind === "damage") this.#damaged += 1;
+      if (frame.kind !== "record") continue;
+      this.#seq = Math.max(this.#seq, frame.seq);
+      this.#apply(JSON.parse(frame.json) as Line, frame.offset, frame.length);
+    }
+    if (options.readOnly) this.#data = data;
+    else if (data.length > 0) await this.#compact(data);
+    return { damaged: this.#damaged };
+  }
+
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /** The entry of an item without its payload, from memory. */
+  get(key: ItemKey): Omit<QueueEntry, "payload"> | null {
+    return this.#index.get(key) ?? null;
+  }
+
+  keys(): IterableIterator<ItemKey> {
+    return this.#index.keys();
+  }
+
+  /** Adds or replaces entries; durable when it returns. */
+  async add(entries: readonly QueueEntry[]): Promise<void> {
+    if (entries.length > 0) await this.#write(entries.map((entry) => ({ op: "add", entry })));
+  }
+
+  /** Durable when it returns; keys that are not there are ignored. */
+  async remove(keys: readonly ItemKey[]): Promise<void> {
+    const present = keys.filter((key) => this.#index.has(key));
+    if (present.length > 0) await this.#write([{ op: "remove", keys: present }]);
+  }
+
+  /** Entries in the order they come due, without payloads. */
+  list(filter: { queue?: string; failure?: string; dueMs?: number } = {}): Omit<QueueEntry, "payload">[] {
+    const found: Indexed[] = [];
+    for (const entry of this.#index.values()) {
+      if (filter.queue !== undefined && entry.queue !== filter.queue) continue;
+      if (filter.failure !== undefined && entry.failure !== filter.failure) continue;
+      if (filter.dueMs !== undefined && entry.dueMs > filter.dueMs) continue;
+      found.push(entry);
+    }
+    return found.sort((a, b) => a.dueMs - b.dueMs);
+  }
+
+  /** When the first entry comes due (epoch ms), or null when empty. */
+  nextDueMs(): number | null {
+    let next: number | null = null;
+    for (const entry of this.#index.values()) if (next === null || entry.dueMs < next) next = entry.dueMs;
+    return next;
+  }
+
+  /** One entry with its payload, or null. */
+  async read(key: ItemKey): Promise<QueueEntry | null> {
+    await this.#turn;
+    const at = this.#index.get(key);
+    if (at === undefined) return null;
+    const bytes =
+      this.#data?.subarray(at.offset, at.offset + at.length) ?? (await this.#file?.read(at.length, at.offset));
+    const frame = bytes === undefined ? undefined : decodeFrames(bytes).next().value;
+    if (frame === undefined || frame.kind !== "record") return null;
+    const line = JSON.parse(frame.json) as Line;
+    return line.op === "add" ? line.entry : null;
+  }
+
+  async close(): Promise<void> {
+    await this.#turn;
+    await this.#file?.close();
+    this.#file = null;
+  }
+
+  #write(lines: readonly Line[]): Promise<void> {
+    const done = this.#turn.then(async () => {
+      if (this.#file === null) await this.#compact(Buffer.alloc(0));
+      const file = this.#file!;
+      const parts: Buffer[] = [];
+      const placed: { line: Line; offset: number; length: number }[] = [];
+      let position = this.#position;
+      for (const line of lines) {
+        this.#seq += 1;
+        const bytes = Buffer.from(encodeFrame(this.#seq, JSON.stringify(line)));
+        parts.push(bytes);
+        placed.push({ line, offset: position, length: bytes.length });
+        position += bytes.length;
+      }
+      await file.write(Buffer.concat(parts), this.#position);
+      await file.sync();
+      this.#position = position;
+      for (const { line, offset, length } of placed) this.#apply(line, offset, length);
+      if (this.#position - this.#liveBytes > COMPACT_BYTES) await this.#compact(await file.read(this.#position, 0));
+    });
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  #apply(line: Line, offset: number, length: number): void {
+    for (const key of line.op === "add" ? [line.entry.key] : line.keys) {
+      this.#liveBytes -= this.#index.get(key)?.length ?? 0;
+      this.#index.delete(key);
+    }
+    if (line.op === "add") {
+      const { payload: _, ...rest } = line.entry;
+      this.#index.set(line.entry.key, { ...rest, offset, length });
+      this.#liveBytes += length;
+    }
+  }
+
+  /** Rewrites the log with its live entries only, and opens it for appending. */
+  async #compact(data: Buffer): Promise<void> {
+    await this.#file?.close();
+    const live = [...this.#index.values()].sort((a, b) => a.offset - b.offset);
+    const temporary = `${this.#path}.tmp`;
+    await this.#files.removeFile(temporary);
+    const file = await this.#files.create(temporary);
+    const parts: Buffer[] = [];
+    let position = 0;
+    const index = new Map<ItemKey, Indexed>();
+    for (const entry of live) {
+      parts.push(data.subarray(entry.offset, entry.offset + entry.length));
+      index.set(entry.key, { ...entry, offset: position });
+      position += entry.length;
+    }
+    await file.write(Buffer.concat(parts), 0);
+    await file.sync();
+    await this.#files.rename(temporary, this.#path);
+    await this.#files.syncFolder(join(this.#path, ".."));
+    this.#file = file;
+    this.#index = index;
+    this.#position = position;
+    this.#liveBytes = position;
+  }
+}
