@@ -1,0 +1,278 @@
+import { type FailureClass, ModelError } from "./errors.ts";
+import type { StopReason } from "./events.ts";
+import type { Item } from "./item.ts";
+import type { RetryOptions } from "./job.ts";
+import type { AnswerCheck, compileAnswer, Draft } from "./llm/answer.ts";
+import type { ModelReply, ModelRequest, Prompt } from "./llm/provider.ts";
+import { addSpend, type FailureKind, NO_SPEND, type Origin, type Outcome, type Spend } from "./outcome.ts";
+import type { ClassificationRecord, Usage } from "./record.ts";
+import type { Classification } from "./taxonomy.ts";
+import type { Endpoint } from "./traffic/endpoint.ts";
+import { type Decision, decide, nextRoundMs, type Trail } from "./traffic/retry.ts";
+
+/** An item on its way, and what it has been through. Only {@link Classifier.step} changes it. */
+export interface Task {
+  readonly item: Item;
+  readonly origin: Origin;
+  /** Its place in the order of reading; null when it came from a retry queue. */
+  readonly ordinal: number | null;
+  readonly batchId: string | null;
+  /** Items in its batch. */
+  readonly batchItems: number;
+  /** How earlier rounds ended, when it came from a retry queue. */
+  readonly earlier: {
+    readonly round: number;
+    readonly failure: string;
+    readonly message: string;
+    readonly alike: number;
+  } | null;
+  /** Epoch ms of its admission to a slot; null before. */
+  admittedMs: number | null;
+  /** ms it waited for the endpoint, which do not count against its deadline. */
+  restedMs: number;
+  attempts: number;
+  trail: Trail;
+  spend: Spend;
+  draft: Draft | null;
+  repair: ModelRequest["repair"] | null;
+  maxChars: number | null;
+  outputFactor: number;
+}
+
+export function makeTask(
+  item: Item,
+  from: Pick<Task, "origin" | "ordinal" | "earlier"> & { batch?: { id: string; items: number } },
+): Task {
+  const { batch, ...rest } = from;
+  return {
+    ...rest,
+    item,
+    batchId: batch?.id ?? null,
+    batchItems: batch?.items ?? 0,
+    admittedMs: null,
+    restedMs: 0,
+    attempts: 0,
+    trail: { failures: 0, uncertain: 0, repaired: false, enlarged: false, shortened: false },
+    spend: NO_SPEND,
+    draft: null,
+    repair: null,
+    maxChars: null,
+    outputFactor: 1,
+  };
+}
+
+/** What one call brought. */
+export type Step =
+  | { readonly next: "settle"; readonly outcome: Outcome; readonly latencyMs: number | null }
+  /** Not before `afterMs`; the slot is free meanwhile. */
+  | { readonly next: "retry"; readonly afterMs: number; readonly failure: FailureClass; readonly message: string }
+  /** At once, or as soon as the endpoint may be called. */
+  | { readonly next: "again"; readonly failure: FailureClass; readonly message: string }
+  /** The run has to stop; the item goes back untouched. */
+  | { readonly next: "stop"; readonly reason: StopReason; readonly message: string; readonly failure: FailureClass };
+
+export interface ClassifierOptions {
+  readonly endpoint: Endpoint;
+  readonly prompt: Prompt;
+  readonly checkAnswer: ReturnType<typeof compileAnswer>;
+  /** USD of a usage for the model that answered; null when unknown. */
+  readonly costOf: (usage: Usage, model: string) => number | null;
+  /** Cautious guess of the usage of a call whose own was not seen. */
+  readonly estimateUsage: (promptChars: number, answerChars: number) => Usage;
+  readonly retry: RetryOptions;
+  readonly itemMs: number;
+  readonly maxOutputTokens: number;
+  /** Fields of a record that are the same for the whole execution. */
+  readonly stamp: { readonly job: string; readonly executionId: string; readonly fence: number };
+  readonly now: () => number;
+  readonly random: () => number;
+}
+
+const STOP_REASONS: Partial<Record<FailureClass, StopReason>> = { billing: "billing", "daily-quota": "daily-quota" };
+
+/** Asks the model about one item, one call at a time; between two calls the item holds nothing. */
+export class Classifier {
+  readonly #options: ClassifierOptions;
+
+  constructor(options: ClassifierOptions) {
+    this.#options = options;
+  }
+
+  /** One call and what follows from it. Throws only for bugs and when `signal` fired (ModelError unknown-outcome). */
+  async step(task: Task, signal: AbortSignal): Promise<Step> {
+    const { endpoint, prompt } = this.#options;
+    const text = task.maxChars === null ? task.item.text : shorten(task.item.text, task.maxChars);
+    const request: ModelRequest = {
+      prompt,
+      text,
+      maxOutputTokens: this.#options.maxOutputTokens * task.outputFactor,
+      ...(task.repair ? { repair: task.repair } : {}),
+    };
+    task.attempts += 1;
+    if (endpoint.provider.remote) task.spend = addSpend(task.spend, { calls: 1, repairCalls: task.repair ? 1 : 0 });
+    let reply: ModelReply;
+    try {
+      reply = await endpoint.call(request, signal);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      if (error.failure === "unknown-outcome") this.#countUncertain(task, request);
+      if (signal.aborted) throw error;
+      return this.#failed(task, error.failure, error.message, error.rawAnswer, error.status);
+    }
+    this.#countSpend(task, request, reply);
+    if (reply.finish === "content")
+      return this.#failed(task, "content", "the model refused or its filter did", reply.text, 200);
+    if (reply.finish === "length")
+      return this.#failed(task, "truncated", "the answer was cut off by the output limit", reply.text, 200);
+    const check = this.#options.checkAnswer(reply.text, {
+      confidenceKind: endpoint.provider.confidenceKind,
+      last: task.trail.repaired,
+      truncated: task.item.truncated || task.maxChars !== null,
+      ...(task.draft ? { draft: task.draft } : {}),
+    });
+    if (check.status === "valid") {
+      return {
+        next: "settle",
+        outcome: { outcome: "classified", record: this.#record(task, check.classification, reply) },
+        latencyMs: reply.latencyMs,
+      };
+    }
+    return this.#invalid(task, check, reply);
+  }
+
+  /** The outcome of an item that may wait no longer: its time is over, or it was in flight when the run was stopped. */
+  giveUp(task: Task, failure: FailureKind, message: string): Outcome {
+    return this.#requeue(task, failure, message, null);
+  }
+
+  #invalid(task: Task, check: AnswerCheck & { status: "invalid" }, reply: ModelReply): Step {
+    const message = check.problems.map((problem) => withoutQuotes(problem, task.item.text)).join("; ");
+    if (!task.trail.repaired) {
+      task.draft = check.draft;
+      task.repair = { answer: reply.text, problems: check.problems };
+    }
+    return this.#failed(task, check.failure, message, reply.text, 200);
+  }
+
+  #failed(task: Task, failure: FailureClass, message: string, rawAnswer: string | null, status: number | null): Step {
+    const { retry, random, now, itemMs } = this.#options;
+    const decision = decide(failure, task.trail, retry, random);
+    this.#remember(task, failure, decision);
+    if (decision.do === "stop") {
+      const reason = STOP_REASONS[failure] ?? (status === 401 || status === 403 ? "authentication" : "config");
+      return { next: "stop", reason, message, failure };
+    }
+    if (decision.do === "bury") {
+      return {
+        next: "settle",
+        outcome: { outcome: "deadLetter", queue: "model", failure, message, rawAnswer },
+        latencyMs: null,
+      };
+    }
+    if (decision.do === "requeue")
+      return { next: "settle", outcome: this.#requeue(task, failure, message, rawAnswer), latencyMs: null };
+    if (now() - (task.admittedMs ?? now()) - task.restedMs > itemMs) {
+      return {
+        next: "settle",
+        outcome: this.#requeue(task, "item-deadline", `not answered within ${itemMs} ms: ${message}`, rawAnswer),
+        latencyMs: null,
+      };
+    }
+    if (decision.do === "retry") return { next: "retry", afterMs: decision.afterMs, failure, message };
+    return { next: "again", failure, message };
+  }
+
+  #remember(task: Task, failure: FailureClass, decision: Decision): void {
+    const { trail } = task;
+    task.trail = {
+      failures: trail.failures + (decision.do === "retry" ? 1 : 0),
+      uncertain: trail.uncertain + (failure === "unknown-outcome" ? 1 : 0),
+      repaired: trail.repaired || decision.do === "repair",
+      enlarged: trail.enlarged || decision.do === "enlarge",
+      shortened: trail.shortened || decision.do === "shorten",
+    };
+    if (decision.do === "enlarge") task.outputFactor *= 2;
+    if (decision.do === "shorten") task.maxChars = Math.max(200, Math.floor(task.item.text.length / 2));
+  }
+
+  #requeue(task: Task, failure: FailureKind, message: string, rawAnswer: string | null): Outcome {
+    const { earlier } = task;
+    const alike =
+      earlier !== null && earlier.failure === failure && earlier.message === message ? earlier.alike + 1 : 1;
+    const round = earlier?.round ?? 0;
+    const afterMs = nextRoundMs(round, alike, this.#options.retry);
+    if (afterMs === null) {
+      const why =
+        alike >= 3 ? `${message} (three times alike)` : `${message} (after ${round} rounds of the retry queue)`;
+      return { outcome: "deadLetter", queue: "model", failure, message: why, rawAnswer };
+    }
+    return {
+      outcome: "retryQueued",
+      queue: "model",
+      dueMs: this.#options.now() + afterMs,
+      round: round + 1,
+      failure,
+      message,
+      alike,
+    };
+  }
+
+  #countSpend(task: Task, request: ModelRequest, reply: ModelReply): void {
+    const usage =
+      reply.usage ?? this.#options.estimateUsage(request.prompt.system.length + request.text.length, reply.text.length);
+    const costUsd = this.#options.costOf(usage, reply.model);
+    task.spend = addSpend(task.spend, { ...usage, costUsd: costUsd ?? 0, unpricedCalls: costUsd === null ? 1 : 0 });
+  }
+
+  #countUncertain(task: Task, request: ModelRequest): void {
+    const usage = this.#options.estimateUsage(request.prompt.system.length + request.text.length, TYPICAL_ANSWER_CHARS);
+    const uncertainUsd = this.#options.costOf(usage, this.#options.endpoint.provider.model) ?? 0;
+    task.spend = addSpend(task.spend, { uncertainCalls: 1, uncertainUsd });
+  }
+
+  #record(task: Task, classification: Classification, reply: ModelReply): ClassificationRecord {
+    const { endpoint, prompt, stamp, now } = this.#options;
+    const { spend } = task;
+    return {
+      ...classification,
+      job: stamp.job,
+      decidedBy: endpoint.provider.confidenceKind === "offline" ? "offline" : "model",
+      provider: endpoint.provider.provider,
+      model: reply.model,
+      endpoint: endpoint.name,
+      promptVersion: prompt.version,
+      taxonomyVersion: prompt.taxonomy.version,
+      contentHash: task.item.contentHash,
+      usage: {
+        inputTokens: spend.inputTokens,
+        cachedInputTokens: spend.cachedInputTokens,
+        cacheWriteTokens: spend.cacheWriteTokens,
+        outputTokens: spend.outputTokens,
+        reasoningTokens: spend.reasoningTokens,
+      },
+      costUsd: spend.unpricedCalls > 0 ? null : spend.costUsd,
+      latencyMs: Math.round(reply.latencyMs),
+      attempts: task.attempts,
+      executionId: stamp.executionId,
+      fence: stamp.fence,
+      classifiedAt: new Date(now()),
+    };
+  }
+}
+
+/** Length of a plain answer, for guessing what a lost one cost. */
+const TYPICAL_ANSWER_CHARS = 400;
+
+/** Keeps start and end, never splitting a surrogate pair. */
+function shorten(text: string, maxChars: number): string {
+  if (text.length <= maxChars) return text;
+  const half = Math.floor(maxChars / 2);
+  return `${text.slice(0, half)}\n[… shortened …]\n${text.slice(-half)}`.toWellFormed();
+}
+
+/** A model that echoes the customer puts customer text where a label should be: such quotes never reach a message. */
+function withoutQuotes(problem: string, text: string): string {
+  return problem.replaceAll(/"([^"]*)"/g, (quoted, inner: string) =>
+    inner.length > 0 && (inner.length > 40 || text.includes(inner)) ? '"…"' : quoted,
+  );
+}

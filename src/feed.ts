@@ -1,0 +1,257 @@
+import type { Task } from "./classify.ts";
+import type { Events } from "./events.ts";
+import type { ItemKey } from "./item.ts";
+import type { Mode } from "./job.ts";
+import type { Plan, Planner } from "./plan.ts";
+import type { Sink } from "./sink.ts";
+import type { SourceReader } from "./source-reader.ts";
+import type { RetryQueue } from "./state/retry-queue.ts";
+
+export interface FeedOptions {
+  readonly mode: Mode;
+  readonly executionId: string;
+  readonly slots: number;
+  readonly batchSize: number;
+  readonly intervalMs: number;
+  /** Items of this execution in all; null for no limit. */
+  readonly limit: number | null;
+  /** Wait for retry queues at the end of batch mode, at most so long, in ms; null to leave them. */
+  readonly retryWaitMs: number | null;
+  /** Only what is due in the retry queue: the source is not read. */
+  readonly retriesOnly: boolean;
+  readonly planner: Planner;
+  readonly reader: SourceReader;
+  readonly retryQueue: RetryQueue;
+  readonly sink: Sink;
+  readonly events: Events;
+  /** Keys of items that are read ahead, in flight or not stored yet. */
+  readonly active: Set<ItemKey>;
+  readonly stopping: AbortSignal;
+  readonly now: () => number;
+}
+
+/** How the feed sees the slots. */
+export interface Slots {
+  /** Items a second, lately. */
+  rate(): number;
+  /** Items between two attempts. */
+  waiting(): number;
+  /** True when no item is in a slot or between two attempts. */
+  quiet(): boolean;
+  /** Outcomes that need no slot: texts that are missing, records that only have to be written. */
+  settle(settlements: Plan["settlements"]): Promise<void>;
+  /** Items came, or there will be none. */
+  wake(): void;
+}
+
+/** What the whole execution waits for. */
+export interface Waiting {
+  readonly reason: string;
+  readonly untilMs: number | null;
+  readonly items: number;
+}
+
+/** How far ahead of the slots items are planned: about this much work, in ms, and never more items. */
+const AHEAD_MS = 10_000;
+const AHEAD_ITEMS = 500;
+/** With so many items between two attempts, new ones wait. */
+const BACKOFF_ITEMS = 1_000;
+/** Passes of batch mode over a source whose items keep changing while they are in flight. */
+const MAX_PASSES = 3;
+/** How often the retry queue is asked what is due, in ms. */
+const DUE_CHECK_MS = 1_000;
+
+/** Brings items to the slots: what an unclean end left, retries that are due, then the source; and knows when to wait. */
+export class Feed {
+  readonly #options: FeedOptions;
+  readonly #slots: Slots;
+  readonly #ready: Task[] = [];
+  #aheadItems: number;
+  #planned = 0;
+  #lastDueCheckMs = 0;
+  #wakeUp: (() => void) | null = null;
+  #ended = false;
+  #limitReached = false;
+  #waiting: Waiting | null = null;
+
+  constructor(options: FeedOptions, slots: Slots) {
+    this.#options = options;
+    this.#slots = slots;
+    this.#aheadItems = Math.max(options.batchSize, Math.min(AHEAD_ITEMS, options.slots));
+  }
+
+  /** No more items will come. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+  get limitReached(): boolean {
+    return this.#limitReached;
+  }
+  get waiting(): Waiting | null {
+    return this.#waiting;
+  }
+  /** Read ahead and not taken. */
+  get pending(): number {
+    return this.#ready.length + this.#options.reader.buffered;
+  }
+  get empty(): boolean {
+    return this.#ready.length === 0;
+  }
+
+  /** The next item, or undefined when none is ready. */
+  take(): Task | undefined {
+    const task = this.#ready.shift();
+    if (this.#ready.length < this.#aheadItems) this.wake();
+    return task;
+  }
+
+  /** Looks again: an item was settled or taken, time has passed, the run was stopped. */
+  wake(): void {
+    const wakeUp = this.#wakeUp;
+    this.#wakeUp = null;
+    wakeUp?.();
+  }
+
+  /** Called now and then: adapts how far to read ahead. */
+  tick(): void {
+    const { batchSize, slots } = this.#options;
+    const work = Math.ceil((this.#slots.rate() * AHEAD_MS) / 1000);
+    this.#aheadItems = Math.max(batchSize, Math.min(AHEAD_ITEMS, Math.max(slots, work)));
+    this.wake();
+  }
+
+  /**
+   * Feeds until everything is done, or the run was stopped.
+   * @param first items to do before anything else: `alone` one at a time, `again` in any order
+   */
+  async run(first: { alone: readonly Task[]; again: readonly Task[] }): Promise<void> {
+    try {
+      for (const task of first.alone) {
+        this.#enqueue([task]);
+        while (this.#options.active.has(task.item.key) && !this.#stopped) await this.#change();
+      }
+      this.#enqueue(first.again);
+      for (let passes = 0; !this.#stopped; ) {
+        const changedBefore = this.#options.sink.changed;
+        if (await this.#fillUp()) {
+          passes += 1;
+          if (!(await this.#betweenPasses(passes, changedBefore))) break;
+        }
+        if (this.#room() <= 0) {
+          this.#limitReached = true;
+          break;
+        }
+      }
+    } finally {
+      this.#ended = true;
+      this.#slots.wake();
+    }
+  }
+
+  /** Gives back what was not taken. */
+  clear(): void {
+    for (const task of this.#ready) this.#options.active.delete(task.item.key);
+    this.#ready.length = 0;
+  }
+
+  /** Plans one round when there is need. @returns true when the source is worked off */
+  async #fillUp(): Promise<boolean> {
+    const { planner, retryQueue, now } = this.#options;
+    const need = this.#aheadItems - this.#ready.length;
+    if (need <= 0 || this.#slots.waiting() >= BACKOFF_ITEMS) {
+      await this.#change();
+      return false;
+    }
+    if (retryQueue.size > 0 && now() - this.#lastDueCheckMs > DUE_CHECK_MS) {
+      const due = await planner.fromRetryQueue(this.#room());
+      if (due.tasks.length + due.settlements.length === 0) this.#lastDueCheckMs = now();
+      await this.#accept(due);
+      if (this.#room() <= 0) return false;
+    }
+    if (this.#options.retriesOnly)
+      return retryQueue.size === 0 || this.#nextDueMs() === null || this.#nextDueMs()! > now();
+    const plan = await planner.fromSource(Math.min(Math.max(need, this.#options.batchSize), this.#room()));
+    await this.#accept(plan);
+    return plan.ended;
+  }
+
+  /** The source is worked off: what now? @returns false when the run is over */
+  async #betweenPasses(passes: number, changedBefore: number): Promise<boolean> {
+    const { mode, intervalMs, reader, sink, retryQueue, now, retryWaitMs } = this.#options;
+    if (mode === "batch") {
+      // Only now is it known what comes back: everything in flight has to be settled and stored first.
+      while (!this.#stopped && !(this.empty && this.#slots.quiet())) await this.#change();
+      if (this.#stopped) return false;
+      await sink.drain();
+      if (sink.changed > changedBefore && passes < MAX_PASSES) {
+        reader.rewind();
+        return true;
+      }
+    }
+    const waitUntilMs = now() + (mode === "batch" ? (retryWaitMs ?? 0) : intervalMs);
+    while (!this.#stopped) {
+      const nextDueMs = retryQueue.size > 0 ? this.#nextDueMs() : null;
+      if (nextDueMs !== null && nextDueMs <= now()) break;
+      if (mode === "batch" && (nextDueMs === null || nextDueMs > waitUntilMs)) return false;
+      if (now() >= waitUntilMs) break;
+      if (nextDueMs !== null && nextDueMs < waitUntilMs)
+        this.#wait({ reason: "retry queues", untilMs: nextDueMs, items: retryQueue.size });
+      else this.#wait({ reason: "next poll", untilMs: waitUntilMs, items: 0 });
+      await this.#change();
+    }
+    this.#waiting = null;
+    this.#lastDueCheckMs = 0;
+    if (mode !== "batch") reader.rewind();
+    return !this.#stopped;
+  }
+
+  #nextDueMs(): number | null {
+    const { retryQueue, active } = this.#options;
+    return retryQueue.list().find(({ key }) => !active.has(key))?.dueMs ?? null;
+  }
+
+  async #accept(plan: Plan): Promise<void> {
+    this.#waiting = null;
+    this.#planned += plan.settlements.length;
+    for (const { key } of plan.settlements) this.#options.active.add(key);
+    this.#enqueue(plan.tasks);
+    if (plan.settlements.length > 0) await this.#slots.settle(plan.settlements);
+  }
+
+  #enqueue(tasks: readonly Task[]): void {
+    if (tasks.length === 0) return;
+    this.#planned += tasks.length;
+    for (const task of tasks) {
+      this.#options.active.add(task.item.key);
+      this.#ready.push(task);
+    }
+    this.#slots.wake();
+  }
+
+  #room(): number {
+    return this.#options.limit === null ? Number.MAX_SAFE_INTEGER : this.#options.limit - this.#planned;
+  }
+
+  #wait(waiting: Waiting): void {
+    const isNew = this.#waiting?.reason !== waiting.reason || this.#waiting.untilMs !== waiting.untilMs;
+    this.#waiting = waiting;
+    if (!isNew) return;
+    const { events, executionId } = this.#options;
+    events.emit("execution:wait", {
+      executionId,
+      reason: waiting.reason,
+      untilMs: waiting.untilMs ?? 0,
+      items: waiting.items,
+    });
+  }
+
+  get #stopped(): boolean {
+    return this.#options.stopping.aborted;
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wakeUp = resolve;
+    });
+  }
+}

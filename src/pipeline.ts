@@ -1,0 +1,376 @@
+import type { Classifier, Step, Task } from "./classify.ts";
+import { type ErrorCode, ModelError, messageOf, QuerymillError } from "./errors.ts";
+import type { StopReason } from "./events.ts";
+import { Feed, type FeedOptions, type Waiting } from "./feed.ts";
+import type { Outcome, Settlement } from "./outcome.ts";
+import type { Plan } from "./plan.ts";
+import type { Recorder } from "./recorder.ts";
+import type { BatchFiles } from "./state/batch-file.ts";
+import type { Journal } from "./state/journal.ts";
+import type { Endpoint } from "./traffic/endpoint.ts";
+import { RunBreaker } from "./traffic/run-breaker.ts";
+
+export interface PipelineOptions extends Omit<FeedOptions, "stopping"> {
+  readonly deadlines: { readonly itemMs: number; readonly idleMs: number; readonly drainMs: number };
+  readonly runBreaker: { readonly share: number; readonly window: number };
+  /** USD that may still be spent, given what is under way; null without a budget. */
+  readonly budgetLeft: (() => number) | null;
+  readonly classifier: Classifier;
+  readonly endpoint: Endpoint;
+  readonly recorder: Recorder;
+  readonly journal: Journal;
+  readonly batches: BatchFiles;
+  /** Fires when the run is to stop; made outside, since reading ends with it too. */
+  readonly stopping: AbortController;
+  /** Why no call may go out just now (the store's lease is late, …), or null. Asked before each call and every 500 ms. */
+  readonly holdReason: () => string | null;
+  /** Called after each settled item: saves checkpoints when they are due. */
+  readonly onSettled: () => void;
+}
+
+/**
+ * Moves items through the stages: feed → slot → call → journal → sink. Each slot pulls one item at a time and nothing
+ * waits in order for anything else: an item between two attempts holds no slot, a slow one holds only its own.
+ *
+ * States: running → stopping (no new calls; calls in flight come home) → ended. `abort` cuts the calls in flight too.
+ */
+export class Pipeline {
+  readonly #options: PipelineOptions;
+  readonly #feed: Feed;
+  /** Items between two attempts, with when they may be tried again. */
+  readonly #backoff = new Map<Task, { atMs: number; reason: string }>();
+  /** Items with a call in flight, with when it was sent. */
+  readonly #inCall = new Map<Task, number>();
+  /** Items of each batch that are not settled. */
+  readonly #batchLeft = new Map<string, number>();
+  readonly #stopping: AbortController;
+  readonly #aborting = new AbortController();
+  readonly #breaker: RunBreaker;
+  readonly #startedMs: number;
+  /** Items in a slot, from admission to the journal. */
+  #working = 0;
+  #wakers: (() => void)[] = [];
+  #stopReason: StopReason | null = null;
+  #stopMessage: string | null = null;
+  #failure: unknown = null;
+  #busyArea = 0;
+  #busyAtMs: number;
+  #lastSettledMs: number;
+  #idleSaid = false;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.#stopping = options.stopping;
+    this.#breaker = new RunBreaker(options.runBreaker);
+    this.#startedMs = this.#busyAtMs = this.#lastSettledMs = options.now();
+    this.#feed = new Feed(
+      { ...options, stopping: options.stopping.signal },
+      {
+        rate: () => options.recorder.rate(this.#startedMs),
+        waiting: () => this.#backoff.size,
+        quiet: () => this.#working + this.#backoff.size === 0,
+        settle: (settlements) => this.#settleAll(settlements),
+        wake: () => this.#wake(),
+      },
+    );
+  }
+
+  get stopReason(): StopReason | null {
+    return this.#stopReason ?? (this.#feed.limitReached ? "limit" : null);
+  }
+  get stopMessage(): string | null {
+    return this.#stopMessage;
+  }
+  get waiting(): Waiting | null {
+    return this.#feed.waiting;
+  }
+  get pending(): number {
+    return this.#feed.pending;
+  }
+  get busy(): number {
+    return this.#inCall.size;
+  }
+  /** Mean share of the slots with a call in flight since the start, 0..1. */
+  get utilization(): number {
+    this.#measureBusy();
+    return this.#busyArea / Math.max(1, (this.#busyAtMs - this.#startedMs) * this.#options.slots);
+  }
+  get backoff(): { count: number; nextAtMs: number | null; reason: string | null } {
+    let next: { atMs: number; reason: string } | null = null;
+    for (const entry of this.#backoff.values()) if (next === null || entry.atMs < next.atMs) next = entry;
+    return { count: this.#backoff.size, nextAtMs: next?.atMs ?? null, reason: next?.reason ?? null };
+  }
+  /** Age of the oldest call in flight, in ms. */
+  get oldestInFlightMs(): number | null {
+    const [oldest] = this.#inCall.values();
+    return oldest === undefined ? null : this.#options.now() - oldest;
+  }
+
+  /**
+   * Runs until everything is settled, or it was stopped.
+   * @throws bugs; trouble of disk and store is a reason to stop
+   */
+  async run(first: { alone: readonly Task[]; again: readonly Task[] }): Promise<void> {
+    const ticker = setInterval(() => this.#tick(), 500);
+    try {
+      const slots = Array.from({ length: this.#options.slots }, () => this.#slot());
+      await Promise.all([this.#feed.run(first).catch((error) => this.#fail(error)), ...slots]);
+    } finally {
+      clearInterval(ticker);
+      this.#feed.clear();
+    }
+    await this.#options.sink.drain();
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** No new calls; those in flight come home, at most `drainMs`. */
+  stop(reason: StopReason, message: string | null = null): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#stopReason = reason;
+    this.#stopMessage = message;
+    this.#options.events.emit("execution:drain", {
+      executionId: this.#options.executionId,
+      inFlight: this.#inCall.size,
+      reason,
+    });
+    this.#stopping.abort();
+    setTimeout(() => this.#aborting.abort(), this.#options.deadlines.drainMs).unref();
+    this.#wake();
+  }
+
+  /** Cuts the calls in flight: their items go back, their answers may be paid again. */
+  abort(): void {
+    this.stop("signal");
+    this.#aborting.abort();
+  }
+
+  async #slot(): Promise<void> {
+    try {
+      for (let task = await this.#next(); task !== null; task = await this.#next()) {
+        this.#working += 1;
+        await this.#work(task);
+        this.#working -= 1;
+        if (this.#feed.ended || this.#feed.empty) this.#wake();
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The next item that may be worked on, or null when there will be none. */
+  async #next(): Promise<Task | null> {
+    for (;;) {
+      if (this.#stopped) {
+        for (const task of this.#backoff.keys()) {
+          this.#backoff.delete(task);
+          await this.#release(task);
+        }
+        return null;
+      }
+      const task = this.#nextDue() ?? this.#feed.take();
+      if (task !== undefined) return task;
+      if (this.#feed.ended && this.#backoff.size === 0 && this.#working === 0) {
+        this.#wake();
+        return null;
+      }
+      await new Promise<void>((resolve) => this.#wakers.push(resolve));
+    }
+  }
+
+  #nextDue(): Task | undefined {
+    if (this.#backoff.size === 0) return undefined;
+    const now = this.#options.now();
+    for (const [task, { atMs }] of this.#backoff) {
+      if (atMs > now) continue;
+      this.#backoff.delete(task);
+      return task;
+    }
+    return undefined;
+  }
+
+  async #work(task: Task): Promise<void> {
+    const { endpoint, recorder, journal, now, mode, deadlines } = this.#options;
+    if (task.admittedMs === null) {
+      task.admittedMs = now();
+      recorder.admit();
+    }
+    for (;;) {
+      if (!(await this.#mayCall(task))) return await this.#release(task);
+      if (endpoint.provider.remote) journal.note({ kind: "start", key: task.item.key });
+      const step = await this.#call(task);
+      if (step === null) return await this.#release(task);
+      if (step.next === "settle") return await this.#finish(task, step.outcome, step.latencyMs);
+      this.#sayFailed(task, step);
+      if (step.next === "retry") {
+        this.#backoff.set(task, { atMs: now() + step.afterMs, reason: step.message });
+        return;
+      }
+      if (step.next !== "stop") continue;
+      if (mode === "continuous" && step.reason === "daily-quota") endpoint.rest(deadlines.itemMs, step.message);
+      else this.stop(step.reason, step.message);
+    }
+  }
+
+  /** One call. @returns null when it was cut off by {@link abort} */
+  async #call(task: Task): Promise<Step | null> {
+    this.#measureBusy();
+    this.#inCall.set(task, this.#options.now());
+    try {
+      return await this.#options.classifier.step(task, this.#aborting.signal);
+    } catch (error) {
+      if (error instanceof ModelError) return null;
+      throw error;
+    } finally {
+      this.#measureBusy();
+      this.#inCall.delete(task);
+    }
+  }
+
+  /** Waits until the endpoint may be called. @returns false when the item has to go back instead */
+  async #mayCall(task: Task): Promise<boolean> {
+    const { endpoint, budgetLeft, holdReason, now } = this.#options;
+    while (!this.#stopped) {
+      if (budgetLeft !== null && budgetLeft() <= 0) {
+        this.stop("budget", "The budget is spent.");
+        return false;
+      }
+      if (holdReason() !== null) {
+        await new Promise<void>((resolve) => this.#wakers.push(resolve));
+        continue;
+      }
+      if (endpoint.tryEnter()) return true;
+      const sinceMs = now();
+      await endpoint.waitForChange(this.#stopping.signal);
+      task.restedMs += now() - sinceMs;
+    }
+    return false;
+  }
+
+  async #finish(task: Task, outcome: Outcome, latencyMs: number | null): Promise<void> {
+    const { executionId, now, runBreaker, mode, endpoint, deadlines } = this.#options;
+    const { item, origin, attempts, spend } = task;
+    await this.#settle(
+      { ...outcome, key: item.key, origin, contentHash: item.contentHash, attempts, spend, executionId, atMs: now() },
+      task.ordinal,
+      latencyMs,
+    );
+    this.#leaveBatch(task);
+    if (!this.#breaker.record(outcome.outcome === "classified")) return;
+    const last = "message" in outcome ? outcome.message : "";
+    const message = `At least ${Math.round(runBreaker.share * 100)} % of the last ${this.#breaker.seen} items failed; the last one: ${last}`;
+    this.#breaker.reset();
+    if (mode === "batch") this.stop("run-breaker", message);
+    else endpoint.rest(deadlines.itemMs, message);
+  }
+
+  async #settle(settlement: Settlement, ordinal: number | null, latencyMs: number | null): Promise<void> {
+    const { recorder, sink, reader, onSettled, now } = this.#options;
+    await sink.room();
+    const seq = await recorder.settle(settlement, latencyMs);
+    sink.push(seq, settlement);
+    if (ordinal !== null) reader.settle(ordinal);
+    this.#lastSettledMs = now();
+    this.#idleSaid = false;
+    onSettled();
+  }
+
+  async #settleAll(settlements: Plan["settlements"]): Promise<void> {
+    const { recorder } = this.#options;
+    await Promise.all(
+      settlements.map(async ({ ordinal, recovered, ...settlement }) => {
+        recorder.admit();
+        if (recovered) recorder.counts.recovered += 1;
+        await this.#settle(settlement as Settlement, ordinal, null);
+      }),
+    );
+  }
+
+  /** The item goes back as it came: a later run reads it again. */
+  async #release(task: Task): Promise<void> {
+    this.#options.active.delete(task.item.key);
+    await this.#options.recorder.release(task.item.key, task.spend);
+  }
+
+  /** The batch file goes when its last item is settled; a hint that nobody waits for. */
+  #leaveBatch({ batchId, batchItems }: Task): void {
+    if (batchId === null) return;
+    const left = (this.#batchLeft.get(batchId) ?? batchItems) - 1;
+    if (left > 0) {
+      this.#batchLeft.set(batchId, left);
+      return;
+    }
+    this.#batchLeft.delete(batchId);
+    this.#options.batches.remove(batchId).catch(() => {});
+  }
+
+  get #stopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  #wake(): void {
+    const wakers = this.#wakers;
+    this.#wakers = [];
+    for (const wake of wakers) wake();
+    this.#feed.wake();
+  }
+
+  /** Twice a second: wakes what waits for a time, and looks for what goes on for too long. */
+  #tick(): void {
+    const { endpoint, deadlines, mode, now, executionId, events } = this.#options;
+    if (!this.#stopped && mode === "batch" && endpoint.troubleMs() > deadlines.itemMs) {
+      const { pauseReason } = endpoint.snapshot(0);
+      this.stop(
+        "run-breaker",
+        `${endpoint.name} has answered nothing for ${Math.round(deadlines.itemMs / 60_000)} min: ${pauseReason ?? "every call fails"}`,
+      );
+    }
+    if (!this.#idleSaid && this.#inCall.size > 0 && now() - this.#lastSettledMs > deadlines.idleMs) {
+      this.#idleSaid = true;
+      events.emit("execution:wait", {
+        executionId,
+        reason: `nothing was settled for ${Math.round(deadlines.idleMs / 1000)} s`,
+        untilMs: now(),
+        items: this.#inCall.size,
+      });
+    }
+    this.#feed.tick();
+    this.#wake();
+  }
+
+  #sayFailed(task: Task, step: Exclude<Step, { next: "settle" }>): void {
+    const { events, executionId, endpoint } = this.#options;
+    if (!events.wants("call:failed")) return;
+    const nextInMs = step.next === "retry" ? Math.round(step.afterMs) : null;
+    events.emit("call:failed", {
+      executionId,
+      endpoint: endpoint.name,
+      failure: step.failure,
+      message: step.message,
+      attempt: task.attempts,
+      nextInMs,
+    });
+  }
+
+  #measureBusy(): void {
+    const now = this.#options.now();
+    this.#busyArea += this.#inCall.size * (now - this.#busyAtMs);
+    this.#busyAtMs = now;
+  }
+
+  /** What ends a run: trouble of disk or store is a reason to stop, anything else a bug to report. */
+  #fail(error: unknown): void {
+    if (this.#stopped && error instanceof Error && error.name === "AbortError") return;
+    const reason = error instanceof QuerymillError ? STOP_REASONS[error.code] : undefined;
+    if (reason === undefined) this.#failure ??= error;
+    this.stop(reason ?? "store", messageOf(error));
+    this.#aborting.abort();
+  }
+}
+
+const STOP_REASONS: Partial<Record<ErrorCode, StopReason>> = {
+  STATE_UNWRITABLE: "disk",
+  STORE_FAILED: "store",
+  STORE_UNREACHABLE: "store",
+  STORE_REFUSED: "store",
+  FENCED: "fenced",
+};

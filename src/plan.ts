@@ -1,0 +1,184 @@
+import { makeTask, type Task } from "./classify.ts";
+import { type Item, type ItemKey, keyOf, type Skipped } from "./item.ts";
+import { NO_SPEND, type Settlement } from "./outcome.ts";
+import { type ClassificationRecord, reviveRecord } from "./record.ts";
+import type { QueuePayload } from "./sink.ts";
+import type { Reading, SourceReader } from "./source-reader.ts";
+import type { BatchFiles } from "./state/batch-file.ts";
+import type { RetryQueue } from "./state/retry-queue.ts";
+import type { Settled, Source, SourceDocument, Target } from "./store.ts";
+import { insist } from "./traffic/insist.ts";
+
+export interface PlannerOptions {
+  readonly reader: SourceReader;
+  readonly source: Source;
+  readonly target: Target;
+  readonly batches: BatchFiles;
+  readonly retryQueue: RetryQueue;
+  readonly makeItem: (document: SourceDocument) => Item | Skipped;
+  readonly batchSize: number;
+  readonly executionId: string;
+  readonly fence: number;
+  /** Ask the target first: true when it holds records and the local state was lost. */
+  readonly adopt: ((settled: Settled, item: Item) => boolean) | null;
+  readonly isActive: (key: ItemKey) => boolean;
+  readonly storeMs: number;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+}
+
+/** What one round of planning brought: items for slots, and outcomes that need none. */
+export interface Plan {
+  readonly tasks: readonly Task[];
+  readonly settlements: readonly (Settlement & { readonly ordinal: number | null; readonly recovered: boolean })[];
+}
+
+type SettlementBase = Pick<
+  Settlement,
+  "key" | "origin" | "contentHash" | "attempts" | "spend" | "executionId" | "atMs"
+>;
+
+/** Retries taken into one plan at most. */
+const DUE_ITEMS = 100;
+
+/** Makes batches: what comes next, its batch file written before any call. */
+export class Planner {
+  readonly #options: PlannerOptions;
+  #batchNumber = 0;
+
+  constructor(options: PlannerOptions) {
+    this.#options = options;
+  }
+
+  /** The next batches from the source, at most `max` items together; none at the end of the range. */
+  async fromSource(max: number): Promise<Plan & { readonly ended: boolean }> {
+    const readings = await this.#options.reader.take(max);
+    const adopted = await this.#adopt(readings);
+    const items: { item: Item; ordinal: number }[] = [];
+    const settlements: Plan["settlements"][number][] = [...adopted.values()];
+    for (const { ordinal, read } of readings) {
+      if ("reason" in read) settlements.push({ ...this.#skipped(read, "source"), ordinal, recovered: false });
+      else if (!adopted.has(read.key)) items.push({ item: read, ordinal });
+    }
+    const tasks: Task[] = [];
+    const saved: Promise<void>[] = [];
+    for (let at = 0; at < items.length; at += this.#options.batchSize) {
+      const batch = items.slice(at, at + this.#options.batchSize);
+      const batchId = this.#nextBatchId();
+      saved.push(
+        this.#options.batches.save(
+          batchId,
+          batch.map(({ item }) => item),
+        ),
+      );
+      for (const { item, ordinal } of batch)
+        tasks.push(
+          makeTask(item, { origin: "source", ordinal, earlier: null, batch: { id: batchId, items: batch.length } }),
+        );
+    }
+    await Promise.all(saved);
+    return { tasks, settlements, ended: readings.length === 0 };
+  }
+
+  /** Retries that are due, at most `max`. Written and marked again without asking; asked again with the text as it is now. */
+  async fromRetryQueue(max: number): Promise<Plan> {
+    const { retryQueue, source, isActive, now, fence, makeItem, storeMs, signal } = this.#options;
+    const due = retryQueue
+      .list({ dueMs: now() })
+      .filter(({ key }) => !isActive(key))
+      .slice(0, Math.min(max, DUE_ITEMS));
+    const settlements: Plan["settlements"][number][] = [];
+    const toAsk: typeof due = [];
+    for (const entry of due) {
+      const payload =
+        entry.queue === "model" ? null : ((await retryQueue.read(entry.key))?.payload as QueuePayload | undefined);
+      if (payload?.record === undefined) toAsk.push(entry);
+      else
+        settlements.push({
+          ...this.#settlement(entry.key, "retryQueue", entry.contentHash),
+          outcome: "classified",
+          record: reviveRecord(payload.record, fence),
+          ordinal: null,
+          recovered: false,
+        });
+    }
+    if (toAsk.length === 0) return { tasks: [], settlements };
+    const documents = await insist(() => source.readByKeys(toAsk.map(({ key }) => key)), storeMs, signal);
+    const reads = new Map(documents.map((document) => makeItem(document)).map((read) => [read.key, read]));
+    const tasks: Task[] = [];
+    const batch: Item[] = [];
+    for (const { key, round, failure, message, alike } of toAsk) {
+      const read = reads.get(key) ?? { key, reason: "deleted from the source" as const };
+      if ("reason" in read) {
+        settlements.push({ ...this.#skipped(read, "retryQueue"), ordinal: null, recovered: false });
+        continue;
+      }
+      batch.push(read);
+      tasks.push(makeTask(read, { origin: "retryQueue", ordinal: null, earlier: { round, failure, message, alike } }));
+    }
+    return { tasks, settlements };
+  }
+
+  /** These items, read from the source as they are now; those that are gone are left out. */
+  async fromKeys(keys: readonly ItemKey[]): Promise<Task[]> {
+    const { source, makeItem, storeMs, signal } = this.#options;
+    const documents = await insist(() => source.readByKeys(keys), storeMs, signal);
+    const tasks: Task[] = [];
+    for (const document of documents) {
+      const read = makeItem(document);
+      if (!("reason" in read)) tasks.push(makeTask(read, { origin: "source", ordinal: null, earlier: null }));
+    }
+    return tasks;
+  }
+
+  /** Items of an earlier execution's batch file. */
+  fromItems(items: readonly Item[]): Task[] {
+    return items.map((item) => makeTask(item, { origin: "source", ordinal: null, earlier: null }));
+  }
+
+  #nextBatchId(): string {
+    this.#batchNumber += 1;
+    return `${this.#options.executionId}-${String(this.#batchNumber).padStart(7, "0")}`;
+  }
+
+  /** Records that the target already has for the very same text and questions: only their marks were lost. */
+  async #adopt(readings: readonly Reading[]): Promise<Map<ItemKey, Plan["settlements"][number]>> {
+    const { adopt, target, fence, storeMs, signal } = this.#options;
+    const adopted = new Map<ItemKey, Plan["settlements"][number]>();
+    const items = new Map<ItemKey, { item: Item; ordinal: number }>();
+    for (const { ordinal, read } of readings) if (!("reason" in read)) items.set(read.key, { item: read, ordinal });
+    if (adopt === null || items.size === 0) return adopted;
+    const settled = await insist(() => target.findSettled([...items.keys()]), storeMs, signal);
+    const keys = settled.filter((found) => adopt(found, items.get(found.key)!.item)).map(({ key }) => key);
+    if (keys.length === 0) return adopted;
+    for (const { _id, ...document } of await insist(() => target.readByKeys(keys), storeMs, signal)) {
+      const key = keyOf(_id);
+      const { item, ordinal } = items.get(key)!;
+      const record = reviveRecord(document as unknown as ClassificationRecord, fence);
+      adopted.set(key, {
+        ...this.#settlement(key, "source", item.contentHash),
+        outcome: "classified",
+        record,
+        ordinal,
+        recovered: true,
+      });
+    }
+    return adopted;
+  }
+
+  #skipped(read: Skipped, origin: Settlement["origin"]): Settlement {
+    return { ...this.#settlement(read.key, origin, null), outcome: "skipped", reason: read.reason };
+  }
+
+  #settlement(key: ItemKey, origin: Settlement["origin"], contentHash: string | null): SettlementBase {
+    return {
+      key,
+      origin,
+      contentHash,
+      attempts: 0,
+      spend: NO_SPEND,
+      executionId: this.#options.executionId,
+      atMs: this.#options.now(),
+    };
+  }
+}

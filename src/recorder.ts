@@ -1,0 +1,204 @@
+import type { Counters, EventMap, Events, JobTotals } from "./events.ts";
+import {
+  addSpend,
+  applyReopening,
+  applyRequeue,
+  applySettlement,
+  applySpend,
+  COUNTER_OF,
+  type JobState,
+  NO_SPEND,
+  type Settlement,
+  type Spend,
+} from "./outcome.ts";
+import type { Journal, JournalEntry } from "./state/journal.ts";
+
+export interface RecorderOptions {
+  readonly events: Events;
+  readonly executionId: string;
+  readonly state: JobState;
+  /** Last journal record that is applied in `state`. */
+  readonly seq: number;
+  readonly now: () => number;
+}
+
+/**
+ * Puts every outcome into the journal and keeps the counts, which are a fold of what the journal acknowledged: nothing
+ * is counted that a crash could take back.
+ */
+export class Recorder {
+  readonly #options: RecorderOptions;
+  #journal: Journal | null = null;
+  #state: JobState;
+  #appliedSeq: number;
+  #spend: Spend = NO_SPEND;
+  readonly counts = { read: 0, classified: 0, skipped: 0, retryQueued: 0, deadLetters: 0, recovered: 0 };
+  readonly labels: Record<string, Record<string, number>> = {};
+  readonly skippedReasons: Record<string, number> = {};
+  readonly deadLetterReasons: Record<string, number> = {};
+  /** Settled items by the second, for the rate of the last 30 s. */
+  readonly #perSecond = new Map<number, number>();
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    this.#state = options.state;
+    this.#appliedSeq = options.seq;
+  }
+
+  /** The journal is opened after the recorder, since each of its segments begins with the recorder's state. */
+  attach(journal: Journal): void {
+    this.#journal = journal;
+  }
+
+  get state(): JobState {
+    return this.#state;
+  }
+  get totals(): JobTotals {
+    return this.#state.totals;
+  }
+  /** Every journal record up to here is in `state`. */
+  get appliedSeq(): number {
+    return this.#appliedSeq;
+  }
+  get spend(): Spend {
+    return this.#spend;
+  }
+
+  /** An item was admitted to a slot. */
+  admit(): void {
+    this.counts.read += 1;
+  }
+
+  /** An admitted item goes back unsettled: a later run reads it again. What it cost is kept. */
+  async release(key: string, spend: Spend): Promise<void> {
+    const atMs = this.#options.now();
+    if (spend.calls > 0)
+      this.#apply(await this.#append({ kind: "released", key, spend, atMs }), applySpend(this.#state, spend, atMs));
+    this.counts.read -= 1;
+    this.#spend = addSpend(this.#spend, spend);
+  }
+
+  /** Durable when it returns. @returns the seq of the journal record, for the sink */
+  async settle(settlement: Settlement, latencyMs: number | null): Promise<number> {
+    const seq = await this.#append({ kind: "settled", settlement });
+    this.#apply(seq, applySettlement(this.#state, settlement));
+    this.#count(settlement, latencyMs);
+    return seq;
+  }
+
+  /** Takes an outcome back: the item changed in flight and will be read again, or the store refused its record. */
+  async reopen(key: string, outcome: "classified" | "skipped" | "deadLetter"): Promise<void> {
+    this.#apply(await this.#append({ kind: "reopened", key, outcome }), applyReopening(this.#state, outcome));
+    this.counts[COUNTER_OF[outcome]] -= 1;
+    this.counts.read -= 1;
+  }
+
+  /** Dead letters went to a retry queue. */
+  async requeue(items: number): Promise<void> {
+    this.#apply(await this.#append({ kind: "requeued", items }), applyRequeue(this.#state, items));
+  }
+
+  /** Calls that were under way when an earlier process died: perhaps billed, counted here. */
+  async crashed(keys: readonly string[], spend: Spend): Promise<void> {
+    const atMs = this.#options.now();
+    this.#apply(await this.#append({ kind: "crash", keys, spend, atMs }), applySpend(this.#state, spend, atMs));
+    this.#spend = addSpend(this.#spend, spend);
+  }
+
+  /** Outcomes of an earlier process, found in the journal: already in `state`, counted for this execution. */
+  countRecovered(settlement: Settlement): void {
+    this.counts.read += 1;
+    this.#count({ ...settlement, spend: NO_SPEND }, null);
+    if (settlement.outcome === "classified") this.counts.recovered += 1;
+  }
+
+  counters(pending: number): Counters {
+    const { counts } = this;
+    const spend = this.#spend;
+    const known = spend.unpricedCalls === 0;
+    return {
+      ...counts,
+      inFlight: counts.read - counts.classified - counts.skipped - counts.retryQueued - counts.deadLetters,
+      pending,
+      cacheHits: 0,
+      studentAnswers: 0,
+      modelCalls: spend.calls,
+      repairCalls: spend.repairCalls,
+      uncertainCalls: spend.uncertainCalls,
+      unpricedCalls: spend.unpricedCalls,
+      inputTokens: spend.inputTokens,
+      cachedInputTokens: spend.cachedInputTokens,
+      outputTokens: spend.outputTokens,
+      reasoningTokens: spend.reasoningTokens,
+      costUsd: known ? spend.costUsd : null,
+      uncertainUsd: known ? spend.uncertainUsd : null,
+      savedUsd: known ? 0 : null,
+    };
+  }
+
+  /** Settled items a second over the last 30 s (or since the start, when shorter). */
+  rate(sinceMs: number): number {
+    const now = this.#options.now();
+    const from = Math.max(sinceMs, now - 30_000);
+    let items = 0;
+    for (const [second, count] of this.#perSecond) {
+      if (second * 1000 < now - 31_000) this.#perSecond.delete(second);
+      else if ((second + 1) * 1000 > from) items += count;
+    }
+    return items / Math.max(1, (now - from) / 1000);
+  }
+
+  async #append(entry: JournalEntry): Promise<number> {
+    return await this.#journal!.append(entry);
+  }
+
+  #apply(seq: number, state: JobState): void {
+    this.#state = state;
+    if (seq > this.#appliedSeq) this.#appliedSeq = seq;
+  }
+
+  #count(settlement: Settlement, latencyMs: number | null): void {
+    this.counts[COUNTER_OF[settlement.outcome]] += 1;
+    this.#spend = addSpend(this.#spend, settlement.spend);
+    const second = Math.floor(this.#options.now() / 1000);
+    this.#perSecond.set(second, (this.#perSecond.get(second) ?? 0) + 1);
+    if (settlement.outcome === "classified") this.#countLabels(settlement.record);
+    if (settlement.outcome === "skipped") increment(this.skippedReasons, settlement.reason);
+    if (settlement.outcome === "deadLetter") increment(this.deadLetterReasons, settlement.failure);
+    if (!this.#options.events.wants("item:settled")) return;
+    const event: EventMap["item:settled"] = {
+      executionId: this.#options.executionId,
+      key: settlement.key,
+      outcome: settlement.outcome,
+      reason:
+        settlement.outcome === "skipped"
+          ? settlement.reason
+          : settlement.outcome === "classified"
+            ? null
+            : settlement.failure,
+      attempts: settlement.attempts,
+      latencyMs,
+      costUsd: settlement.spend.unpricedCalls > 0 ? null : settlement.spend.costUsd,
+    };
+    this.#options.events.emit("item:settled", event);
+  }
+
+  #countLabels(record: Readonly<Record<string, unknown>> | { [K in (typeof COUNTED)[number]]: string | null }): void {
+    for (const dimension of COUNTED) {
+      const label = (record as Record<string, string | null>)[dimension];
+      if (typeof label !== "string") continue;
+      let counts = this.labels[dimension];
+      if (counts === undefined) {
+        counts = {};
+        this.labels[dimension] = counts;
+      }
+      increment(counts, label);
+    }
+  }
+}
+
+const COUNTED = ["category", "sentiment", "urgency", "language"] as const;
+
+function increment(counts: Record<string, number>, name: string): void {
+  counts[name] = (counts[name] ?? 0) + 1;
+}

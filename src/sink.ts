@@ -1,0 +1,369 @@
+import { messageOf, QuerymillError } from "./errors.ts";
+import type { Events, StopReason } from "./events.ts";
+import type { ItemKey } from "./item.ts";
+import { NO_SPEND, type Settlement } from "./outcome.ts";
+import { type ClassificationRecord, reviveRecord } from "./record.ts";
+import type { Recorder } from "./recorder.ts";
+import type { Journal } from "./state/journal.ts";
+import type { QueueEntry, RetryQueue } from "./state/retry-queue.ts";
+import type { MarkGroup, Source, SourceDocument, Target, WriteResult } from "./store.ts";
+import { insist } from "./traffic/insist.ts";
+import { nextRoundMs } from "./traffic/retry.ts";
+
+export interface SinkOptions {
+  readonly source: Source;
+  readonly target: Target;
+  readonly retryQueue: RetryQueue;
+  readonly deadLetters: RetryQueue;
+  readonly recorder: Recorder;
+  readonly journal: Journal;
+  readonly events: Events;
+  readonly job: string;
+  readonly executionId: string;
+  /** Token of this owner: what was journaled by an earlier one is written under it. */
+  readonly fence: number;
+  /** Waits before each retry round of a mark, in ms. */
+  readonly rounds: readonly number[];
+  readonly keyOf: (document: SourceDocument) => ItemKey;
+  /** Whether a document is no longer what this outcome was made from. */
+  readonly isChanged: (document: SourceDocument, settlement: Settlement) => boolean;
+  /** Seqs of outcomes that an earlier process journaled and did not store: they will be pushed. */
+  readonly unsunk: Iterable<number>;
+  /** How long the store may be away, in ms. */
+  readonly storeMs: number;
+  readonly now: () => number;
+  /** Called once when writing can not go on. */
+  readonly onFatal: (reason: StopReason, error: QuerymillError) => void;
+  /** Called when the store knows of an item all that has to be known: it may be forgotten here. */
+  readonly onStored: (key: ItemKey, left: "marked" | "changed" | "queued") => void;
+}
+
+/** Items written together at most, and how long the first of them waits at most. */
+const GROUP_ITEMS = 500;
+const GROUP_MS = 250;
+const FLIGHTS = 2;
+/** With this many journaled outcomes waiting for the store, slots wait too. */
+const BACKLOG_ITEMS = 4_000;
+
+interface Waiting {
+  readonly seq: number;
+  readonly settlement: Settlement;
+}
+
+/**
+ * Brings journaled outcomes to where they belong, in groups: records to the target, failures to their queues, marks to
+ * the source. Everything it does can be done twice without harm: it resends after any trouble with the store, and a
+ * restart replays what was not confirmed.
+ */
+export class Sink {
+  readonly #options: SinkOptions;
+  #waiting: Waiting[] = [];
+  readonly #pendingSeqs: Set<number>;
+  readonly #flights = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | null = null;
+  #roomWaiters: (() => void)[] = [];
+  readonly #stopping = new AbortController();
+  /** Documents that changed while in flight: they are unprocessed again. */
+  changed = 0;
+
+  constructor(options: SinkOptions) {
+    this.#options = options;
+    this.#pendingSeqs = new Set(options.unsunk);
+  }
+
+  /** @param seq of the journal record that holds the settlement */
+  push(seq: number, settlement: Settlement): void {
+    this.#pendingSeqs.add(seq);
+    this.#waiting.push({ seq, settlement });
+    if (this.#waiting.length >= GROUP_ITEMS) this.#takeOff();
+    else this.#timer ??= setTimeout(() => this.#takeOff(true), GROUP_MS);
+  }
+
+  /** Resolves when there is room for more outcomes. */
+  async room(): Promise<void> {
+    while (this.#pendingSeqs.size >= BACKLOG_ITEMS && !this.#stopping.signal.aborted) {
+      await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
+    }
+  }
+
+  /** Resolves when everything pushed so far is stored, or writing became impossible. */
+  async drain(): Promise<void> {
+    while (this.#pendingSeqs.size > 0 && !this.#stopping.signal.aborted) {
+      this.#takeOff(true);
+      await Promise.race(this.#flights);
+    }
+    await Promise.all(this.#flights);
+  }
+
+  /** Gives up what is not stored yet: the journal has it. */
+  stop(): void {
+    this.#stopping.abort();
+    this.#clearTimer();
+    this.#wakeRoom();
+  }
+
+  /** Every outcome up to the returned seq is stored. Ask outside of promise callbacks, so that none is between journal and sink. */
+  sunkSeq(): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const seq of this.#pendingSeqs) if (seq < lowest) lowest = seq;
+    return lowest === Number.POSITIVE_INFINITY ? this.#options.recorder.appliedSeq : lowest - 1;
+  }
+
+  /** @param partly also a group that is not full */
+  #takeOff(partly = false): void {
+    this.#clearTimer();
+    while (
+      this.#flights.size < FLIGHTS &&
+      this.#waiting.length >= (partly ? 1 : GROUP_ITEMS) &&
+      !this.#stopping.signal.aborted
+    ) {
+      const group = this.#waiting.splice(0, GROUP_ITEMS);
+      const flight = this.#fly(group).finally(() => {
+        this.#flights.delete(flight);
+        this.#wakeRoom();
+        this.#takeOff();
+      });
+      this.#flights.add(flight);
+    }
+    if (this.#waiting.length > 0 && !this.#stopping.signal.aborted)
+      this.#timer ??= setTimeout(() => this.#takeOff(true), GROUP_MS);
+  }
+
+  async #fly(group: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#store(group);
+      for (const { seq } of group) this.#pendingSeqs.delete(seq);
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return;
+      const fatal =
+        error instanceof QuerymillError
+          ? error
+          : new QuerymillError("STATE_UNWRITABLE", messageOf(error), { cause: error });
+      this.stop();
+      this.#options.onFatal(
+        fatal.code === "FENCED" ? "fenced" : fatal.code === "STATE_UNWRITABLE" ? "disk" : "store",
+        fatal,
+      );
+    }
+  }
+
+  async #store(group: readonly Waiting[]): Promise<void> {
+    const { source, retryQueue, deadLetters, journal, events, executionId, now } = this.#options;
+    const startedMs = now();
+    const settlements = group.map(({ settlement }) => settlement);
+    const { present, changed } = await this.#lookAgain(settlements);
+    const refused = await this.#writeRecords(settlements);
+    await retryQueue.add(settlements.filter(isQueued).map((settlement) => queueEntryOf(settlement, now())));
+    await deadLetters.add(settlements.filter(isDead).map((settlement) => queueEntryOf(settlement, now())));
+    const toMark = settlements.filter(
+      ({ key, outcome }) => outcome !== "retryQueued" && present.has(key) && !changed.has(key) && !refused.has(key),
+    );
+    const unmarked = await this.#mark(source, toMark);
+    await retryQueue.remove(
+      settlements.filter(({ key, outcome }) => outcome !== "retryQueued" && !unmarked.has(key)).map(({ key }) => key),
+    );
+    for (const settlement of settlements) {
+      const { key, outcome } = settlement;
+      if (changed.has(key) && outcome !== "retryQueued") {
+        await this.#options.recorder.reopen(key, outcome);
+        this.changed += 1;
+      }
+      this.#options.onStored(
+        key,
+        changed.has(key) ? "changed" : outcome === "retryQueued" || unmarked.has(key) ? "queued" : "marked",
+      );
+    }
+    journal.note({ kind: "sunk", seqs: toRanges(group.map(({ seq }) => seq)) });
+    events.emit("sink:stored", {
+      executionId,
+      written: settlements.length,
+      marked: toMark.length - unmarked.size,
+      changed: changed.size,
+      durationMs: now() - startedMs,
+    });
+  }
+
+  /** One projected find of the group's documents: which are still there, and which are no longer what was classified. */
+  async #lookAgain(settlements: readonly Settlement[]): Promise<{ present: Set<ItemKey>; changed: Set<ItemKey> }> {
+    const { source, keyOf, isChanged } = this.#options;
+    const byKey = new Map(
+      settlements.filter(({ outcome }) => outcome !== "retryQueued").map((settlement) => [settlement.key, settlement]),
+    );
+    const present = new Set<ItemKey>();
+    const changed = new Set<ItemKey>();
+    if (byKey.size === 0) return { present, changed };
+    for (const document of await this.#insist(() => source.readByKeys([...byKey.keys()]))) {
+      const key = keyOf(document);
+      const settlement = byKey.get(key);
+      if (settlement === undefined) continue;
+      present.add(key);
+      if (isChanged(document, settlement)) changed.add(key);
+    }
+    return { present, changed };
+  }
+
+  /** @returns keys whose record the store refused for good: they have become dead letters */
+  async #writeRecords(settlements: readonly Settlement[]): Promise<Set<ItemKey>> {
+    const { target, fence, recorder } = this.#options;
+    const refused = new Set<ItemKey>();
+    const classified = settlements.filter((settlement) => settlement.outcome === "classified");
+    if (classified.length === 0) return refused;
+    const records = classified.map(({ key, record }) => ({ key, record: reviveRecord(record, fence) }));
+    const results = await this.#insist(() => target.write(records));
+    for (const [index, result] of results.entries()) {
+      if (result.status === "fenced") throw fencedError(this.#options.job);
+      if (result.status !== "refused") continue;
+      refused.add(result.key);
+      await recorder.reopen(result.key, "classified");
+      recorder.admit();
+      const dead = refusedOutcome(classified[index]!, result, this.#options.now());
+      this.push(await recorder.settle(dead, null), dead);
+    }
+    return refused;
+  }
+
+  /** @returns keys that could not be marked: their mark is in the retry queue */
+  async #mark(source: Source, settlements: readonly Settlement[]): Promise<Set<ItemKey>> {
+    const unmarked = new Set<ItemKey>();
+    if (settlements.length === 0) return unmarked;
+    try {
+      await this.#insist(() => source.mark(this.#markGroups(settlements)));
+    } catch (error) {
+      if (!(error instanceof QuerymillError) || error.code !== "STORE_REFUSED") throw error;
+      // One document refuses its mark: halve until it is alone, so that it holds up nobody else.
+      const [only] = settlements;
+      if (settlements.length === 1 && only !== undefined) {
+        await this.#queueMark(only, error);
+        return unmarked.add(only.key);
+      }
+      const middle = settlements.length >> 1;
+      for (const half of [settlements.slice(0, middle), settlements.slice(middle)]) {
+        for (const key of await this.#mark(source, half)) unmarked.add(key);
+      }
+    }
+    return unmarked;
+  }
+
+  async #queueMark(settlement: Settlement, error: QuerymillError): Promise<void> {
+    const { recorder, retryQueue, rounds, now } = this.#options;
+    if (settlement.outcome === "retryQueued") return;
+    const before = retryQueue.get(settlement.key);
+    const round = before?.queue === "mark" ? before.round : 0;
+    const afterMs = nextRoundMs(round, 1, { rounds });
+    await recorder.reopen(settlement.key, settlement.outcome);
+    recorder.admit();
+    const base = { ...settlement, origin: "source" as const, spend: NO_SPEND, atMs: now() };
+    const failure = {
+      queue: "mark" as const,
+      failure: "mark-refused" as const,
+      message: error.message,
+      ...(settlement.outcome === "classified" ? { record: settlement.record } : {}),
+    };
+    const next: Settlement =
+      afterMs === null || settlement.outcome !== "classified"
+        ? { ...base, ...failure, outcome: "deadLetter", rawAnswer: null }
+        : { ...base, ...failure, outcome: "retryQueued", dueMs: now() + afterMs, round: round + 1, alike: 1 };
+    await recorder.settle(next, null);
+    await (next.outcome === "retryQueued" ? retryQueue : this.#options.deadLetters).add([queueEntryOf(next, now())]);
+  }
+
+  #markGroups(settlements: readonly Settlement[]): MarkGroup[] {
+    const { job, executionId, now } = this.#options;
+    const groups: MarkGroup[] = [];
+    for (const outcome of ["classified", "skipped", "deadLetter"] as const) {
+      const keys = settlements.filter((settlement) => settlement.outcome === outcome).map(({ key }) => key);
+      if (keys.length > 0) groups.push({ keys, at: new Date(now()), by: { job, executionId, outcome } });
+    }
+    return groups;
+  }
+
+  #insist<T>(action: () => Promise<T>): Promise<T> {
+    return insist(action, this.#options.storeMs, this.#stopping.signal);
+  }
+
+  #clearTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #wakeRoom(): void {
+    const waiters = this.#roomWaiters;
+    this.#roomWaiters = [];
+    for (const wake of waiters) wake();
+  }
+}
+
+type Queued = Settlement & { readonly outcome: "retryQueued" };
+type Dead = Settlement & { readonly outcome: "deadLetter" };
+const isQueued = (settlement: Settlement): settlement is Queued => settlement.outcome === "retryQueued";
+const isDead = (settlement: Settlement): settlement is Dead => settlement.outcome === "deadLetter";
+
+/** What a retry queue or the dead letters keep of an outcome. */
+function queueEntryOf(settlement: Queued | Dead, nowMs: number): QueueEntry {
+  const { key, queue, failure, message, contentHash, attempts, executionId } = settlement;
+  const payload: QueuePayload = {
+    attempts,
+    executionId,
+    ...(settlement.record ? { record: settlement.record } : {}),
+    ...(settlement.outcome === "deadLetter" ? { rawAnswer: settlement.rawAnswer } : {}),
+  };
+  return settlement.outcome === "retryQueued"
+    ? {
+        key,
+        queue,
+        dueMs: settlement.dueMs,
+        round: settlement.round,
+        failure,
+        message,
+        alike: settlement.alike,
+        contentHash,
+        payload,
+      }
+    : { key, queue, dueMs: nowMs, round: 0, failure, message, alike: 0, contentHash, payload };
+}
+
+/** What only the disk holds of a queue entry. */
+export interface QueuePayload {
+  readonly attempts: number;
+  readonly executionId: string;
+  readonly rawAnswer?: string | null;
+  /** The paid record, when only writing or marking has to be done again. */
+  readonly record?: ClassificationRecord;
+}
+
+function refusedOutcome(
+  settlement: Settlement & { outcome: "classified" },
+  result: WriteResult & { status: "refused" },
+  nowMs: number,
+): Settlement {
+  const { record, ...rest } = settlement;
+  return {
+    ...rest,
+    outcome: "deadLetter",
+    origin: "source",
+    queue: "store",
+    failure: "store-refused",
+    message: result.message,
+    rawAnswer: null,
+    record,
+    spend: NO_SPEND,
+    atMs: nowMs,
+  };
+}
+
+function toRanges(seqs: readonly number[]): [number, number][] {
+  const ranges: [number, number][] = [];
+  for (const seq of seqs.toSorted((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last[1] === seq - 1) last[1] = seq;
+    else ranges.push([seq, seq]);
+  }
+  return ranges;
+}
+
+function fencedError(job: string): QuerymillError {
+  return new QuerymillError(
+    "FENCED",
+    `Another process has taken over job ${job} while this one was stopped. This one writes nothing more; what it journaled is stored by the next run here.`,
+  );
+}

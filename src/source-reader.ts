@@ -1,0 +1,130 @@
+import type { Item, ItemKey, Skipped } from "./item.ts";
+import { Intervals } from "./state/intervals.ts";
+import type { Cursor, Page, Source, SourceDocument } from "./store.ts";
+import { insist } from "./traffic/insist.ts";
+
+/** A document that was read: an item to classify, or one without text. */
+export interface Reading {
+  /** Its place in the order of reading, from 1. */
+  readonly ordinal: number;
+  readonly read: Item | Skipped;
+}
+
+export interface SourceReaderOptions {
+  readonly source: Source;
+  readonly makeItem: (document: SourceDocument) => Item | Skipped;
+  /** True for items that are under way or waiting elsewhere: passed over. */
+  readonly isKnown: (key: ItemKey, contentHash: string | null) => boolean;
+  /** How long the store may be away, in ms. */
+  readonly storeMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Items of one page at most; one page is read ahead while the one before is worked off. */
+const PAGE_ITEMS = 400;
+/** The first page shows how large documents are; later ones hold at most this much, roughly. */
+const FIRST_PAGE_ITEMS = 100;
+const PAGE_BYTES = 12 * 1024 * 1024;
+
+/** Reads the unprocessed range page by page, one page ahead, and knows up to where everything is settled. */
+export class SourceReader {
+  readonly #options: SourceReaderOptions;
+  #buffer: Reading[] = [];
+  #ahead: Promise<Page> | null = null;
+  #after: Cursor | null = null;
+  #ended = false;
+  #pageItems = FIRST_PAGE_ITEMS;
+  #ordinal = 0;
+  readonly #settled = new Intervals();
+  /** Cursor behind each page, with the ordinal of its last document; thinned when it grows. */
+  #pages: { ordinal: number; cursor: Cursor }[] = [];
+
+  constructor(options: SourceReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Items read and not yet taken. */
+  get buffered(): number {
+    return this.#buffer.length;
+  }
+
+  /** @returns up to `max` readings in order; fewer, or none, only at the end of the range */
+  async take(max: number): Promise<Reading[]> {
+    const taken: Reading[] = [];
+    while (taken.length < max) {
+      if (this.#buffer.length === 0) {
+        if (this.#ended) break;
+        await this.#fill();
+        continue;
+      }
+      taken.push(...this.#buffer.splice(0, max - taken.length));
+    }
+    if (this.#buffer.length <= this.#pageItems / 2) this.#readAhead();
+    return taken;
+  }
+
+  /** Begins again at the start of the range: finds late inserts and what changed. */
+  rewind(): void {
+    this.#after = null;
+    this.#ended = false;
+    this.#pages = [];
+  }
+
+  settle(ordinal: number): void {
+    this.#settled.add(ordinal);
+  }
+
+  /** Items of this execution that are settled without a gap, and the cursor that stands at or before that place. */
+  progress(): { settled: number; cursor: Cursor | null } {
+    const settled = this.#settled.unbrokenFrom(1);
+    let cursor: Cursor | null = null;
+    for (const page of this.#pages) if (page.ordinal <= settled) cursor = page.cursor;
+    const keep = this.#pages.findLastIndex((page) => page.ordinal <= settled);
+    if (keep > 0) this.#pages = this.#pages.slice(keep);
+    return { settled, cursor };
+  }
+
+  #readAhead(): void {
+    if (this.#ended || this.#ahead !== null) return;
+    const { source, storeMs, signal } = this.#options;
+    const after = this.#after;
+    this.#ahead = insist(() => source.readUnprocessed(after, this.#pageItems), storeMs, signal);
+    // It is awaited in #fill; until then its rejection is not "unhandled".
+    this.#ahead.catch(() => {});
+  }
+
+  async #fill(): Promise<void> {
+    this.#readAhead();
+    const page = await this.#ahead!.finally(() => {
+      this.#ahead = null;
+    });
+    this.#after = page.cursor;
+    this.#ended = page.last;
+    let bytes = 0;
+    for (const document of page.documents) {
+      bytes += approximateBytes(document, 4);
+      const read = this.#options.makeItem(document);
+      this.#ordinal += 1;
+      if (this.#options.isKnown(read.key, "contentHash" in read ? read.contentHash : null))
+        this.#settled.add(this.#ordinal);
+      else this.#buffer.push({ ordinal: this.#ordinal, read });
+    }
+    if (page.documents.length > 0) {
+      this.#pageItems = Math.max(
+        1,
+        Math.min(PAGE_ITEMS, Math.floor((PAGE_BYTES * page.documents.length) / Math.max(1, bytes))),
+      );
+    }
+    this.#pages.push({ ordinal: this.#ordinal, cursor: page.cursor });
+    if (this.#pages.length > 2_000) this.#pages = this.#pages.filter((_, index) => index % 2 === 1);
+    if (!this.#ended && this.#buffer.length <= this.#pageItems / 2) this.#readAhead();
+  }
+}
+
+function approximateBytes(value: unknown, depth: number): number {
+  if (typeof value === "string") return value.length * 2;
+  if (typeof value !== "object" || value === null || depth === 0) return 8;
+  let bytes = 16;
+  for (const part of Object.values(value)) bytes += approximateBytes(part, depth - 1);
+  return bytes;
+}
