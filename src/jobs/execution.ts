@@ -1,0 +1,351 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { Classifier } from "../classify.ts";
+import { messageOf, type QuerymillError } from "../errors.ts";
+import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
+import type { Item, ItemKey } from "../item.ts";
+import { type Fingerprint, fingerprintOf, type JobSettings } from "../job.ts";
+import { NO_SPEND, type Spend, spentIn } from "../outcome.ts";
+import { Pipeline } from "../pipeline.ts";
+import { Planner } from "../plan.ts";
+import type { Recorder } from "../recorder.ts";
+import { SourceReader } from "../source-reader.ts";
+import { BatchFileManager } from "../state/batch-file-manager.ts";
+import type { Settled } from "../store.ts";
+import { Endpoint } from "../traffic/endpoint.ts";
+import type { Adapters } from "./adapters.ts";
+import { CheckpointKeeper } from "./checkpoint-keeper.ts";
+import { firstTasks } from "./first-tasks.ts";
+import { Closers, type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
+import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
+import { archive, inspectLeftover, type Leftover, nextSuspects, quarantine } from "./recovery.ts";
+import { requeue } from "./requeue.ts";
+import { RunView } from "./run-view.ts";
+
+/** One run of one job, from the outside. */
+export interface Execution {
+  readonly events: Events;
+  /**
+   * Runs to the end. Once only.
+   * @throws QuerymillError for what is refused before anything was spent
+   */
+  run(): Promise<ExecutionEnd>;
+  /** Drain: no new calls, those in flight come home (at most `deadlines.drainMs`). */
+  stop(reason: StopReason): void;
+  /** At once: cuts the calls in flight. Safe; their answers may be paid again. */
+  abort(): void;
+  snapshot(): RunSnapshot;
+}
+
+/** Longest time to count the source, and how long the first call waits for it. */
+const COUNT_MS = 30_000;
+const COUNT_WAIT_MS = 200;
+
+/** One execution: opens the job, recovers what an earlier one left, runs the pipeline, closes. */
+export class JobExecution implements Execution {
+  readonly events = new Events();
+  readonly #settings: JobSettings;
+  readonly #adapters: Adapters;
+  readonly #executionId: string;
+  readonly #manager: BatchFileManager;
+  readonly #fingerprint: Fingerprint;
+  readonly #now: () => number;
+  readonly #stopping = new AbortController();
+  readonly #view: RunView;
+  readonly #closers = new Closers();
+  #pipeline: Pipeline | null = null;
+  #stopBefore: { reason: StopReason; message: string | null } | null = null;
+
+  constructor(settings: JobSettings, adapters: Adapters, now: () => number = Date.now) {
+    this.#settings = settings;
+    this.#adapters = adapters;
+    this.#now = now;
+    this.#executionId = `${new Date(now()).toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}-${randomBytes(2).toString("hex")}`;
+    this.#manager = new BatchFileManager(settings.batchDir, { tenant: settings.tenant, job: settings.job });
+    this.#fingerprint = fingerprintOf(settings, adapters.prompt.version);
+    this.#view = new RunView(settings, this.#executionId, adapters.prompt, this.events, now);
+  }
+
+  snapshot(): RunSnapshot {
+    return this.#view.snapshot();
+  }
+
+  stop(reason: StopReason, message: string | null = null): void {
+    if (this.#pipeline !== null) this.#pipeline.stop(reason, message);
+    else this.#stopBefore ??= { reason, message };
+    this.#view.state = "draining";
+  }
+
+  abort(): void {
+    this.stop("signal");
+    this.#pipeline?.abort();
+  }
+
+  async run(): Promise<ExecutionEnd> {
+    const closers = this.#closers;
+    try {
+      refuseUnpricedBudget(this.#settings, this.#adapters.priced);
+      const damagedQueues = await openState(this.#manager, this.#settings, this.#executionId, closers);
+      let leftover = await inspectLeftover(this.#manager);
+      refuseWhatIsUnclear(this.#settings, leftover, this.#fingerprint);
+      const open = await openStores(this.#manager, this.#settings, this.#adapters, this.#executionId, closers);
+      this.#view.opened(open);
+      const damaged = damagedQueues + (await quarantine(this.#manager, leftover, this.#executionId));
+      if (this.#settings.fresh && leftover.scan.segments.size > 0) leftover = await this.#startAfresh(open, leftover);
+      return await this.#execute(open, leftover, damaged);
+    } finally {
+      await closers.closeAll();
+      this.#view.state = "ended";
+    }
+  }
+
+  /** `--fresh`: what is journaled is stored, the rest archived; ledger and dead letters stay. */
+  async #startAfresh(open: OpenJob, leftover: Leftover): Promise<Leftover> {
+    const failed: QuerymillError[] = [];
+    const { journal, sink } = await openRecording(
+      open,
+      leftover,
+      this.#recordingOptions(new Set(), (_, error) => failed.push(error)),
+    );
+    await storeJournaled(this.#manager, leftover, sink);
+    await journal.close();
+    if (failed[0] !== undefined) throw failed[0];
+    await archive(this.#manager, this.#executionId);
+    await this.#manager.retryQueue.open();
+    return freshLeftover(leftover);
+  }
+
+  #recordingOptions(active: Set<ItemKey>, onFatal: RecordingOptions["onFatal"]): RecordingOptions {
+    return {
+      manager: this.#manager,
+      settings: this.#settings,
+      adapters: this.#adapters,
+      executionId: this.#executionId,
+      events: this.events,
+      now: this.#now,
+      active,
+      onFatal,
+    };
+  }
+
+  async #execute(open: OpenJob, leftover: Leftover, damaged: number): Promise<ExecutionEnd> {
+    const settings = this.#settings;
+    const adapters = this.#adapters;
+    const events = this.events;
+    const closers = this.#closers;
+    const active = new Set<ItemKey>();
+    this.#view.state = "recovering";
+    const recording = await openRecording(
+      open,
+      leftover,
+      this.#recordingOptions(active, (reason, error) => this.stop(reason, error.message)),
+    );
+    const { journal, recorder, sink } = recording;
+    closers.add(() => journal.close());
+    const startedMs = this.#now();
+    const endpoint = new Endpoint(open.provider, {
+      now: this.#now,
+      random: Math.random,
+      onPause: (reason, untilMs) =>
+        events.emit("endpoint:pause", {
+          executionId: this.#executionId,
+          endpoint: open.provider.endpoint,
+          reason,
+          untilMs,
+        }),
+      onResume: () =>
+        events.emit("endpoint:resume", { executionId: this.#executionId, endpoint: open.provider.endpoint }),
+    });
+    closers.add(() => endpoint.close());
+    const { retryQueue, deadLetters } = this.#manager;
+    const reader = new SourceReader({
+      source: open.source,
+      makeItem: adapters.makeItem,
+      isKnown: (key, contentHash) =>
+        active.has(key) ||
+        retryQueue.get(key) !== null ||
+        (contentHash !== null && deadLetters.get(key)?.contentHash === contentHash),
+      storeMs: settings.deadlines.storeMs,
+      signal: this.#stopping.signal,
+    });
+    const suspects = leftover.unclean ? nextSuspects(leftover.suspects, leftover.inFlight) : leftover.suspects;
+    const keeper = new CheckpointKeeper({
+      manager: this.#manager,
+      journal,
+      recorder,
+      sink,
+      reader,
+      events,
+      executionId: this.#executionId,
+      fingerprint: this.#fingerprint,
+      before: leftover.checkpoint,
+      suspects,
+      interval: settings.checkpointInterval,
+      startedAt: new Date(startedMs).toISOString(),
+      now: this.#now,
+      onError: (error) => this.stop("disk", messageOf(error)),
+    });
+    await keeper.save("running");
+    if (leftover.inFlight.length > 0) await recorder.crashed(leftover.inFlight, this.#lostCalls(leftover));
+    const stored = await storeJournaled(this.#manager, leftover, sink, (settlement) => {
+      recorder.countRecovered(settlement);
+      active.add(settlement.key);
+    });
+    const toRetry =
+      settings.retryOnly === null ? null : await requeue(this.#manager, recorder, settings.retryOnly, this.#now());
+    const planner = new Planner({
+      reader,
+      source: open.source,
+      target: open.target,
+      batches: this.#manager.batches,
+      retryQueue,
+      makeItem: adapters.makeItem,
+      batchSize: settings.batchSize,
+      executionId: this.#executionId,
+      fence: open.lease.fence,
+      adopt:
+        leftover.checkpoint === null && (await open.target.count()) > 0
+          ? (settled, item) => this.#isSameQuestion(settled, item)
+          : null,
+      isActive: (key) => active.has(key),
+      storeMs: settings.deadlines.storeMs,
+      signal: this.#stopping.signal,
+      now: this.#now,
+    });
+    const first = await firstTasks(
+      planner,
+      this.#manager,
+      recording,
+      { unclean: leftover.unclean, suspects },
+      { executionId: this.#executionId, limit: settings.limit, now: this.#now, active },
+    );
+    if (leftover.unclean || stored > 0) {
+      events.emit("execution:recover", {
+        executionId: this.#executionId,
+        stored,
+        fromBatchFiles: first.again.length,
+        damaged,
+        uncertainCalls: leftover.inFlight.length,
+      });
+    }
+    const pipeline = new Pipeline({
+      mode: settings.mode === "continuous" ? "continuous" : "batch",
+      executionId: this.#executionId,
+      slots: settings.concurrent,
+      batchSize: settings.batchSize,
+      intervalMs: settings.intervalSeconds * 1000,
+      limit: settings.limit,
+      retryWaitMs: settings.wait && settings.retryOnly === null ? settings.deadlines.retryWaitMs : null,
+      retriesOnly: settings.retryOnly !== null,
+      deadlines: settings.deadlines,
+      runBreaker: settings.runBreaker,
+      budgetLeft: this.#budgetLeft(recorder, endpoint),
+      planner,
+      reader,
+      classifier: this.#classifier(endpoint, open.lease.fence),
+      endpoint,
+      recorder,
+      sink,
+      journal,
+      batches: this.#manager.batches,
+      retryQueue,
+      events,
+      active,
+      stopping: this.#stopping,
+      now: this.#now,
+      holdReason: () => open.lease.holdReason(),
+      onSettled: () => keeper.settled(),
+    });
+    this.#pipeline = pipeline;
+    open.lease.onLost((error) => {
+      sink.stop();
+      pipeline.stop("fenced", error.message);
+      pipeline.abort();
+    });
+    await this.#count(open, toRetry?.length ?? null);
+    this.#view.running({ pipeline, recorder, endpoint, manager: this.#manager, startedMs });
+    if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
+    await pipeline.run(first);
+    await this.#manager.batches.clear();
+    const end = this.#view.end(damaged, pipeline.stopReason, pipeline.stopMessage);
+    await keeper.end({ ...end, endedAt: new Date(this.#now()).toISOString() }).catch((error) => {
+      if (end.stopReason !== "disk") throw error;
+    });
+    events.emit("execution:end", end);
+    return end;
+  }
+
+  /** A large source takes long to count: work does not wait for it. */
+  async #count(open: OpenJob, known: number | null): Promise<void> {
+    const { limit } = this.#settings;
+    const counting = (known === null ? open.source.countUnprocessed(COUNT_MS) : Promise.resolve(known))
+      .then((total) => this.#view.count(total === null || limit === null ? total : Math.min(total, limit)))
+      .catch(() => {});
+    await Promise.race([counting, delay(COUNT_WAIT_MS)]);
+  }
+
+  #classifier(endpoint: Endpoint, fence: number): Classifier {
+    const { prompt, checkAnswer, costOf, estimateUsage } = this.#adapters;
+    const { retry, deadlines, maxOutputTokens, job } = this.#settings;
+    const stamp = { job, executionId: this.#executionId, fence };
+    return new Classifier({
+      endpoint,
+      prompt,
+      checkAnswer,
+      costOf,
+      estimateUsage,
+      retry,
+      itemMs: deadlines.itemMs,
+      maxOutputTokens,
+      stamp,
+      now: this.#now,
+      random: Math.random,
+    });
+  }
+
+  #isSameQuestion(settled: Settled, item: Item): boolean {
+    const { prompt } = this.#adapters;
+    const { name, provider } = this.#settings.model;
+    return (
+      settled.contentHash === item.contentHash &&
+      settled.taxonomyVersion === prompt.taxonomy.version &&
+      settled.promptVersion === prompt.version &&
+      (provider === "offline" || settled.model === name || (settled.model?.startsWith(name) ?? false))
+    );
+  }
+
+  /** What may still be spent, with the calls under way reserved at their mean cost. */
+  #budgetLeft(recorder: Recorder, endpoint: Endpoint): (() => number) | null {
+    const { budget } = this.#settings;
+    if (budget === null) return null;
+    return () => {
+      const { costUsd, uncertainUsd, calls } = recorder.spend;
+      const spent = budget.per === "run" ? costUsd + uncertainUsd : spentIn(recorder.state, budget.per, this.#now());
+      const perCall = calls === 0 ? 0 : (costUsd + uncertainUsd) / calls;
+      return budget.usd - spent - perCall * (endpoint.inFlight + 1);
+    };
+  }
+
+  #lostCalls(leftover: Leftover): Spend {
+    const { modelCalls, costUsd } = leftover.state.totals;
+    const perCall = costUsd !== null && modelCalls > 0 ? costUsd / modelCalls : 0;
+    const calls = leftover.inFlight.length;
+    return { ...NO_SPEND, calls, uncertainCalls: calls, uncertainUsd: perCall * calls };
+  }
+}
+
+/** What `--fresh` goes on from: the ledger and the dead letters, nothing that waits. */
+function freshLeftover(before: Leftover): Leftover {
+  const state = { ...before.state, totals: { ...before.state.totals, retryQueued: 0 } };
+  return {
+    checkpoint: null,
+    scan: { segments: new Map(), lastSeq: 0, damaged: [], base: null },
+    state,
+    stateSeq: 0,
+    unsunk: new Set(),
+    inFlight: [],
+    suspects: {},
+    damaged: [],
+    unclean: false,
+  };
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { QuerymillError } from "../errors.ts";
+import type { BatchFileManager } from "../state/batch-file-manager.ts";
+import { replaceFile } from "../state/files.ts";
+import type { Lease } from "../store.ts";
+
+/** The lease lasts so long without being renewed, and is renewed three times in it. */
+const TTL_MS = 30_000;
+
+/** Holds the right to write a target: takes it, renews it, says when it is late or lost. */
+export class LeaseKeeper {
+  readonly fence: number;
+  readonly #lease: Lease;
+  readonly #target: string;
+  readonly #ownerId: string;
+  readonly #timer: NodeJS.Timeout;
+  #renewedMs = performance.now();
+  #renewing = false;
+  #lost: QuerymillError | null = null;
+  #onLost: (error: QuerymillError) => void = () => {};
+
+  private constructor(lease: Lease, target: string, ownerId: string, fence: number) {
+    this.#lease = lease;
+    this.#target = target;
+    this.#ownerId = ownerId;
+    this.fence = fence;
+    this.#timer = setInterval(() => void this.#renew(), TTL_MS / 3);
+    this.#timer.unref();
+  }
+
+  /**
+   * @throws QuerymillError TARGET_TAKEN when another job writes this target, JOB_HELD when another process holds this job
+   */
+  static async take(
+    lease: Lease,
+    target: string,
+    manager: BatchFileManager,
+    run: { job: string; executionId: string },
+  ): Promise<LeaseKeeper> {
+    const ownerId = await readOwnerId(manager);
+    const result = await lease.acquire(
+      target,
+      { job: run.job, ownerId, host: hostname(), pid: process.pid, executionId: run.executionId },
+      TTL_MS,
+    );
+    if (result.status === "held") return new LeaseKeeper(lease, target, ownerId, result.fence);
+    const { holder } = result;
+    if (result.status === "other-job") {
+      throw new QuerymillError(
+        "TARGET_TAKEN",
+        `${target} is written by job ${holder.job}, and two jobs on one target would overwrite each other. Choose another with --target-collection, or go on with that job: --job ${holder.job}.`,
+      );
+    }
+    throw new QuerymillError(
+      "JOB_HELD",
+      `Job ${run.job} is held by process ${holder.pid} on ${holder.host} (execution ${holder.executionId}) until ${Math.ceil(result.expiresInMs / 1000)} s from now unless it renews. Stop it there, or wait.`,
+    );
+  }
+
+  /** Why no call may go out now: the lease could run out before an answer is stored. */
+  holdReason(): string | null {
+    return performance.now() - this.#renewedMs > TTL_MS / 2 ? "the store has not confirmed the lease" : null;
+  }
+
+  /** Called once, when another process has taken over. */
+  onLost(handler: (error: QuerymillError) => void): void {
+    this.#onLost = handler;
+    if (this.#lost !== null) handler(this.#lost);
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#timer);
+    if (this.#lost === null) await this.#lease.release(this.#target, this.#ownerId, this.fence);
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#renewing || this.#lost !== null) return;
+    this.#renewing = true;
+    try {
+      if (await this.#lease.renew(this.#target, this.#ownerId, this.fence, TTL_MS)) this.#renewedMs = performance.now();
+      else {
+        this.#lost = new QuerymillError(
+          "FENCED",
+          `Another process has taken over ${this.#target} while this one was stopped. This one writes nothing more.`,
+        );
+        this.#onLost(this.#lost);
+      }
+    } catch {
+      // The store is away: the next renewal tells; until then holdReason keeps calls back.
+    } finally {
+      this.#renewing = false;
+    }
+  }
+}
+
+/** Identity of the state folder: whoever holds its lock may take over the lease of a process that died on it. */
+async function readOwnerId(manager: BatchFileManager): Promise<string> {
+  const path = join(manager.folder, "owner-id");
+  const known = (await manager.files.read(path))?.toString().trim();
+  if (known !== undefined && known.length > 0) return known;
+  const ownerId = randomUUID();
+  await replaceFile(manager.files, path, ownerId);
+  return ownerId;
+}

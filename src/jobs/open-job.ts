@@ -1,0 +1,117 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { QuerymillError } from "../errors.ts";
+import { differingFields, type Fingerprint, type JobSettings } from "../job.ts";
+import type { ModelProvider } from "../llm/provider.ts";
+import type { BatchFileManager } from "../state/batch-file-manager.ts";
+import { fleetingFileSystem, openStateFolder } from "../state/files.ts";
+import { OwnerLock } from "../state/owner.ts";
+import type { Source, Store, Target } from "../store.ts";
+import type { Adapters } from "./adapters.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
+import { fingerprintChanged, type Leftover, uncleanMessage } from "./recovery.ts";
+
+/** Everything that exists only while a job is open. */
+export interface OpenJob {
+  readonly store: Store;
+  readonly source: Source;
+  readonly target: Target;
+  readonly provider: ModelProvider;
+  readonly lease: LeaseKeeper;
+  /** For the user: what works worse than it could. */
+  readonly notes: readonly string[];
+}
+
+/** Things to close, last opened first. */
+export class Closers {
+  readonly #close: (() => Promise<void> | void)[] = [];
+
+  add(close: () => Promise<void> | void): void {
+    this.#close.push(close);
+  }
+
+  async closeAll(): Promise<void> {
+    for (const close of this.#close.reverse()) {
+      try {
+        await close();
+      } catch {
+        // One that cannot be closed keeps no other open.
+      }
+    }
+  }
+}
+
+/** @throws QuerymillError MODEL_UNPRICED: a budget needs a price */
+export function refuseUnpricedBudget({ budget, model }: JobSettings, priced: boolean): void {
+  if (budget === null || priced) return;
+  throw new QuerymillError(
+    "MODEL_UNPRICED",
+    `The budget of $${budget.usd} cannot be kept: the price of ${model.provider}/${model.name} is not known. Give it in the config file under prices (USD per million tokens: input, output), or run without --budget.`,
+  );
+}
+
+/**
+ * Takes the job's folder: writable, locked, queues read.
+ * @returns how many damaged queue records were passed over
+ * @throws QuerymillError STATE_UNWRITABLE, JOB_HELD
+ */
+export async function openState(
+  manager: BatchFileManager,
+  { batchDir, job }: JobSettings,
+  executionId: string,
+  closers: Closers,
+): Promise<number> {
+  await openStateFolder(manager.files, manager.folder);
+  await manager.files.write(join(batchDir, ".gitignore"), "*\n");
+  const owner = { pid: process.pid, host: hostname(), executionId, since: new Date().toISOString() };
+  // The lock comes before the queues are read: nobody else may be writing them.
+  const lock = OwnerLock.take(manager.folder, owner, job);
+  closers.add(() => lock.release());
+  const { damaged } = await manager.open();
+  closers.add(() => manager.close());
+  return damaged;
+}
+
+/** @throws QuerymillError STATE_UNCLEAN, FINGERPRINT_CHANGED: a person has to say how to go on */
+export function refuseWhatIsUnclear(settings: JobSettings, leftover: Leftover, fingerprint: Fingerprint): void {
+  const { mode, recover, fresh, acceptChanges, job } = settings;
+  if (fresh) return;
+  if (leftover.unclean && mode === "batch" && !recover) {
+    const { modelCalls, costUsd } = leftover.state.totals;
+    const usdPerCall = costUsd !== null && modelCalls > 0 ? costUsd / modelCalls : null;
+    throw new QuerymillError("STATE_UNCLEAN", uncleanMessage(job, leftover, usdPerCall));
+  }
+  const before = leftover.checkpoint?.fingerprint;
+  if (before === undefined || acceptChanges) return;
+  const fields = differingFields(before, fingerprint);
+  if (fields.length > 0) throw fingerprintChanged(job, before, fingerprint, fields);
+}
+
+/**
+ * Connects to store and model, and finds out whether everything a run needs works, for nothing.
+ * @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED, COLLECTION_MISSING, SOURCE_NOT_MARKABLE, TARGET_TAKEN,
+ * JOB_HELD, MODEL_UNREACHABLE
+ */
+export async function openStores(
+  manager: BatchFileManager,
+  settings: JobSettings,
+  adapters: Adapters,
+  executionId: string,
+  closers: Closers,
+): Promise<OpenJob> {
+  const { sourceCollection, targetCollection, mark, filter, batchDir, job, deadlines } = settings;
+  const store = await adapters.openStore();
+  closers.add(() => store.close());
+  const source = store.source({ collection: sourceCollection, mark, filter, fields: adapters.fields });
+  const notes = [...(await source.prepare())];
+  const fleeting = await fleetingFileSystem(batchDir).catch(() => null);
+  if (fleeting !== null) {
+    notes.push(`The state folder ${batchDir} is on ${fleeting}. Choose one on a local disk with --batch-dir.`);
+  }
+  const provider = await adapters.openProvider();
+  closers.add(() => provider.close());
+  const lease = await LeaseKeeper.take(store.lease, targetCollection, manager, { job, executionId });
+  closers.add(() => lease.release());
+  await provider.check(AbortSignal.timeout(deadlines.connectMs * 2));
+  return { store, source, target: store.target(targetCollection), provider, lease, notes };
+}

@@ -1,0 +1,88 @@
+import type { QuerymillError } from "../errors.ts";
+import type { Events, StopReason } from "../events.ts";
+import { type Item, type ItemKey, keyOf, type Skipped } from "../item.ts";
+import type { JobSettings } from "../job.ts";
+import type { Settlement } from "../outcome.ts";
+import { Recorder } from "../recorder.ts";
+import { Sink } from "../sink.ts";
+import type { BatchFileManager } from "../state/batch-file-manager.ts";
+import { Journal } from "../state/journal.ts";
+import type { Adapters } from "./adapters.ts";
+import type { OpenJob } from "./open-job.ts";
+import { type Leftover, replayUnsunk } from "./recovery.ts";
+
+/** The part of an execution that keeps outcomes: journal, counts, sink. */
+export interface Recording {
+  readonly journal: Journal;
+  readonly recorder: Recorder;
+  readonly sink: Sink;
+}
+
+export interface RecordingOptions {
+  readonly manager: BatchFileManager;
+  readonly settings: JobSettings;
+  readonly adapters: Adapters;
+  readonly executionId: string;
+  readonly events: Events;
+  readonly now: () => number;
+  /** Keys that are under way; each is taken out when its outcome is stored. */
+  readonly active: Set<ItemKey>;
+  readonly onFatal: (reason: StopReason, error: QuerymillError) => void;
+}
+
+/** Begins where the leftover ends. @throws QuerymillError STATE_UNWRITABLE */
+export async function openRecording(open: OpenJob, leftover: Leftover, options: RecordingOptions): Promise<Recording> {
+  const { manager, settings, adapters, executionId, events, now, active, onFatal } = options;
+  const recorder = new Recorder({ events, executionId, state: leftover.state, seq: leftover.stateSeq, now });
+  const journal = await Journal.open(manager.files, manager.journalFolder, manager.identity, () => recorder.state, {
+    seq: leftover.stateSeq,
+    segments: leftover.scan.segments,
+  });
+  recorder.attach(journal);
+  const sink = new Sink({
+    source: open.source,
+    target: open.target,
+    retryQueue: manager.retryQueue,
+    deadLetters: manager.deadLetters,
+    recorder,
+    journal,
+    events,
+    job: settings.job,
+    executionId,
+    fence: open.lease.fence,
+    rounds: settings.retry.rounds,
+    keyOf: (document) => keyOf(document._id),
+    isChanged: (document, settlement) => isChanged(adapters.makeItem(document), settlement),
+    unsunk: leftover.unsunk,
+    storeMs: settings.deadlines.storeMs,
+    now,
+    onFatal,
+    onStored: (key) => active.delete(key),
+  });
+  return { journal, recorder, sink };
+}
+
+/** Stores what an earlier execution journaled: free, and nobody is asked. @returns how many outcomes */
+export async function storeJournaled(
+  manager: BatchFileManager,
+  leftover: Leftover,
+  sink: Sink,
+  visit: (settlement: Settlement) => void = () => {},
+): Promise<number> {
+  let stored = 0;
+  await replayUnsunk(manager, leftover, async (seq, settlement) => {
+    await sink.room();
+    visit(settlement);
+    sink.push(seq, settlement);
+    stored += 1;
+  });
+  await sink.drain();
+  return stored;
+}
+
+function isChanged(read: Item | Skipped, settlement: Settlement): boolean {
+  if ("reason" in read) return settlement.outcome !== "skipped";
+  return (
+    settlement.outcome === "skipped" || (settlement.contentHash !== null && read.contentHash !== settlement.contentHash)
+  );
+}

@@ -1,0 +1,232 @@
+import type { Events, ExecutionEnd, ExecutionStatus, RunSnapshot, StopReason } from "../events.ts";
+import type { JobSettings } from "../job.ts";
+import type { Prompt } from "../llm/provider.ts";
+import { spentIn } from "../outcome.ts";
+import type { Pipeline } from "../pipeline.ts";
+import type { Recorder } from "../recorder.ts";
+import type { BatchFileManager } from "../state/batch-file-manager.ts";
+import type { Endpoint } from "../traffic/endpoint.ts";
+import type { OpenJob } from "./open-job.ts";
+
+interface Parts {
+  readonly pipeline: Pipeline;
+  readonly recorder: Recorder;
+  readonly endpoint: Endpoint;
+  readonly manager: BatchFileManager;
+  readonly startedMs: number;
+}
+
+const NO_COUNTERS: RunSnapshot["counters"] = {
+  read: 0,
+  classified: 0,
+  skipped: 0,
+  retryQueued: 0,
+  deadLetters: 0,
+  inFlight: 0,
+  pending: 0,
+  recovered: 0,
+  cacheHits: 0,
+  studentAnswers: 0,
+  modelCalls: 0,
+  repairCalls: 0,
+  uncertainCalls: 0,
+  unpricedCalls: 0,
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: 0,
+  costUsd: 0,
+  uncertainUsd: 0,
+  savedUsd: 0,
+};
+
+/** Kinds of failures that are shown at once. */
+const SHOWN_ERRORS = 20;
+
+/** What a person or a script sees of an execution: start event, snapshots, and how it ended. */
+export class RunView {
+  state: RunSnapshot["state"] = "starting";
+  readonly #settings: JobSettings;
+  readonly #executionId: string;
+  readonly #prompt: Prompt;
+  readonly #events: Events;
+  readonly #now: () => number;
+  #store = "";
+  #model = "";
+  #remote = true;
+  #notes: readonly string[] = [];
+  #total: number | null = null;
+  #parts: Parts | null = null;
+  #startedMs: number;
+  readonly #errors = new Map<
+    string,
+    { message: string; failure: string; endpoint: string | null; count: number; lastMs: number }
+  >();
+
+  constructor(settings: JobSettings, executionId: string, prompt: Prompt, events: Events, now: () => number) {
+    this.#settings = settings;
+    this.#executionId = executionId;
+    this.#prompt = prompt;
+    this.#events = events;
+    this.#now = now;
+    this.#startedMs = now();
+    events.on("call:failed", ({ message, failure, endpoint }) => this.#noteError(message, failure, endpoint));
+  }
+
+  opened({ store, provider, notes }: Pick<OpenJob, "store" | "provider" | "notes">): void {
+    this.#store = store.address;
+    this.#model = provider.label;
+    this.#remote = provider.remote;
+    this.#notes = notes;
+  }
+
+  /** Unprocessed items found, once counting is done. */
+  count(total: number | null): void {
+    this.#total = total;
+  }
+
+  running(parts: Parts): void {
+    this.#parts = parts;
+    this.#startedMs = parts.startedMs;
+    this.state = "running";
+    const { job, mode, sourceCollection, targetCollection } = this.#settings;
+    this.#events.emit("execution:start", {
+      executionId: this.#executionId,
+      job,
+      mode,
+      total: this.#total,
+      store: this.#store,
+      source: sourceCollection,
+      target: targetCollection,
+      model: this.#model,
+      taxonomyVersion: this.#prompt.taxonomy.version,
+      promptVersion: this.#prompt.version,
+      notes: this.#notes,
+    });
+  }
+
+  snapshot(): RunSnapshot {
+    const { job, mode, sourceCollection, targetCollection, concurrent, deadlines } = this.#settings;
+    const parts = this.#parts;
+    const nowMs = this.#now();
+    const recorder = parts?.recorder;
+    const pipeline = parts?.pipeline;
+    const counters = recorder?.counters(pipeline?.pending ?? 0) ?? NO_COUNTERS;
+    const seconds = Math.max(0.001, (nowMs - this.#startedMs) / 1000);
+    const waiting = pipeline?.waiting ?? null;
+    return {
+      job,
+      executionId: this.#executionId,
+      mode,
+      state: this.state === "running" && waiting !== null ? "waiting" : this.state,
+      startedAtMs: this.#startedMs,
+      nowMs,
+      store: this.#store,
+      source: sourceCollection,
+      target: targetCollection,
+      model: this.#model,
+      taxonomyVersion: this.#prompt.taxonomy.version,
+      promptVersion: this.#prompt.version,
+      total: this.#total,
+      counters,
+      itemsPerSecond: recorder?.rate(this.#startedMs) ?? 0,
+      itemsPerSecondMean: (counters.read - counters.inFlight) / seconds,
+      slots: { limit: concurrent, busy: pipeline?.busy ?? 0, utilization: pipeline?.utilization ?? 0 },
+      endpoints: parts && this.#remote ? [parts.endpoint.snapshot(concurrent)] : [],
+      backoff: pipeline?.backoff ?? { count: 0, nextAtMs: null, reason: null },
+      retryQueues: parts ? queuesOf(parts.manager) : [],
+      skippedReasons: { ...recorder?.skippedReasons },
+      deadLetterReasons: { ...recorder?.deadLetterReasons },
+      labels: structuredClone(recorder?.labels ?? {}),
+      errors: [...this.#errors.values()],
+      waiting,
+      oldestInFlightMs: pipeline?.oldestInFlightMs ?? null,
+      attemptTimeoutMs: deadlines.attemptMs,
+      budget: this.#budget(),
+    };
+  }
+
+  /** The counts of an execution that is over, and its exit code by the contract. */
+  end(damaged: number, stopReason: StopReason | null, message: string | null): ExecutionEnd {
+    const { pipeline, recorder, startedMs } = this.#parts!;
+    this.state = "ended";
+    const counters = recorder.counters(0);
+    const durationMs = this.#now() - startedMs;
+    const failures = counters.retryQueued + counters.deadLetters + damaged > 0;
+    const { status, exitCode } = verdict(stopReason, failures, this.#settings.mode === "batch");
+    return {
+      executionId: this.#executionId,
+      job: this.#settings.job,
+      status,
+      ...counters,
+      durationMs,
+      itemsPerSecond: round((counters.read - counters.inFlight) / Math.max(0.001, durationMs / 1000), 1),
+      slotUtilization: round(pipeline.utilization, 4),
+      jobTotals: { ...recorder.totals },
+      stopReason,
+      message,
+      labels: recorder.labels,
+      skippedReasons: recorder.skippedReasons,
+      deadLetterReasons: recorder.deadLetterReasons,
+      damaged,
+      exitCode,
+    };
+  }
+
+  #budget(): RunSnapshot["budget"] {
+    const { budget } = this.#settings;
+    const recorder = this.#parts?.recorder;
+    if (budget === null || recorder === undefined) return null;
+    const spentUsd =
+      budget.per === "run"
+        ? recorder.spend.costUsd + recorder.spend.uncertainUsd
+        : spentIn(recorder.state, budget.per, this.#now());
+    return { usd: budget.usd, per: budget.per, spentUsd };
+  }
+
+  #noteError(message: string, failure: string, endpoint: string): void {
+    const name = `${failure} ${message}`;
+    const before = this.#errors.get(name);
+    this.#errors.delete(name);
+    this.#errors.set(name, { message, failure, endpoint, count: (before?.count ?? 0) + 1, lastMs: this.#now() });
+    if (this.#errors.size > SHOWN_ERRORS) this.#errors.delete(this.#errors.keys().next().value!);
+  }
+}
+
+const RESUMABLE: ReadonlySet<StopReason> = new Set([
+  "budget",
+  "authentication",
+  "billing",
+  "config",
+  "daily-quota",
+  "run-breaker",
+  "disk",
+  "store",
+  "fenced",
+]);
+
+/** Status and exit code by what stopped an execution and whether items failed in it. */
+export function verdict(
+  stopReason: StopReason | null,
+  failures: boolean,
+  isBatch: boolean,
+): { status: ExecutionStatus; exitCode: number } {
+  if (stopReason !== null && RESUMABLE.has(stopReason)) return { status: "stopped", exitCode: 4 };
+  if (stopReason === "signal" && isBatch) return { status: "stopped", exitCode: 130 };
+  const exitCode = failures ? 3 : 0;
+  if (stopReason === "signal" || stopReason === "stop-requested")
+    return { status: "stopped", exitCode: stopReason === "signal" ? 0 : exitCode };
+  return { status: failures ? "completed_with_failures" : "completed", exitCode };
+}
+
+function queuesOf(manager: BatchFileManager): RunSnapshot["retryQueues"] {
+  const queues = new Map<string, { queue: string; count: number; nextDueMs: number | null }>();
+  for (const { queue, dueMs } of manager.retryQueue.list()) {
+    const entry = queues.get(queue) ?? { queue, count: 0, nextDueMs: dueMs };
+    entry.count += 1;
+    queues.set(queue, entry);
+  }
+  return [...queues.values()];
+}
+
+const round = (value: number, digits: number): number => Number(value.toFixed(digits));

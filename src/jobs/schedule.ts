@@ -1,0 +1,137 @@
+import { Cron } from "croner";
+import { messageOf, QuerymillError } from "../errors.ts";
+import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
+import type { JobSettings } from "../job.ts";
+import type { Adapters } from "./adapters.ts";
+import { type Execution, JobExecution } from "./execution.ts";
+
+/**
+ * @returns the next times of a cron schedule
+ * @throws QuerymillError USAGE when schedule or time zone cannot be read
+ */
+export function nextTimes(schedule: string, timezone: string | null, count: number, from: Date = new Date()): Date[] {
+  try {
+    return new Cron(schedule, { ...(timezone === null ? {} : { timezone }) }).nextRuns(count, from);
+  } catch (error) {
+    throw new QuerymillError(
+      "USAGE",
+      `--schedule ${JSON.stringify(schedule)} cannot be read: ${messageOf(error)}. Expected five or six fields such as "30 2 * * *" (02:30 every day), or @daily.`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * One execution at each time of a cron schedule, never two at once: a time that comes while one still runs is missed,
+ * and said. Ends only when it is stopped.
+ */
+export class ScheduledExecution implements Execution {
+  readonly events = new Events();
+  readonly #settings: JobSettings;
+  readonly #adapters: Adapters;
+  readonly #now: () => number;
+  #current: JobExecution | null = null;
+  #last: { end: ExecutionEnd; snapshot: RunSnapshot } | null = null;
+  #stopped: StopReason | null = null;
+  #wake: () => void = () => {};
+  #nextMs: number | null = null;
+
+  constructor(settings: JobSettings, adapters: Adapters, now: () => number = Date.now) {
+    this.#settings = settings;
+    this.#adapters = adapters;
+    this.#now = now;
+    nextTimes(settings.schedule ?? "", settings.timezone, 1);
+  }
+
+  async run(): Promise<ExecutionEnd> {
+    let from = new Date(this.#now());
+    let idle: JobExecution | null = null;
+    while (this.#stopped === null) {
+      const [next] = nextTimes(this.#settings.schedule!, this.#settings.timezone, 1, from);
+      if (next === undefined) break;
+      this.#nextMs = next.getTime();
+      idle ??= new JobExecution(this.#settings, this.#adapters, this.#now);
+      this.events.emit("execution:wait", {
+        executionId: this.#last?.end.executionId ?? "",
+        reason: "next scheduled time",
+        untilMs: this.#nextMs,
+        items: 0,
+      });
+      await this.#sleepUntil(this.#nextMs);
+      if (this.#stopped !== null) break;
+      await this.#runOnce(idle);
+      idle = null;
+      from = new Date(Math.max(this.#now(), this.#nextMs + 1));
+      this.#sayMissed(next, from);
+    }
+    if (this.#last === null)
+      throw new QuerymillError("RUN_STOPPED", "Stopped before the first scheduled time: nothing was run.");
+    return { ...this.#last.end, exitCode: this.#stopped === "signal" ? 0 : this.#last.end.exitCode };
+  }
+
+  stop(reason: StopReason): void {
+    this.#stopped ??= reason;
+    this.#current?.stop(reason);
+    this.#wake();
+  }
+
+  abort(): void {
+    this.stop("signal");
+    this.#current?.abort();
+  }
+
+  snapshot(): RunSnapshot {
+    const snapshot =
+      this.#current?.snapshot() ??
+      this.#last?.snapshot ??
+      new JobExecution(this.#settings, this.#adapters, this.#now).snapshot();
+    return this.#current === null
+      ? {
+          ...snapshot,
+          nowMs: this.#now(),
+          state: "waiting",
+          waiting: { reason: "next scheduled time", untilMs: this.#nextMs, items: 0 },
+        }
+      : snapshot;
+  }
+
+  async #runOnce(execution: JobExecution): Promise<void> {
+    execution.events.onAny((name, payload) => this.events.emit(name, payload as never));
+    this.#current = execution;
+    try {
+      const end = await execution.run();
+      this.#last = { end, snapshot: execution.snapshot() };
+      // What only a person can mend would fail again at every time.
+      if (end.exitCode === 4 && end.stopReason !== "daily-quota" && end.stopReason !== "budget")
+        this.stop(end.stopReason ?? "config");
+    } finally {
+      this.#current = null;
+    }
+  }
+
+  #sayMissed(ran: Date, now: Date): void {
+    const missed = nextTimes(this.#settings.schedule!, this.#settings.timezone, 100, ran).filter(
+      (time) => time <= now,
+    ).length;
+    if (missed > 0)
+      this.events.emit("execution:wait", {
+        executionId: this.#last?.end.executionId ?? "",
+        reason: `${missed} scheduled times passed while it ran and are missed`,
+        untilMs: now.getTime(),
+        items: 0,
+      });
+  }
+
+  /** Timers hold at most 24.8 days, and clocks are set: it looks again at least every minute. */
+  async #sleepUntil(untilMs: number): Promise<void> {
+    while (this.#stopped === null && this.#now() < untilMs) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.min(60_000, untilMs - this.#now()));
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import { QuerymillError } from "../errors.ts";
+import type { JobSettings } from "../job.ts";
+import { compileAnswer } from "../llm/answer.ts";
+import { buildPrompt } from "../llm/prompt.ts";
+import type { ModelProvider } from "../llm/provider.ts";
+import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
+import { estimateUsage, loadPricing } from "../llm/usage.ts";
+import type { Store } from "../store.ts";
+import { fieldsNeeded, makeItem } from "../stores/mapping.ts";
+import type { Adapters } from "./adapters.ts";
+import { type Execution, JobExecution } from "./execution.ts";
+import { ScheduledExecution } from "./schedule.ts";
+
+/** What a program that embeds Querymill brings itself. */
+export interface Own {
+  /** A connected store, left open at the end. */
+  readonly store?: Store;
+  /** Who answers instead of the one that `model` names; closed at the end. */
+  readonly provider?: ModelProvider;
+}
+
+/**
+ * Chooses the adapters for checked settings: the only place that names them. Drivers load when they are chosen.
+ * Nothing is opened before `run`.
+ */
+export async function prepareExecution(settings: JobSettings, own: Own = {}): Promise<Execution> {
+  const adapters = await chooseAdapters(settings, own);
+  if (settings.mode === "scheduled") return new ScheduledExecution(settings, adapters);
+  return new JobExecution(settings, adapters);
+}
+
+export async function chooseAdapters(settings: JobSettings, own: Own = {}): Promise<Adapters> {
+  const { model, mapping, prices } = settings;
+  const pricing = await loadPricing(prices);
+  // Another server under a provider's name has its own prices: only the user's table knows them.
+  const isOwn = model.baseUrl === null || model.baseUrl === OPENAI_COMPATIBLE_PROVIDERS[model.provider]?.baseUrl;
+  const provider = isOwn ? model.provider : "openai-compatible";
+  const known = (name: string): boolean => pricing.priceOf(provider, name) !== null;
+  return {
+    openStore: async () => (own.store ? keepOpen(own.store) : await openStore(settings)),
+    openProvider: async () => own.provider ?? (await openProvider(settings)),
+    prompt: buildPrompt(settings.taxonomy),
+    checkAnswer: compileAnswer(settings.taxonomy),
+    estimateUsage,
+    // A server may answer under another name (a dated version): the price of the name that was asked for holds then.
+    costOf: (usage, name) => pricing.costOf(usage, provider, known(name) ? name : model.name),
+    priced: model.provider === "offline" || known(model.name),
+    makeItem: (document) => makeItem(document, mapping),
+    fields: fieldsNeeded(mapping),
+  };
+}
+
+/** @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED */
+export async function openStore(settings: Pick<JobSettings, "storeUri" | "db" | "deadlines">): Promise<Store> {
+  const { storeUri, db, deadlines } = settings;
+  if (storeUri.startsWith("sqlite:")) {
+    const { openSqliteStore } = await import("../stores/sqlite.ts");
+    return await openSqliteStore(storeUri.slice("sqlite:".length));
+  }
+  const { openMongoStore } = await import("../stores/mongodb.ts");
+  return await openMongoStore(storeUri, db, { connectTimeoutMs: deadlines.connectMs });
+}
+
+/** @throws QuerymillError MODEL_NOT_CHOSEN, CONFIG_INVALID */
+async function openProvider(settings: JobSettings): Promise<ModelProvider> {
+  const { model, deadlines, concurrent, taxonomy } = settings;
+  if (model.provider === "offline") {
+    const { openOffline } = await import("../llm/offline.ts");
+    return await openOffline(taxonomy);
+  }
+  if (model.baseUrl === null) {
+    throw new QuerymillError("MODEL_NOT_CHOSEN", `${model.provider} has no base URL. Give one with --base-url.`);
+  }
+  const { openOpenAiCompatible } = await import("../llm/openai-compatible.ts");
+  return openOpenAiCompatible({
+    provider: model.provider,
+    model: model.name,
+    endpoint: "main",
+    baseUrl: model.baseUrl,
+    apiKey: model.apiKey,
+    connections: concurrent,
+    connectMs: deadlines.connectMs,
+    attemptMs: deadlines.attemptMs,
+  });
+}
+
+/** A store that belongs to somebody else: everything but `close`. */
+function keepOpen(store: Store): Store {
+  return new Proxy(store, {
+    get(inner, name) {
+      if (name === "close") return async () => {};
+      const value: unknown = Reflect.get(inner, name, inner);
+      return typeof value === "function" ? value.bind(inner) : value;
+    },
+  });
+}
