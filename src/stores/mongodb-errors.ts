@@ -1,4 +1,4 @@
-import { MongoServerError, MongoServerSelectionError } from "mongodb";
+import { MongoError, MongoServerError, MongoServerSelectionError } from "mongodb";
 import { messageOf, QuerymillError } from "../errors.ts";
 
 /** Runs an operation on the store; what the driver throws becomes a QuerymillError without credentials. */
@@ -8,16 +8,16 @@ const authenticationCodes = new Set([18, 8000]);
 const unauthorized = 13;
 
 /**
- * @returns a wrapper that turns refused rights into STORE_REFUSED and everything else into STORE_FAILED: the outcome
- * of a write is then unknown and sending it again is right
+ * @returns a wrapper that turns refused rights into STORE_REFUSED and the driver's other errors into STORE_FAILED: the
+ * outcome of a write is then unknown and sending it again is right
  */
 export function storeErrors(uri: string): StoreErrors {
   return async (operation) => {
     try {
       return await operation();
     } catch (error) {
-      if (error instanceof QuerymillError) throw error;
-      throw operationFailed(error, uri);
+      // Anything but the driver's errors is a mistake in the program, which sending again would only repeat.
+      throw error instanceof MongoError ? operationFailed(error, uri) : error;
     }
   };
 }

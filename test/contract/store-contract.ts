@@ -296,6 +296,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         for (let last = false; !last; ) {
           const page = await target.readAll(cursor, 2);
           seen.push(...page.documents.map(({ _id }) => keyOf(_id)));
+          expect(seen.length, "records come again and again").toBeLessThan(100);
           ({ cursor, last } = page);
         }
         expect(seen.sort()).toEqual(ids.map(keyOf).sort());
@@ -433,6 +434,8 @@ async function keysOf(source: Source, limit: number, after: string | null = null
   for (let last = false; !last; ) {
     const page = await source.readUnprocessed(cursor, limit);
     expect(page.documents.length).toBeLessThanOrEqual(limit);
+    expect(keys.length, "documents come again and again").toBeLessThan(1_000);
+    expect(page.last || page.documents.length > 0, "a page without documents is the last").toBe(true);
     keys.push(...page.documents.map(({ _id }) => keyOf(_id)));
     ({ cursor, last } = page);
   }
