@@ -1,4 +1,4 @@
-import type { FailureClass } from "./errors.ts";
+import type { ErrorCode, FailureClass } from "./errors.ts";
 
 /** What an execution has done so far. Always `read = classified + skipped + retryQueued + deadLetters + inFlight`. */
 export interface Counters {
@@ -61,6 +61,17 @@ export type StopReason =
   | "disk"
   | "store"
   | "fenced";
+
+const STOPPING: Partial<Record<ErrorCode, StopReason>> = {
+  STATE_UNWRITABLE: "disk",
+  STORE_FAILED: "store",
+  STORE_UNREACHABLE: "store",
+  STORE_REFUSED: "store",
+  FENCED: "fenced",
+};
+
+/** @returns the reason to stop for trouble of disk or store; undefined for anything else, which is a bug */
+export const stopReasonOf = (code: ErrorCode): StopReason | undefined => STOPPING[code];
 
 export interface ExecutionEnd extends Counters {
   executionId: string;

@@ -1,12 +1,13 @@
 import type { Classifier, Step, Task } from "./classify.ts";
-import { type ErrorCode, ModelError, messageOf, QuerymillError } from "./errors.ts";
-import type { StopReason } from "./events.ts";
+import { ModelError, messageOf, QuerymillError } from "./errors.ts";
+import { type StopReason, stopReasonOf } from "./events.ts";
 import { Feed, type FeedOptions, type Waiting } from "./feed.ts";
 import type { Outcome, Settlement } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { BatchFiles } from "./state/batch-file.ts";
 import type { Journal } from "./state/journal.ts";
+import { CallMeter } from "./traffic/call-meter.ts";
 import type { Endpoint } from "./traffic/endpoint.ts";
 import { RunBreaker } from "./traffic/run-breaker.ts";
 
@@ -39,22 +40,18 @@ export class Pipeline {
   readonly #feed: Feed;
   /** Items between two attempts, with when they may be tried again. */
   readonly #backoff = new Map<Task, { atMs: number; reason: string }>();
-  /** Items with a call in flight, with when it was sent. */
-  readonly #inCall = new Map<Task, number>();
+  readonly #calls: CallMeter;
   /** Items of each batch that are not settled. */
   readonly #batchLeft = new Map<string, number>();
   readonly #stopping: AbortController;
   readonly #aborting = new AbortController();
   readonly #breaker: RunBreaker;
-  readonly #startedMs: number;
   /** Items in a slot, from admission to the journal. */
   #working = 0;
   #wakers: (() => void)[] = [];
   #stopReason: StopReason | null = null;
   #stopMessage: string | null = null;
   #failure: unknown = null;
-  #busyArea = 0;
-  #busyAtMs: number;
   #lastSettledMs: number;
   #idleSaid = false;
 
@@ -62,11 +59,13 @@ export class Pipeline {
     this.#options = options;
     this.#stopping = options.stopping;
     this.#breaker = new RunBreaker(options.runBreaker);
-    this.#startedMs = this.#busyAtMs = this.#lastSettledMs = options.now();
+    const startedMs = options.now();
+    this.#lastSettledMs = startedMs;
+    this.#calls = new CallMeter(options.slots, options.now);
     this.#feed = new Feed(
       { ...options, stopping: options.stopping.signal },
       {
-        rate: () => options.recorder.rate(this.#startedMs),
+        rate: () => options.recorder.rate(startedMs),
         waiting: () => this.#backoff.size,
         quiet: () => this.#working + this.#backoff.size === 0,
         settle: (settlements) => this.#settleAll(settlements),
@@ -87,23 +86,14 @@ export class Pipeline {
   get pending(): number {
     return this.#feed.pending;
   }
-  get busy(): number {
-    return this.#inCall.size;
-  }
-  /** Mean share of the slots with a call in flight since the start, 0..1. */
-  get utilization(): number {
-    this.#measureBusy();
-    return this.#busyArea / Math.max(1, (this.#busyAtMs - this.#startedMs) * this.#options.slots);
+  /** What is in flight, and how well the slots are used. */
+  get calls(): Pick<CallMeter, "inFlight" | "utilization" | "oldestMs"> {
+    return this.#calls;
   }
   get backoff(): { count: number; nextAtMs: number | null; reason: string | null } {
     let next: { atMs: number; reason: string } | null = null;
     for (const entry of this.#backoff.values()) if (next === null || entry.atMs < next.atMs) next = entry;
     return { count: this.#backoff.size, nextAtMs: next?.atMs ?? null, reason: next?.reason ?? null };
-  }
-  /** Age of the oldest call in flight, in ms. */
-  get oldestInFlightMs(): number | null {
-    const [oldest] = this.#inCall.values();
-    return oldest === undefined ? null : this.#options.now() - oldest;
   }
 
   /**
@@ -130,7 +120,7 @@ export class Pipeline {
     this.#stopMessage = message;
     this.#options.events.emit("execution:drain", {
       executionId: this.#options.executionId,
-      inFlight: this.#inCall.size,
+      inFlight: this.#calls.inFlight,
       reason,
     });
     this.#stopping.abort();
@@ -213,16 +203,14 @@ export class Pipeline {
 
   /** One call. @returns null when it was cut off by {@link abort} */
   async #call(task: Task): Promise<Step | null> {
-    this.#measureBusy();
-    this.#inCall.set(task, this.#options.now());
+    this.#calls.begin(task);
     try {
       return await this.#options.classifier.step(task, this.#aborting.signal);
     } catch (error) {
       if (error instanceof ModelError) return null;
       throw error;
     } finally {
-      this.#measureBusy();
-      this.#inCall.delete(task);
+      this.#calls.end(task);
     }
   }
 
@@ -324,13 +312,13 @@ export class Pipeline {
         `${endpoint.name} has answered nothing for ${Math.round(deadlines.itemMs / 60_000)} min: ${pauseReason ?? "every call fails"}`,
       );
     }
-    if (!this.#idleSaid && this.#inCall.size > 0 && now() - this.#lastSettledMs > deadlines.idleMs) {
+    if (!this.#idleSaid && this.#calls.inFlight > 0 && now() - this.#lastSettledMs > deadlines.idleMs) {
       this.#idleSaid = true;
       events.emit("execution:wait", {
         executionId,
         reason: `nothing was settled for ${Math.round(deadlines.idleMs / 1000)} s`,
         untilMs: now(),
-        items: this.#inCall.size,
+        items: this.#calls.inFlight,
       });
     }
     this.#feed.tick();
@@ -351,26 +339,12 @@ export class Pipeline {
     });
   }
 
-  #measureBusy(): void {
-    const now = this.#options.now();
-    this.#busyArea += this.#inCall.size * (now - this.#busyAtMs);
-    this.#busyAtMs = now;
-  }
-
   /** What ends a run: trouble of disk or store is a reason to stop, anything else a bug to report. */
   #fail(error: unknown): void {
     if (this.#stopped && error instanceof Error && error.name === "AbortError") return;
-    const reason = error instanceof QuerymillError ? STOP_REASONS[error.code] : undefined;
+    const reason = error instanceof QuerymillError ? stopReasonOf(error.code) : undefined;
     if (reason === undefined) this.#failure ??= error;
     this.stop(reason ?? "store", messageOf(error));
     this.#aborting.abort();
   }
 }
-
-const STOP_REASONS: Partial<Record<ErrorCode, StopReason>> = {
-  STATE_UNWRITABLE: "disk",
-  STORE_FAILED: "store",
-  STORE_UNREACHABLE: "store",
-  STORE_REFUSED: "store",
-  FENCED: "fenced",
-};

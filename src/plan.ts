@@ -1,8 +1,8 @@
 import { makeTask, type Task } from "./classify.ts";
 import { type Item, type ItemKey, keyOf, type Skipped } from "./item.ts";
 import { NO_SPEND, type Settlement } from "./outcome.ts";
+import type { QueuePayload } from "./queue-entry.ts";
 import { type ClassificationRecord, reviveRecord } from "./record.ts";
-import type { QueuePayload } from "./sink.ts";
 import type { Reading, SourceReader } from "./source-reader.ts";
 import type { BatchFiles } from "./state/batch-file.ts";
 import type { RetryQueue } from "./state/retry-queue.ts";

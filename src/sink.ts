@@ -1,11 +1,12 @@
 import { messageOf, QuerymillError } from "./errors.ts";
-import type { Events, StopReason } from "./events.ts";
+import { type Events, type StopReason, stopReasonOf } from "./events.ts";
 import type { ItemKey } from "./item.ts";
 import { NO_SPEND, type Settlement } from "./outcome.ts";
-import { type ClassificationRecord, reviveRecord } from "./record.ts";
+import { isDead, isQueued, queueEntryOf } from "./queue-entry.ts";
+import { reviveRecord } from "./record.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Journal } from "./state/journal.ts";
-import type { QueueEntry, RetryQueue } from "./state/retry-queue.ts";
+import type { RetryQueue } from "./state/retry-queue.ts";
 import type { MarkGroup, Source, SourceDocument, Target, WriteResult } from "./store.ts";
 import { insist } from "./traffic/insist.ts";
 import { nextRoundMs } from "./traffic/retry.ts";
@@ -140,10 +141,7 @@ export class Sink {
           ? error
           : new QuerymillError("STATE_UNWRITABLE", messageOf(error), { cause: error });
       this.stop();
-      this.#options.onFatal(
-        fatal.code === "FENCED" ? "fenced" : fatal.code === "STATE_UNWRITABLE" ? "disk" : "store",
-        fatal,
-      );
+      this.#options.onFatal(stopReasonOf(fatal.code) ?? "store", fatal);
     }
   }
 
@@ -291,44 +289,6 @@ export class Sink {
     this.#roomWaiters = [];
     for (const wake of waiters) wake();
   }
-}
-
-type Queued = Settlement & { readonly outcome: "retryQueued" };
-type Dead = Settlement & { readonly outcome: "deadLetter" };
-const isQueued = (settlement: Settlement): settlement is Queued => settlement.outcome === "retryQueued";
-const isDead = (settlement: Settlement): settlement is Dead => settlement.outcome === "deadLetter";
-
-/** What a retry queue or the dead letters keep of an outcome. */
-function queueEntryOf(settlement: Queued | Dead, nowMs: number): QueueEntry {
-  const { key, queue, failure, message, contentHash, attempts, executionId } = settlement;
-  const payload: QueuePayload = {
-    attempts,
-    executionId,
-    ...(settlement.record ? { record: settlement.record } : {}),
-    ...(settlement.outcome === "deadLetter" ? { rawAnswer: settlement.rawAnswer } : {}),
-  };
-  return settlement.outcome === "retryQueued"
-    ? {
-        key,
-        queue,
-        dueMs: settlement.dueMs,
-        round: settlement.round,
-        failure,
-        message,
-        alike: settlement.alike,
-        contentHash,
-        payload,
-      }
-    : { key, queue, dueMs: nowMs, round: 0, failure, message, alike: 0, contentHash, payload };
-}
-
-/** What only the disk holds of a queue entry. */
-export interface QueuePayload {
-  readonly attempts: number;
-  readonly executionId: string;
-  readonly rawAnswer?: string | null;
-  /** The paid record, when only writing or marking has to be done again. */
-  readonly record?: ClassificationRecord;
 }
 
 function refusedOutcome(

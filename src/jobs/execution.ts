@@ -18,7 +18,7 @@ import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { firstTasks } from "./first-tasks.ts";
 import { Closers, type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
 import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
-import { archive, inspectLeftover, type Leftover, nextSuspects, quarantine } from "./recovery.ts";
+import { archive, freshLeftover, inspectLeftover, type Leftover, nextSuspects, quarantine } from "./recovery.ts";
 import { requeue } from "./requeue.ts";
 import { RunView } from "./run-view.ts";
 
@@ -332,20 +332,4 @@ export class JobExecution implements Execution {
     const calls = leftover.inFlight.length;
     return { ...NO_SPEND, calls, uncertainCalls: calls, uncertainUsd: perCall * calls };
   }
-}
-
-/** What `--fresh` goes on from: the ledger and the dead letters, nothing that waits. */
-function freshLeftover(before: Leftover): Leftover {
-  const state = { ...before.state, totals: { ...before.state.totals, retryQueued: 0 } };
-  return {
-    checkpoint: null,
-    scan: { segments: new Map(), lastSeq: 0, damaged: [], base: null },
-    state,
-    stateSeq: 0,
-    unsunk: new Set(),
-    inFlight: [],
-    suspects: {},
-    damaged: [],
-    unclean: false,
-  };
 }

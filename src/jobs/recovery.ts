@@ -112,6 +112,22 @@ export async function archive(manager: BatchFileManager, stamp: string): Promise
   return folder;
 }
 
+/** What `--fresh` goes on from: the ledger and the dead letters, nothing that waits. */
+export function freshLeftover(before: Leftover): Leftover {
+  const state = { ...before.state, totals: { ...before.state.totals, retryQueued: 0 } };
+  return {
+    checkpoint: null,
+    scan: { segments: new Map(), lastSeq: 0, damaged: [], base: null },
+    state,
+    stateSeq: 0,
+    unsunk: new Set(),
+    inFlight: [],
+    suspects: {},
+    damaged: [],
+    unclean: false,
+  };
+}
+
 /** @returns suspects after a crash with these calls under way */
 export function nextSuspects(before: Checkpoint["suspects"], inFlight: readonly string[]): Checkpoint["suspects"] {
   const suspects = { ...before };
