@@ -6,6 +6,8 @@ export type StoreErrors = <T>(operation: () => Promise<T>) => Promise<T>;
 
 const authenticationCodes = new Set([18, 8000]);
 const unauthorized = 13;
+/** One document cannot be changed as asked: validation rule, path through a value, 16 MB. Sending it again is in vain. */
+const documentCodes = new Set<unknown>([121, 28, 10334, 17419, 17420]);
 
 /**
  * @returns a wrapper that turns refused rights into STORE_REFUSED and the driver's other errors into STORE_FAILED: the
@@ -83,6 +85,12 @@ function operationFailed(error: unknown, uri: string): QuerymillError {
     return new QuerymillError(
       "STORE_REFUSED",
       `MongoDB at ${hosts} refused the operation (${reason}). Give the user of the store's URI the right to it.`,
+      options,
+    );
+  if (error instanceof MongoServerError && documentCodes.has(error.code))
+    return new QuerymillError(
+      "STORE_REFUSED",
+      `MongoDB at ${hosts} refused to change a document (${reason}). Look at the collection's validation rules and at the document's size.`,
       options,
     );
   return new QuerymillError("STORE_FAILED", `MongoDB at ${hosts} failed: ${reason}.`, options);

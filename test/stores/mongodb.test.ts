@@ -190,6 +190,18 @@ describe("a target with rules of its own", () => {
   });
 });
 
+it("says that a document refuses its mark, which is not a store that is away", async () => {
+  const store = await openMongoStore(inject("mongoReplicaUri"), database, { connectTimeoutMs: 5_000, client });
+  await client.db(database).createCollection("locked", { validator: { $or: [{ locked: null }, { processed: null }] } });
+  await client
+    .db(database)
+    .collection<{ _id: number; locked?: boolean }>("locked")
+    .insertMany([{ _id: 1 }, { _id: 2, locked: true }]);
+  const source = store.source(optionsOf("locked"));
+  await expect(source.mark([{ keys: [keyOf(2)], at, by }])).rejects.toMatchObject({ code: "STORE_REFUSED" });
+  await expect(source.mark([{ keys: [keyOf(1)], at, by }])).resolves.toBeUndefined();
+});
+
 describe("a server that asks for a login", () => {
   const root = { user: "root", password: "t0p-secret" };
   let mongod: Mongod;
