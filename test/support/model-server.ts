@@ -27,8 +27,8 @@ export interface ModelServerOptions extends CompletionOptions, LimitOptions {
   seed?: number;
   /** Probability per attempt, drawn from seed, item and attempt. */
   faults?: Partial<Record<FaultName, number>>;
-  /** Goes before `faults`. @param attempt from 1 */
-  fail?: (id: string, attempt: number) => Fault | null;
+  /** Goes before `faults`. A promise holds the answer back until it is settled. @param attempt from 1 */
+  fail?: (id: string, attempt: number) => Fault | null | Promise<Fault | null>;
   refuses?: readonly Refusable[];
   /** Key that must be sent; null: any. */
   apiKey?: string | null;
@@ -186,7 +186,7 @@ async function chat(state: State, raw: string, response: ServerResponse): Promis
     count(state, String(refused.status));
     return send(response, refused);
   }
-  const fault = options.fail?.(id, doc.requests) ?? drawFault(draw, options.faults ?? {});
+  const fault = (await options.fail?.(id, doc.requests)) ?? drawFault(draw, options.faults ?? {});
   if (fault !== null) count(state, typeof fault === "string" ? fault : String(fault.status));
   if (fault !== null && typeof fault !== "string") {
     if (fault.status === 200) pay(state, doc);
