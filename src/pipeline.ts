@@ -137,7 +137,6 @@ export class Pipeline {
   async #slot(): Promise<void> {
     try {
       for (let task = await this.#next(); task !== null; task = await this.#next()) {
-        this.#working += 1;
         await this.#work(task);
         this.#working -= 1;
         if (this.#feed.ended || this.#feed.empty) this.#wake();
@@ -147,7 +146,7 @@ export class Pipeline {
     }
   }
 
-  /** The next item that may be worked on, or null when there will be none. */
+  /** The next item that may be worked on, counted as `#working` at once; null when there will be none. */
   async #next(): Promise<Task | null> {
     for (;;) {
       if (this.#stopped) {
@@ -158,7 +157,10 @@ export class Pipeline {
         return null;
       }
       const task = this.#nextDue() ?? this.#feed.take();
-      if (task !== undefined) return task;
+      if (task !== undefined) {
+        this.#working += 1;
+        return task;
+      }
       if (this.#feed.ended && this.#backoff.size === 0 && this.#working === 0) {
         this.#wake();
         return null;
@@ -182,7 +184,7 @@ export class Pipeline {
     const { endpoint, recorder, journal, now, mode, deadlines } = this.#options;
     if (task.admittedMs === null) {
       task.admittedMs = now();
-      recorder.admit();
+      recorder.admit(task.item.key);
     }
     for (;;) {
       if (!(await this.#mayCall(task))) return await this.#release(task);
@@ -266,7 +268,7 @@ export class Pipeline {
     const { recorder } = this.#options;
     await Promise.all(
       settlements.map(async ({ ordinal, recovered, ...settlement }) => {
-        recorder.admit();
+        recorder.admit(settlement.key);
         if (recovered) recorder.counts.recovered += 1;
         await this.#settle(settlement as Settlement, ordinal, null);
       }),

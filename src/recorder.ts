@@ -36,6 +36,8 @@ export class Recorder {
   readonly labels: Record<string, Record<string, number>> = {};
   readonly skippedReasons: Record<string, number> = {};
   readonly deadLetterReasons: Record<string, number> = {};
+  /** Items that this execution sent to a retry queue: `waiting` there, or `back` in a slot. Each is read once. */
+  readonly #queued = new Map<string, "waiting" | "back">();
   /** Settled items by the second, for the rate of the last 30 s. */
   readonly #perSecond = new Map<number, number>();
 
@@ -64,9 +66,12 @@ export class Recorder {
     return this.#spend;
   }
 
-  /** An item was admitted to a slot. */
-  admit(): void {
-    this.counts.read += 1;
+  /** An item was admitted to a slot: for the first time, or back from the retry queue that this execution sent it to. */
+  admit(key: string): void {
+    if (this.#queued.get(key) === "waiting") {
+      this.#queued.set(key, "back");
+      this.counts.retryQueued -= 1;
+    } else this.counts.read += 1;
   }
 
   /** An admitted item goes back unsettled: a later run reads it again. What it cost is kept. */
@@ -74,7 +79,10 @@ export class Recorder {
     const atMs = this.#options.now();
     if (spend.calls > 0)
       this.#apply(await this.#append({ kind: "released", key, spend, atMs }), applySpend(this.#state, spend, atMs));
-    this.counts.read -= 1;
+    if (this.#queued.get(key) === "back") {
+      this.#queued.set(key, "waiting");
+      this.counts.retryQueued += 1;
+    } else this.counts.read -= 1;
     this.#spend = addSpend(this.#spend, spend);
   }
 
@@ -107,7 +115,7 @@ export class Recorder {
 
   /** Outcomes of an earlier process, found in the journal: already in `state`, counted for this execution. */
   countRecovered(settlement: Settlement): void {
-    this.counts.read += 1;
+    this.admit(settlement.key);
     this.#count({ ...settlement, spend: NO_SPEND }, null);
     if (settlement.outcome === "classified") this.counts.recovered += 1;
   }
@@ -159,6 +167,8 @@ export class Recorder {
 
   #count(settlement: Settlement, latencyMs: number | null): void {
     this.counts[COUNTER_OF[settlement.outcome]] += 1;
+    if (settlement.outcome === "retryQueued") this.#queued.set(settlement.key, "waiting");
+    else this.#queued.delete(settlement.key);
     this.#spend = addSpend(this.#spend, settlement.spend);
     const second = Math.floor(this.#options.now() / 1000);
     this.#perSecond.set(second, (this.#perSecond.get(second) ?? 0) + 1);

@@ -213,7 +213,7 @@ export class Sink {
       if (result.status !== "refused") continue;
       refused.add(result.key);
       await recorder.reopen(result.key, "classified");
-      recorder.admit();
+      recorder.admit(result.key);
       const dead = refusedOutcome(classified[index]!, result, this.#options.now());
       this.push(await recorder.settle(dead, null), dead);
     }
@@ -249,7 +249,7 @@ export class Sink {
     const round = before?.queue === "mark" ? before.round : 0;
     const afterMs = nextRoundMs(round, 1, { rounds });
     await recorder.reopen(settlement.key, settlement.outcome);
-    recorder.admit();
+    recorder.admit(settlement.key);
     const base = { ...settlement, origin: "source" as const, spend: NO_SPEND, atMs: now() };
     const failure = {
       queue: "mark" as const,

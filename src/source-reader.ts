@@ -31,6 +31,8 @@ export class SourceReader {
   readonly #options: SourceReaderOptions;
   #buffer: Reading[] = [];
   #ahead: Promise<Page> | null = null;
+  /** Items stored while a page was on its way or waited: it may show them as they were before. */
+  readonly #storedMeanwhile = new Set<ItemKey>();
   #after: Cursor | null = null;
   #ended = false;
   #pageItems = FIRST_PAGE_ITEMS;
@@ -70,6 +72,11 @@ export class SourceReader {
     this.#pages = [];
   }
 
+  /** The store knows of this item all there is to know: a page that was asked for before is wrong about it. */
+  passOver(key: ItemKey): void {
+    if (this.#ahead !== null) this.#storedMeanwhile.add(key);
+  }
+
   settle(ordinal: number): void {
     this.#settled.add(ordinal);
   }
@@ -93,11 +100,17 @@ export class SourceReader {
     this.#ahead.catch(() => {});
   }
 
-  async #fill(): Promise<void> {
+  async #nextPage(): Promise<Page> {
     this.#readAhead();
-    const page = await this.#ahead!.finally(() => {
+    try {
+      return await this.#ahead!;
+    } finally {
       this.#ahead = null;
-    });
+    }
+  }
+
+  async #fill(): Promise<void> {
+    const page = await this.#nextPage();
     this.#after = page.cursor;
     this.#ended = page.last;
     let bytes = 0;
@@ -105,10 +118,13 @@ export class SourceReader {
       bytes += approximateBytes(document, 4);
       const read = this.#options.makeItem(document);
       this.#ordinal += 1;
-      if (this.#options.isKnown(read.key, "contentHash" in read ? read.contentHash : null))
-        this.#settled.add(this.#ordinal);
+      const isKnown =
+        this.#storedMeanwhile.has(read.key) ||
+        this.#options.isKnown(read.key, "contentHash" in read ? read.contentHash : null);
+      if (isKnown) this.#settled.add(this.#ordinal);
       else this.#buffer.push({ ordinal: this.#ordinal, read });
     }
+    this.#storedMeanwhile.clear();
     if (page.documents.length > 0) {
       this.#pageItems = Math.max(
         1,

@@ -105,7 +105,10 @@ export class JobExecution implements Execution {
     const { journal, sink } = await openRecording(
       open,
       leftover,
-      this.#recordingOptions(new Set(), (_, error) => failed.push(error)),
+      this.#recordingOptions(
+        () => {},
+        (_, error) => failed.push(error),
+      ),
     );
     await storeJournaled(this.#manager, leftover, sink);
     await journal.close();
@@ -115,7 +118,7 @@ export class JobExecution implements Execution {
     return freshLeftover(leftover);
   }
 
-  #recordingOptions(active: Set<ItemKey>, onFatal: RecordingOptions["onFatal"]): RecordingOptions {
+  #recordingOptions(onStored: (key: ItemKey) => void, onFatal: RecordingOptions["onFatal"]): RecordingOptions {
     return {
       manager: this.#manager,
       settings: this.#settings,
@@ -123,7 +126,7 @@ export class JobExecution implements Execution {
       executionId: this.#executionId,
       events: this.events,
       now: this.#now,
-      active,
+      onStored,
       onFatal,
     };
   }
@@ -138,7 +141,13 @@ export class JobExecution implements Execution {
     const recording = await openRecording(
       open,
       leftover,
-      this.#recordingOptions(active, (reason, error) => this.stop(reason, error.message)),
+      this.#recordingOptions(
+        (key) => {
+          active.delete(key);
+          reader.passOver(key);
+        },
+        (reason, error) => this.stop(reason, error.message),
+      ),
     );
     const { journal, recorder, sink } = recording;
     closers.add(() => journal.close());

@@ -50,7 +50,7 @@ export async function firstTasks(
       atMs: run.now(),
     };
     run.active.add(key);
-    recorder.admit();
+    recorder.admit(key);
     sink.push(await recorder.settle(poison, null), poison);
   }
   const again: string[] = [];

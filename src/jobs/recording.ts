@@ -25,14 +25,14 @@ export interface RecordingOptions {
   readonly executionId: string;
   readonly events: Events;
   readonly now: () => number;
-  /** Keys that are under way; each is taken out when its outcome is stored. */
-  readonly active: Set<ItemKey>;
+  /** Called when the store knows of an item all that has to be known: it may be forgotten here. */
+  readonly onStored: (key: ItemKey) => void;
   readonly onFatal: (reason: StopReason, error: QuerymillError) => void;
 }
 
 /** Begins where the leftover ends. @throws QuerymillError STATE_UNWRITABLE */
 export async function openRecording(open: OpenJob, leftover: Leftover, options: RecordingOptions): Promise<Recording> {
-  const { manager, settings, adapters, executionId, events, now, active, onFatal } = options;
+  const { manager, settings, adapters, executionId, events, now, onStored, onFatal } = options;
   const recorder = new Recorder({ events, executionId, state: leftover.state, seq: leftover.stateSeq, now });
   const journal = await Journal.open(manager.files, manager.journalFolder, manager.identity, () => recorder.state, {
     seq: leftover.stateSeq,
@@ -57,7 +57,7 @@ export async function openRecording(open: OpenJob, leftover: Leftover, options: 
     storeMs: settings.deadlines.storeMs,
     now,
     onFatal,
-    onStored: (key) => active.delete(key),
+    onStored,
   });
   return { journal, recorder, sink };
 }
