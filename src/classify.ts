@@ -140,11 +140,6 @@ export class Classifier {
     return this.#invalid(task, check, reply);
   }
 
-  /** The outcome of an item that may wait no longer: its time is over, or it was in flight when the run was stopped. */
-  giveUp(task: Task, failure: FailureKind, message: string): Outcome {
-    return this.#requeue(task, failure, message, null);
-  }
-
   #invalid(task: Task, check: AnswerCheck & { status: "invalid" }, reply: ModelReply): Step {
     const message = check.problems.map((problem) => withoutQuotes(problem, task.item.text)).join("; ");
     if (!task.trail.repaired) {

@@ -38,7 +38,7 @@ export function addSpend(a: Spend, b: Partial<Spend>): Spend {
 export type Origin = "source" | "retryQueue";
 
 /** Why an item failed: a class of model failure, or one of ours. */
-export type FailureKind = FailureClass | "store-refused" | "mark-refused" | "poison" | "item-deadline" | "interrupted";
+export type FailureKind = FailureClass | "store-refused" | "mark-refused" | "poison" | "item-deadline";
 
 /** What needs doing again: ask the model, write the record, set the mark. Free strings are allowed in the library. */
 export type QueueName = "model" | "store" | "mark";
