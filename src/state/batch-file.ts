@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Item } from "../item.ts";
 import type { FileSystem } from "./files.ts";
 import { decodeFrames, encodeFrame } from "./frame.ts";
@@ -28,17 +28,18 @@ export class BatchFiles {
   }
 
   async save(batchId: string, items: readonly Item[]): Promise<void> {
-    const folder = this.#subfolder(batchId);
+    const path = this.#path(batchId);
+    const folder = dirname(path);
     if (!this.#made.has(folder)) {
       await this.#files.makeFolder(folder);
       this.#made.add(folder);
     }
     const content: BatchContent = { format: 1, ...this.#identity, batchId, items };
-    await this.#files.write(join(folder, `${batchId}.json`), encodeFrame(1, JSON.stringify(content)));
+    await this.#files.write(path, encodeFrame(1, JSON.stringify(content)));
   }
 
   async remove(batchId: string): Promise<void> {
-    await this.#files.removeFile(join(this.#subfolder(batchId), `${batchId}.json`));
+    await this.#files.removeFile(this.#path(batchId));
   }
 
   /** Reads what an earlier process left, batch by batch. Damaged, foreign or newer files are skipped: the source has their items. */
@@ -65,7 +66,10 @@ export class BatchFiles {
     return content.format === 1 && content.tenant === tenant && content.job === job && content.range === range;
   }
 
-  #subfolder(batchId: string): string {
-    return join(this.#folder, createHash("sha256").update(batchId).digest("hex").slice(0, 2));
+  #path(batchId: string): string {
+    const hash = createHash("sha256").update(batchId).digest("hex");
+    // A name from outside could lead out of the folder, or be too long for it.
+    const name = /^[\w-]{1,100}$/.test(batchId) ? batchId : hash;
+    return join(this.#folder, hash.slice(0, 2), `${name}.json`);
   }
 }

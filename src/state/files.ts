@@ -1,17 +1,5 @@
-import { constants } from "node:fs";
-import {
-  access,
-  type FileHandle,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  statfs,
-  unlink,
-  writeFile,
-} from "node:fs/promises";
+import { constants, unlinkSync, writeFileSync, writeSync } from "node:fs";
+import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf, QuerymillError } from "../errors.ts";
 
@@ -30,7 +18,7 @@ export interface FileSystem {
   remove(path: string): Promise<void>;
   /** Removes one file, cheaply; fine when it is not there. */
   removeFile(path: string): Promise<void>;
-  /** Names in a folder, sorted; empty when it does not exist. */
+  /** Names in a folder, sorted; empty when there is no such folder. */
   list(path: string): Promise<string[]>;
   /** Makes creations, renames and removals inside a folder durable. */
   syncFolder(path: string): Promise<void>;
@@ -45,6 +33,10 @@ export interface AppendFile {
   close(): Promise<void>;
 }
 
+/**
+ * Small writes go to the page cache on the calling thread: some microseconds, where a hop to the thread pool and back
+ * costs some hundred on a busy machine. What waits for a disk (sync) goes to the thread pool.
+ */
 export const nodeFileSystem: FileSystem = {
   async makeFolder(path) {
     await mkdir(path, { recursive: true, mode: 0o700 });
@@ -61,7 +53,7 @@ export const nodeFileSystem: FileSystem = {
     }
   },
   async write(path, data) {
-    await writeFile(path, data, { mode: 0o600 });
+    writeFileSync(path, data, { mode: 0o600 });
   },
   rename,
   async remove(path) {
@@ -69,7 +61,7 @@ export const nodeFileSystem: FileSystem = {
   },
   async removeFile(path) {
     try {
-      await unlink(path);
+      unlinkSync(path);
     } catch (error) {
       if (codeOf(error) !== "ENOENT") throw error;
     }
@@ -78,7 +70,8 @@ export const nodeFileSystem: FileSystem = {
     try {
       return (await readdir(path)).sort();
     } catch (error) {
-      if (codeOf(error) === "ENOENT") return [];
+      // A stray file where a folder is expected (a desktop's .DS_Store) holds nothing of ours.
+      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return [];
       throw error;
     }
   },
@@ -154,7 +147,7 @@ function appendFile(handle: FileHandle): AppendFile {
   return {
     async write(data, position) {
       for (let done = 0; done < data.length; ) {
-        done += (await handle.write(data, done, data.length - done, position + done)).bytesWritten;
+        done += writeSync(handle.fd, data, done, data.length - done, position + done);
       }
     },
     async sync() {

@@ -26,18 +26,21 @@ export type Frame =
 export function* decodeFrames(data: Buffer): Generator<Frame> {
   let position = 0;
   let badFrom = -1;
+  let recordEnd = -1;
   while (position < data.length) {
     const frame = frameAt(data, position);
     if (frame === null) {
       if (badFrom < 0) badFrom = position;
       const newline = data.indexOf(10, position);
-      position = newline < 0 ? data.length : newline + 1;
+      // Directly behind a record the damage may be its newline alone: the next record then begins one byte further.
+      if (position === recordEnd) position += 1;
+      else position = newline < 0 ? data.length : newline + 1;
       continue;
     }
     if (badFrom >= 0) yield { kind: "damage", offset: badFrom, length: position - badFrom };
     badFrom = -1;
     yield frame;
-    position = frame.offset + frame.length;
+    position = recordEnd = frame.offset + frame.length;
   }
   if (badFrom >= 0) yield { kind: "torn", offset: badFrom, length: data.length - badFrom };
 }

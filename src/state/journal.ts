@@ -151,14 +151,17 @@ export class Journal {
     });
   }
 
-  /** Waits until everything appended so far is synced. */
+  /**
+   * Waits until everything appended so far is synced.
+   * @throws QuerymillError STATE_UNWRITABLE
+   */
   async flush(): Promise<void> {
-    while (this.#writing !== null) await this.#writing;
     if (this.#failure !== null) throw this.#failure;
-    if (this.#durableSeq < this.#seq) {
-      await this.#file.sync();
-      this.#durableSeq = this.#seq;
-    }
+    if (this.#durableSeq === this.#seq) return;
+    await new Promise<number>((resolve, reject) => {
+      this.#waiters.push({ seq: this.#seq, resolve, reject });
+      this.#writing ??= this.#writeLoop();
+    });
   }
 
   /** Removes closed segments whose records are all at or below `seq`. */
@@ -170,11 +173,15 @@ export class Journal {
     }
   }
 
+  /** Syncs what was appended and closes. @throws QuerymillError STATE_UNWRITABLE when that last sync fails */
   async close(): Promise<void> {
-    while (this.#writing !== null) await this.#writing;
-    if (this.#failure === null && this.#durableSeq < this.#seq) await this.#file.sync();
-    this.#failure ??= new QuerymillError("STATE_UNWRITABLE", "The journal is closed.");
-    await this.#file.close();
+    try {
+      if (this.#failure === null) await this.flush();
+      this.#failure ??= new QuerymillError("STATE_UNWRITABLE", "The journal is closed.");
+    } finally {
+      while (this.#writing !== null) await this.#writing;
+      await this.#file.close();
+    }
   }
 
   #push(entry: JournalEntry): number {
@@ -187,14 +194,14 @@ export class Journal {
   async #writeLoop(): Promise<void> {
     // One turn of the event loop gathers what all slots have ready now.
     await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.#lines.length > 0) {
+    while (this.#lines.length + this.#waiters.length > 0) {
       const data = Buffer.from(this.#lines.join(""));
       const to = this.#linesTo;
       const waiters = this.#waiters;
       this.#lines = [];
       this.#waiters = [];
       try {
-        await this.#file.write(data, this.#position);
+        if (data.length > 0) await this.#file.write(data, this.#position);
         if (waiters.length > 0) await this.#file.sync();
       } catch (error) {
         await this.#break(error, waiters);

@@ -1,7 +1,8 @@
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { messageOf, QuerymillError } from "../errors.ts";
+import { codeOf } from "./files.ts";
 
 export interface Owner {
   readonly pid: number;
@@ -9,6 +10,10 @@ export interface Owner {
   readonly executionId: string;
   readonly since: string;
 }
+
+const LOCK_FILE = "owner.lock";
+/** How long a start waits for a process that only looks, or is just ending, in ms. */
+const TAKE_MS = 250;
 
 /**
  * Exclusive hold on a job's folder by a lock of the operating system (SQLite's), which dies with the process: no stale
@@ -22,16 +27,23 @@ export class OwnerLock {
   }
 
   /**
-   * @throws QuerymillError JOB_HELD, naming the process that holds it
+   * @throws QuerymillError JOB_HELD, naming the process that holds it; STATE_UNWRITABLE when the lock file is unusable
    */
   static take(folder: string, owner: Owner, job: string): OwnerLock {
-    const path = join(folder, "owner.lock");
-    closeSync(openSync(path, "a", 0o600));
-    const database = new DatabaseSync(path);
+    const path = join(folder, LOCK_FILE);
+    makePrivate(path);
+    const database = new DatabaseSync(path, { timeout: TAKE_MS });
     try {
-      database.exec("PRAGMA busy_timeout = 250; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+      database.exec("BEGIN EXCLUSIVE");
     } catch (error) {
       database.close();
+      if (!isLocked(error)) {
+        throw new QuerymillError(
+          "STATE_UNWRITABLE",
+          `The lock file ${path} cannot be used: ${messageOf(error)}. Remove it when no other process works on job ${job}, then run again.`,
+          { cause: error },
+        );
+      }
       const holder = readOwner(folder);
       const who =
         holder === null
@@ -39,7 +51,7 @@ export class OwnerLock {
           : `process ${holder.pid} on ${holder.host} (execution ${holder.executionId}, since ${holder.since})`;
       throw new QuerymillError(
         "JOB_HELD",
-        `Job ${job} is held by ${who}. Wait for it to end or stop it, or run another job with --job NAME.${/locked/.test(messageOf(error)) ? "" : ` (${messageOf(error)})`}`,
+        `Job ${job} is held by ${who}. Wait for it to end or stop it, or run another job with --job NAME.`,
         { cause: error },
       );
     }
@@ -54,20 +66,36 @@ export class OwnerLock {
 
 /** @returns who holds the folder now, or null when nobody does */
 export function currentOwner(folder: string): Owner | null {
-  let database: DatabaseSync;
+  const path = join(folder, LOCK_FILE);
+  if (!existsSync(path)) return null;
+  let database: DatabaseSync | null = null;
   try {
-    database = new DatabaseSync(join(folder, "owner.lock"));
-  } catch {
+    database = new DatabaseSync(path);
+    database.exec("BEGIN EXCLUSIVE");
     return null;
-  }
-  try {
-    database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
-    return null;
-  } catch {
-    return readOwner(folder);
+  } catch (error) {
+    return isLocked(error) ? readOwner(folder) : null;
   } finally {
-    database.close();
+    database?.close();
   }
+}
+
+/**
+ * Makes the lock file for this user only. One that exists is not touched: closing any descriptor of a file gives up all
+ * POSIX locks that this process has on it, the one being held included.
+ */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+}
+
+/** SQLITE_BUSY, SQLITE_LOCKED. */
+function isLocked(error: unknown): boolean {
+  const result = Number((error as { errcode?: number }).errcode ?? 0) & 0xff;
+  return result === 5 || result === 6;
 }
 
 function readOwner(folder: string): Owner | null {

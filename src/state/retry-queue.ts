@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { messageOf, QuerymillError } from "../errors.ts";
 import type { ItemKey } from "../item.ts";
 import type { AppendFile, FileSystem } from "./files.ts";
 import { decodeFrames, encodeFrame } from "./frame.ts";
@@ -39,7 +40,8 @@ const COMPACT_BYTES = 8 * 1024 * 1024;
 
 /**
  * Durable queues of one job in one framed log. An item is in at most one queue: adding it again replaces the entry.
- * Memory holds the index (about 300 bytes an entry), never the payloads. Single writer; calls are serialised.
+ * Memory holds the index (about 300 bytes an entry), never the payloads. Single writer; calls are serialised. After a
+ * failed write it takes nothing more, like the journal, and what it holds can still be read.
  */
 export class RetryQueue {
   readonly #files: FileSystem;
@@ -50,7 +52,7 @@ export class RetryQueue {
   #liveBytes = 0;
   #seq = 0;
   #turn: Promise<unknown> = Promise.resolve();
-  #damaged = 0;
+  #failure: QuerymillError | null = null;
   /** The whole log, when opened read-only. */
   #data: Buffer | null = null;
 
@@ -60,20 +62,27 @@ export class RetryQueue {
   }
 
   /**
-   * Reads the log. Damaged records are passed over and counted.
+   * Reads the log; what an earlier opening knew is forgotten. Damaged records are passed over and counted.
    * @param options `readOnly` leaves the file as it is: for looking on while another process works on it
    */
   async open(options: { readOnly?: boolean } = {}): Promise<{ damaged: number }> {
+    await this.close();
+    this.#index = new Map();
+    this.#position = this.#liveBytes = this.#seq = 0;
+    this.#failure = null;
+    let damaged = 0;
     const data = (await this.#files.read(this.#path)) ?? Buffer.alloc(0);
     for (const frame of decodeFrames(data)) {
-      if (frame.kind === "damage") this.#damaged += 1;
-      if (frame.kind !== "record") continue;
-      this.#seq = Math.max(this.#seq, frame.seq);
+      if (frame.kind === "damage") damaged += 1;
+      // A doubled record is read once: a copied addition must not bring back what was removed.
+      if (frame.kind !== "record" || frame.seq <= this.#seq) continue;
+      this.#seq = frame.seq;
       this.#apply(JSON.parse(frame.json) as Line, frame.offset, frame.length);
     }
-    if (options.readOnly) this.#data = data;
-    else if (data.length > 0) await this.#compact(data);
-    return { damaged: this.#damaged };
+    this.#data = options.readOnly ? data : null;
+    if (!options.readOnly && data.length > 0) await this.#compact(data).catch((error) => this.#break(error));
+    if (this.#failure !== null) throw this.#failure;
+    return { damaged };
   }
 
   get size(): number {
@@ -89,15 +98,18 @@ export class RetryQueue {
     return this.#index.keys();
   }
 
-  /** Adds or replaces entries; durable when it returns. */
+  /** Adds or replaces entries; durable when it returns. @throws QuerymillError STATE_UNWRITABLE */
   async add(entries: readonly QueueEntry[]): Promise<void> {
-    if (entries.length > 0) await this.#write(entries.map((entry) => ({ op: "add", entry })));
+    if (entries.length > 0) await this.#write(() => entries.map((entry) => ({ op: "add", entry })));
   }
 
-  /** Durable when it returns; keys that are not there are ignored. */
+  /** Durable when it returns; keys that are not there are ignored. @throws QuerymillError STATE_UNWRITABLE */
   async remove(keys: readonly ItemKey[]): Promise<void> {
-    const present = keys.filter((key) => this.#index.has(key));
-    if (present.length > 0) await this.#write([{ op: "remove", keys: present }]);
+    if (keys.length === 0) return;
+    await this.#write(() => {
+      const present = keys.filter((key) => this.#index.has(key));
+      return present.length === 0 ? [] : [{ op: "remove", keys: present }];
+    });
   }
 
   /** Entries in the order they come due, without payloads. */
@@ -138,28 +150,53 @@ export class RetryQueue {
     this.#file = null;
   }
 
-  #write(lines: readonly Line[]): Promise<void> {
+  /** @param make called when it is this write's turn, so that it sees what those before it did */
+  #write(make: () => readonly Line[]): Promise<void> {
     const done = this.#turn.then(async () => {
-      if (this.#file === null) await this.#compact(Buffer.alloc(0));
-      const file = this.#file!;
-      const parts: Buffer[] = [];
-      const placed: { line: Line; offset: number; length: number }[] = [];
-      let position = this.#position;
-      for (const line of lines) {
-        this.#seq += 1;
-        const bytes = Buffer.from(encodeFrame(this.#seq, JSON.stringify(line)));
-        parts.push(bytes);
-        placed.push({ line, offset: position, length: bytes.length });
-        position += bytes.length;
+      if (this.#failure !== null) throw this.#failure;
+      const lines = make();
+      if (lines.length === 0) return;
+      try {
+        await this.#append(lines);
+      } catch (error) {
+        // A short write may have left part of a record: cut it, if the disk still lets us.
+        await this.#file?.truncate(this.#position).catch(() => {});
+        throw this.#break(error);
       }
-      await file.write(Buffer.concat(parts), this.#position);
-      await file.sync();
-      this.#position = position;
-      for (const { line, offset, length } of placed) this.#apply(line, offset, length);
-      if (this.#position - this.#liveBytes > COMPACT_BYTES) await this.#compact(await file.read(this.#position, 0));
+      // These lines are safe, whatever becomes of the rewriting.
+      if (this.#position - this.#liveBytes > COMPACT_BYTES)
+        await this.#compact(await this.#file!.read(this.#position, 0)).catch((error) => this.#break(error));
     });
     this.#turn = done.catch(() => {});
     return done;
+  }
+
+  async #append(lines: readonly Line[]): Promise<void> {
+    if (this.#file === null) await this.#compact(Buffer.alloc(0));
+    const file = this.#file!;
+    const parts: Buffer[] = [];
+    const placed: { line: Line; offset: number; length: number }[] = [];
+    let position = this.#position;
+    for (const line of lines) {
+      this.#seq += 1;
+      const bytes = Buffer.from(encodeFrame(this.#seq, JSON.stringify(line)));
+      parts.push(bytes);
+      placed.push({ line, offset: position, length: bytes.length });
+      position += bytes.length;
+    }
+    await file.write(Buffer.concat(parts), this.#position);
+    await file.sync();
+    this.#position = position;
+    for (const { line, offset, length } of placed) this.#apply(line, offset, length);
+  }
+
+  #break(error: unknown): QuerymillError {
+    this.#failure = new QuerymillError(
+      "STATE_UNWRITABLE",
+      `${this.#path} cannot be written: ${messageOf(error)}. Everything acknowledged before is safe. Free space or repair the disk, then run again.`,
+      { cause: error },
+    );
+    return this.#failure;
   }
 
   #apply(line: Line, offset: number, length: number): void {
@@ -176,7 +213,6 @@ export class RetryQueue {
 
   /** Rewrites the log with its live entries only, and opens it for appending. */
   async #compact(data: Buffer): Promise<void> {
-    await this.#file?.close();
     const live = [...this.#index.values()].sort((a, b) => a.offset - b.offset);
     const temporary = `${this.#path}.tmp`;
     await this.#files.removeFile(temporary);
@@ -189,13 +225,20 @@ export class RetryQueue {
       index.set(entry.key, { ...entry, offset: position });
       position += entry.length;
     }
-    await file.write(Buffer.concat(parts), 0);
-    await file.sync();
-    await this.#files.rename(temporary, this.#path);
-    await this.#files.syncFolder(join(this.#path, ".."));
+    try {
+      await file.write(Buffer.concat(parts), 0);
+      await file.sync();
+      await this.#files.rename(temporary, this.#path);
+      await this.#files.syncFolder(dirname(this.#path));
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    const before = this.#file;
     this.#file = file;
     this.#index = index;
     this.#position = position;
     this.#liveBytes = position;
+    await before?.close();
   }
 }
