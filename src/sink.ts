@@ -82,7 +82,8 @@ export class Sink {
 
   /** Resolves when there is room for more outcomes. */
   async room(): Promise<void> {
-    while (this.#pendingSeqs.size >= BACKLOG_ITEMS && !this.#stopping.signal.aborted) {
+    // What an earlier process left is pending too, but was not brought here yet: only what was, can make room.
+    while (this.#waiting.length >= BACKLOG_ITEMS && !this.#stopping.signal.aborted) {
       await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
     }
   }
@@ -91,6 +92,8 @@ export class Sink {
   async drain(): Promise<void> {
     while (this.#pendingSeqs.size > 0 && !this.#stopping.signal.aborted) {
       this.#takeOff(true);
+      // What is pending and was never pushed is nobody's to wait for.
+      if (this.#flights.size === 0) break;
       await Promise.race(this.#flights);
     }
     await Promise.all(this.#flights);
@@ -152,7 +155,12 @@ export class Sink {
     const { present, changed } = await this.#lookAgain(settlements);
     const refused = await this.#writeRecords(settlements);
     await retryQueue.add(settlements.filter(isQueued).map((settlement) => queueEntryOf(settlement, now())));
-    await deadLetters.add(settlements.filter(isDead).map((settlement) => queueEntryOf(settlement, now())));
+    await deadLetters.add(
+      settlements
+        .filter(isDead)
+        .filter(({ key }) => !changed.has(key))
+        .map((settlement) => queueEntryOf(settlement, now())),
+    );
     const toMark = settlements.filter(
       ({ key, outcome }) => outcome !== "retryQueued" && present.has(key) && !changed.has(key) && !refused.has(key),
     );
@@ -162,6 +170,8 @@ export class Sink {
     );
     for (const settlement of settlements) {
       const { key, outcome } = settlement;
+      // Taken back already; it is stored when its dead letter is.
+      if (refused.has(key)) continue;
       if (changed.has(key) && outcome !== "retryQueued") {
         await this.#options.recorder.reopen(key, outcome);
         this.changed += 1;
@@ -243,7 +253,7 @@ export class Sink {
   }
 
   async #queueMark(settlement: Settlement, error: QuerymillError): Promise<void> {
-    const { recorder, retryQueue, rounds, now } = this.#options;
+    const { recorder, retryQueue, journal, rounds, now } = this.#options;
     if (settlement.outcome === "retryQueued") return;
     const before = retryQueue.get(settlement.key);
     const round = before?.queue === "mark" ? before.round : 0;
@@ -261,8 +271,10 @@ export class Sink {
       afterMs === null || settlement.outcome !== "classified"
         ? { ...base, ...failure, outcome: "deadLetter", rawAnswer: null }
         : { ...base, ...failure, outcome: "retryQueued", dueMs: now() + afterMs, round: round + 1, alike: 1 };
-    await recorder.settle(next, null);
+    const seq = await recorder.settle(next, null);
     await (next.outcome === "retryQueued" ? retryQueue : this.#options.deadLetters).add([queueEntryOf(next, now())]);
+    if (next.outcome === "deadLetter") await retryQueue.remove([settlement.key]);
+    journal.note({ kind: "sunk", seqs: [[seq, seq]] });
   }
 
   #markGroups(settlements: readonly Settlement[]): MarkGroup[] {
