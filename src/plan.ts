@@ -119,14 +119,21 @@ export class Planner {
     return { tasks, settlements };
   }
 
-  /** These items, read from the source as they are now; those that are gone are left out. */
+  /**
+   * These items, read from the source as they are now. Left out: those that are gone, and those that the target has,
+   * since the source brings them again if they are not done.
+   */
   async fromKeys(keys: readonly ItemKey[]): Promise<Task[]> {
-    const { source, makeItem, storeMs, signal } = this.#options;
+    const { source, target, makeItem, storeMs, signal } = this.#options;
+    if (keys.length === 0) return [];
     const documents = await insist(() => source.readByKeys(keys), storeMs, signal);
+    const settled = await insist(() => target.findSettled(keys), storeMs, signal);
+    const done = new Set(settled.map(({ key }) => key));
     const tasks: Task[] = [];
     for (const document of documents) {
       const read = makeItem(document);
-      if (!("reason" in read)) tasks.push(makeTask(read, { origin: "source", ordinal: null, earlier: null }));
+      if (!("reason" in read) && !done.has(read.key))
+        tasks.push(makeTask(read, { origin: "source", ordinal: null, earlier: null }));
     }
     return tasks;
   }

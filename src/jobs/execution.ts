@@ -145,6 +145,7 @@ export class JobExecution implements Execution {
         (key) => {
           active.delete(key);
           reader.passOver(key);
+          delete suspects[key];
         },
         (reason, error) => this.stop(reason, error.message),
       ),
@@ -177,7 +178,9 @@ export class JobExecution implements Execution {
       storeMs: settings.deadlines.storeMs,
       signal: this.#stopping.signal,
     });
-    const suspects = leftover.unclean ? nextSuspects(leftover.suspects, leftover.inFlight) : leftover.suspects;
+    const suspects: Record<string, { crashes: number; alone: number }> = leftover.unclean
+      ? nextSuspects(leftover.suspects, leftover.inFlight)
+      : leftover.suspects;
     const keeper = new CheckpointKeeper({
       manager: this.#manager,
       journal,
