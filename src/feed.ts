@@ -131,11 +131,12 @@ export class Feed {
         while (this.#options.active.has(task.item.key) && !this.#stopped) await this.#change();
       }
       this.#enqueue(first.again);
+      let changedBefore = this.#options.sink.changed;
       for (let passes = 0; !this.#stopped; ) {
-        const changedBefore = this.#options.sink.changed;
         if (await this.#fillUp()) {
           passes += 1;
           if (!(await this.#betweenPasses(passes, changedBefore))) break;
+          changedBefore = this.#options.sink.changed;
         }
         if (this.#room() <= 0) {
           this.#limitReached = true;
