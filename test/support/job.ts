@@ -34,6 +34,8 @@ export interface Run {
 /** A run under way. */
 export interface Started {
   readonly execution: Execution;
+  /** Events so far. */
+  readonly seen: Run["seen"];
   /** Its end; checks that the counters added up at every settled item. */
   readonly ended: Promise<Run>;
 }
@@ -103,7 +105,7 @@ export class Job {
     });
     // Whoever started it awaits it later.
     ended.catch(() => {});
-    return { execution, ended };
+    return { execution, seen: of, ended };
   }
 
   /** A whole run. */
