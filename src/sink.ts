@@ -212,7 +212,7 @@ export class Sink {
 
   /** @returns keys whose record the store refused for good: they have become dead letters */
   async #writeRecords(settlements: readonly Settlement[]): Promise<Set<ItemKey>> {
-    const { target, fence, recorder } = this.#options;
+    const { target, fence } = this.#options;
     const refused = new Set<ItemKey>();
     const classified = settlements.filter((settlement) => settlement.outcome === "classified");
     if (classified.length === 0) return refused;
@@ -222,10 +222,8 @@ export class Sink {
       if (result.status === "fenced") throw fencedError(this.#options.job);
       if (result.status !== "refused") continue;
       refused.add(result.key);
-      await recorder.reopen(result.key, "classified");
-      recorder.admit(result.key);
       const dead = refusedOutcome(classified[index]!, result, this.#options.now());
-      this.push(await recorder.settle(dead, null), dead);
+      this.push(await this.#replace("classified", dead), dead);
     }
     return refused;
   }
@@ -253,13 +251,11 @@ export class Sink {
   }
 
   async #queueMark(settlement: Settlement, error: QuerymillError): Promise<void> {
-    const { recorder, retryQueue, journal, rounds, now } = this.#options;
+    const { retryQueue, journal, rounds, now } = this.#options;
     if (settlement.outcome === "retryQueued") return;
     const before = retryQueue.get(settlement.key);
     const round = before?.queue === "mark" ? before.round : 0;
     const afterMs = nextRoundMs(round, 1, { rounds });
-    await recorder.reopen(settlement.key, settlement.outcome);
-    recorder.admit(settlement.key);
     const base = { ...settlement, origin: "source" as const, spend: NO_SPEND, atMs: now() };
     const failure = {
       queue: "mark" as const,
@@ -271,10 +267,19 @@ export class Sink {
       afterMs === null || settlement.outcome !== "classified"
         ? { ...base, ...failure, outcome: "deadLetter", rawAnswer: null }
         : { ...base, ...failure, outcome: "retryQueued", dueMs: now() + afterMs, round: round + 1, alike: 1 };
-    const seq = await recorder.settle(next, null);
+    const seq = await this.#replace(settlement.outcome, next);
     await (next.outcome === "retryQueued" ? retryQueue : this.#options.deadLetters).add([queueEntryOf(next, now())]);
     if (next.outcome === "deadLetter") await retryQueue.remove([settlement.key]);
     journal.note({ kind: "sunk", seqs: [[seq, seq]] });
+  }
+
+  /** Takes an outcome back for another one, in one write of the journal: no crash comes between. @returns the new one's seq */
+  async #replace(outcome: "classified" | "skipped" | "deadLetter", next: Settlement): Promise<number> {
+    const { recorder } = this.#options;
+    const reopened = recorder.reopen(next.key, outcome);
+    recorder.admit(next.key);
+    const [seq] = await Promise.all([recorder.settle(next, null), reopened]);
+    return seq;
   }
 
   #markGroups(settlements: readonly Settlement[]): MarkGroup[] {

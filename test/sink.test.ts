@@ -79,7 +79,7 @@ async function openSink(count: number, faults: Faults = {}) {
   const settle = async (...settlements: Settlement[]) => {
     await Promise.all(
       settlements.map(async (settlement) => {
-        recorder.admit();
+        recorder.admit(settlement.key);
         sink.push(await recorder.settle(settlement, null), settlement);
       }),
     );
@@ -239,7 +239,7 @@ it("a record that is too large becomes a dead letter with its record, and the ot
   expect(await unprocessed()).toEqual([]);
   const entry = await manager.deadLetters.read(keyOf(2));
   expect(entry).toMatchObject({ queue: "store", failure: "store-refused", message: expect.stringMatching(/bytes/) });
-  expect((entry?.payload as { record: { summary: string } }).record.summary).toHaveLength(16_000_000);
+  expect(entry).toHaveProperty("payload.record.summary.length", 16_000_000);
   expect(recorder.totals).toMatchObject({ classified: 2, deadLetters: 1 });
   expect(recorder.counters(0)).toMatchObject({ read: 3, classified: 2, deadLetters: 1, inFlight: 0 });
   expect(recorder.spend.calls).toBe(3);

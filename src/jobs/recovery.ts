@@ -38,7 +38,7 @@ export interface Leftover {
 export async function inspectLeftover(manager: BatchFileManager): Promise<Leftover> {
   const { checkpoint, damaged } = await manager.checkpoints.load(manager.identity);
   const started = new Set<string>();
-  const unsunk = new Set<number>();
+  const unsunk = new Map<number, string>();
   const settledSuspects = new Set<string>();
   let state: JobState | null = checkpoint?.state ?? null;
   let stateSeq = checkpoint?.stateSeq ?? 0;
@@ -57,7 +57,8 @@ export async function inspectLeftover(manager: BatchFileManager): Promise<Leftov
   if (state === null) {
     state = scan.base?.state ?? EMPTY_JOB_STATE;
     stateSeq = scan.base?.seq ?? 0;
-    for (const { entry } of pending) state = applyEntry(state, entry);
+    // The oldest header may be damaged: the one that was found then stands behind some of these.
+    for (const { seq, entry } of pending) if (seq > stateSeq) state = applyEntry(state, entry);
   }
   if (checkpoint !== null && checkpoint.stateSeq > scan.lastSeq) throw mixedState(manager, checkpoint, scan);
   const suspects = Object.fromEntries(
@@ -68,7 +69,7 @@ export async function inspectLeftover(manager: BatchFileManager): Promise<Leftov
     scan,
     state,
     stateSeq: scan.lastSeq,
-    unsunk,
+    unsunk: new Set(unsunk.keys()),
     inFlight: [...started],
     suspects,
     damaged: [...damaged, ...scan.damaged.map(({ segment }) => `journal segment ${segment}`)],
@@ -94,7 +95,7 @@ export async function quarantine(manager: BatchFileManager, leftover: Leftover, 
   const { damaged } = leftover.scan;
   if (damaged.length > 0) await manager.files.makeFolder(folder);
   for (const [index, { segment, bytes }] of damaged.entries()) {
-    await manager.files.write(join(folder, `${stamp}-segment-${segment}-${index}.bin`), bytes.toString("latin1"));
+    await manager.files.write(join(folder, `${stamp}-segment-${segment}-${index}.bin`), bytes);
   }
   return leftover.damaged.length;
 }
@@ -182,7 +183,7 @@ function noteProgress(
   entry: JournalEntry,
   seq: number,
   started: Set<string>,
-  unsunk: Set<number>,
+  unsunk: Map<number, string>,
   sunkSeq: number,
 ): void {
   if (entry.kind === "start") started.add(entry.key);
@@ -190,8 +191,10 @@ function noteProgress(
   if (entry.kind === "crash") for (const key of entry.keys) started.delete(key);
   if (entry.kind === "settled") {
     started.delete(entry.settlement.key);
-    if (seq > sunkSeq) unsunk.add(seq);
+    if (seq > sunkSeq) unsunk.set(seq, entry.settlement.key);
   }
+  // Taken back: storing it again would take it back again.
+  if (entry.kind === "reopened") for (const [at, key] of unsunk) if (key === entry.key) unsunk.delete(at);
   if (entry.kind === "sunk")
     for (const [from, to] of entry.seqs) for (let sunk = from; sunk <= to; sunk += 1) unsunk.delete(sunk);
 }

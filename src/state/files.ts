@@ -12,7 +12,7 @@ export interface FileSystem {
   /** @returns null when it does not exist */
   read(path: string): Promise<Buffer | null>;
   /** Writes a whole file (0600) without any sync: for what can be rebuilt. */
-  write(path: string, data: string): Promise<void>;
+  write(path: string, data: string | Uint8Array): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Removes a file or a folder with all it holds; fine when it is not there. */
   remove(path: string): Promise<void>;
