@@ -13,6 +13,9 @@ export interface EndpointOptions {
 const FIRST_REST_MS = 5_000;
 /** Longest rest, in ms. A server's Retry-After beyond it is probed earlier: a refused call costs nothing. */
 const LONGEST_REST_MS = 120_000;
+/** A server that asks for less than this again and again is not believed: least second rest in a row, doubling. */
+const LEAST_SECOND_REST_MS = 1_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The breaker opens when at least half of the last calls failed, once this many are known. */
 const BREAKER_WINDOW = 50;
 const BREAKER_MINIMUM = 20;
@@ -20,14 +23,16 @@ const BREAKER_MINIMUM = 20;
 /**
  * One URL with one key, and whether it may be called now.
  *
- * States: open → resting (429, or half of the last calls failed) → probing (the rest is over: one call goes out, the
- * others wait) → open (it was answered) or resting again, twice as long. Every caller waits together; a rest is the
- * endpoint's, never an item's.
+ * States: open → resting (429, or half of the last calls failed) → rested → probing (one call goes out, the others wait)
+ * → open (it was answered) or resting again, twice as long. A probe that was cut off goes back to rested. Every caller
+ * waits together; a rest is the endpoint's, never an item's. A timer ends it, not the clock, which may be set.
  */
 export class Endpoint {
   readonly provider: ModelProvider;
   readonly #options: EndpointOptions;
-  #state: "open" | "resting" | "probing" = "open";
+  #state: "open" | "resting" | "rested" | "probing" = "open";
+  /** Counts rests: the answer to a probe says nothing of a rest that began after it was sent. */
+  #restNumber = 0;
   #restUntilMs = 0;
   #restReason = "";
   #restsInRow = 0;
@@ -61,11 +66,9 @@ export class Endpoint {
   /** True when a call may go out now. A caller that gets true must call {@link call} at once. */
   tryEnter(): boolean {
     if (this.#state === "open") return true;
-    if (this.#state === "resting" && this.#options.now() >= this.#restUntilMs) {
-      this.#state = "probing";
-      return true;
-    }
-    return false;
+    if (this.#state !== "rested") return false;
+    this.#state = "probing";
+    return true;
   }
 
   /** Resolves when it is worth asking {@link tryEnter} again, or `signal` fired. */
@@ -83,44 +86,28 @@ export class Endpoint {
 
   /** One call: what it teaches about the endpoint is learned here. @throws ModelError */
   async call(request: ModelRequest, signal: AbortSignal): Promise<ModelReply> {
-    const probing = this.#state === "probing";
+    const probed = this.#state === "probing" ? this.#restNumber : null;
+    const isProbe = (): boolean => this.#state === "probing" && this.#restNumber === probed;
     this.#inFlight += 1;
     const startedMs = this.#options.now();
     try {
       const reply = await this.provider.call(request, signal);
       this.#learn(true, this.#options.now() - startedMs);
-      if (probing || this.#state === "open") this.#open();
+      if (isProbe() || this.#state === "open") this.#open();
       return reply;
     } catch (error) {
-      const failure = error instanceof ModelError ? error.failure : null;
-      if (failure === "throttled") {
-        const asked = (error as ModelError).retryAfterMs;
-        this.#rest(asked, "rate limited (429)", probing);
-      } else if (failure === "transient" || failure === "unknown-outcome") {
-        this.#learn(false, null);
-        if (probing) this.#rest(null, (error as ModelError).message, true);
-        else if (this.#state === "open" && this.#mostlyFails())
-          this.#rest(
-            null,
-            `half of the last ${this.#results.length} calls failed: ${(error as ModelError).message}`,
-            false,
-          );
-      } else if (probing) {
-        // It answered, if only about this item: the endpoint is there.
-        this.#open();
-      }
+      if (error instanceof ModelError && !signal.aborted) this.#learnFrom(error, isProbe());
       throw error;
     } finally {
       this.#inFlight -= 1;
-      // An aborted probe taught nothing: let the next one probe.
-      if (probing && this.#state === "probing") this.#state = "resting";
-      if (probing) this.#wakeAll();
+      // A probe that was cut off taught nothing: let the next one probe.
+      if (isProbe()) this.#beRested();
     }
   }
 
   /** Rests for at least `ms`, whatever the calls say. */
   rest(ms: number, reason: string): void {
-    this.#rest(ms, reason, true);
+    this.#beginRest(ms, reason);
     this.#results = [];
   }
 
@@ -148,23 +135,54 @@ export class Endpoint {
     this.#wakeAll();
   }
 
-  #rest(askedMs: number | null, reason: string, isNewEpisode: boolean): void {
+  #learnFrom({ failure, message, retryAfterMs }: ModelError, isProbe: boolean): void {
+    if (failure === "throttled") {
+      const reason = "rate limited (429)";
+      if (this.#state !== "resting") this.#beginRest(this.#nextRestMs(retryAfterMs), reason);
+      // The others that were under way say the same; only one that asks for more adds to it.
+      else if (retryAfterMs !== null) this.#beginRest(Math.min(LONGEST_REST_MS, retryAfterMs), reason);
+      return;
+    }
+    if (failure !== "transient" && failure !== "unknown-outcome") {
+      // It answered, if only about this item: the endpoint is there.
+      if (isProbe) this.#open();
+      return;
+    }
+    this.#learn(false, null);
+    if (isProbe) this.#beginRest(this.#nextRestMs(null), message);
+    else if (this.#state === "open" && this.#mostlyFails()) {
+      const reason = `half of the last ${this.#results.length} calls failed: ${message}`;
+      this.#beginRest(this.#nextRestMs(null), reason);
+    }
+  }
+
+  /** Length of one more rest in a row. */
+  #nextRestMs(askedMs: number | null): number {
+    const doublings = 2 ** this.#restsInRow;
+    this.#restsInRow += 1;
+    const least = doublings === 1 ? 0 : (LEAST_SECOND_REST_MS * doublings) / 2;
+    return Math.min(LONGEST_REST_MS, askedMs === null ? FIRST_REST_MS * doublings : Math.max(askedMs, least));
+  }
+
+  /** Begins a rest, or makes the present one longer, never shorter. */
+  #beginRest(leastMs: number, reason: string): void {
     const now = this.#options.now();
     this.#troubleSinceMs ??= now;
-    const sameEpisode = this.#state === "resting" && !isNewEpisode;
-    if (!sameEpisode) this.#restsInRow += 1;
-    const own = FIRST_REST_MS * 2 ** (this.#restsInRow - 1);
     // Jitter only ever lengthens: several processes on one key must not come back together.
-    const ms = Math.min(LONGEST_REST_MS, askedMs ?? own) * (1 + 0.1 * this.#options.random());
-    const until =
-      sameEpisode && askedMs === null ? this.#restUntilMs : Math.max(sameEpisode ? this.#restUntilMs : 0, now + ms);
+    const ms = leastMs * (1 + 0.1 * this.#options.random());
+    if (this.#state === "resting" && now + ms <= this.#restUntilMs) return;
     this.#state = "resting";
+    this.#restNumber += 1;
     this.#restReason = reason;
-    if (until === this.#restUntilMs) return;
-    this.#restUntilMs = until;
+    this.#restUntilMs = now + ms;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#wakeAll(), Math.max(0, until - now) + 1);
-    this.#options.onPause(reason, until);
+    this.#timer = setTimeout(() => this.#beRested(), Math.min(LONGEST_TIMER_MS, Math.ceil(ms)));
+    this.#options.onPause(reason, this.#restUntilMs);
+  }
+
+  #beRested(): void {
+    this.#state = "rested";
+    this.#wakeAll();
   }
 
   #open(): void {
@@ -172,6 +190,7 @@ export class Endpoint {
     this.#restsInRow = 0;
     if (this.#state === "open") return;
     this.#state = "open";
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.#results = [];
     this.#options.onResume();
     this.#wakeAll();
