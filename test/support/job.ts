@@ -237,6 +237,21 @@ export async function makeJob(name: StoreName, serverOptions: ModelServerOptions
   });
 }
 
+/** A job whose server answers some calls and then holds `slots` more until it is told to answer. */
+export async function makeHoldingJob(name: StoreName, answers: number, slots: number) {
+  const holding = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<null>();
+  let received = 0;
+  const job = await makeJob(name, {
+    fail: () => {
+      received += 1;
+      if (received === answers + slots) holding.resolve();
+      return received > answers ? answer.promise : null;
+    },
+  });
+  return { job, inFlight: holding.promise, answer: () => answer.resolve(null) };
+}
+
 function removeRow(path: string, key: ItemKey): void {
   using database = new DatabaseSync(path);
   database.exec("PRAGMA busy_timeout = 5000");
