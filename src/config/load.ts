@@ -4,7 +4,7 @@ import { DEFAULT_TAXONOMY } from "../default-taxonomy.ts";
 import { QuerymillError } from "../errors.ts";
 import type { Filter } from "../filter.ts";
 import { parseFilter } from "../filter.ts";
-import type { JobSettings } from "../job.ts";
+import type { JobSettings, ModelSettings } from "../job.ts";
 import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
 import { secretsOfUri } from "../redact.ts";
 import { type ConfigText, parseConfig } from "./file.ts";
@@ -37,7 +37,14 @@ export interface SettingsInput {
   readonly env: Record<string, string | undefined>;
   /** `.env`, `querymill.yaml` and relative paths are looked up here; paths in the file from the file's folder. */
   readonly cwd: string;
+  /** Look at `.env` and `querymill.yaml`. A program that embeds Querymill says everything itself. @default true */
+  readonly files?: boolean;
+  /** False for what asks no model: `settings.model` is then {@link NO_MODEL}, whatever was said. @default true */
+  readonly needsModel?: boolean;
 }
+
+/** Stands where a model would be in settings that ask none. */
+export const NO_MODEL: ModelSettings = { provider: "none", name: "", baseUrl: null, apiKey: null };
 
 const MOST_PROBLEMS = 10;
 const LARGEST_FILE_BYTES = 1024 * 1024;
@@ -48,10 +55,16 @@ const LARGEST_FILE_BYTES = 1024 * 1024;
  * @throws QuerymillError USAGE (flags), CONFIG_INVALID (environment, file), TAXONOMY_INVALID, MODEL_NOT_CHOSEN; up to
  * 10 problems in one message
  */
-export async function loadSettings({ flags, env, cwd }: SettingsInput): Promise<LoadedSettings> {
-  const dotenv = await readIfThere(resolve(cwd, ".env"));
+export async function loadSettings({
+  flags,
+  env,
+  cwd,
+  files = true,
+  needsModel = true,
+}: SettingsInput): Promise<LoadedSettings> {
+  const dotenv = files ? await readIfThere(resolve(cwd, ".env")) : null;
   const variables = mergeVariables(env, dotenv);
-  const { file, folder } = await readConfig(flags, variables, cwd);
+  const { file, folder } = files ? await readConfig(flags, variables, cwd) : { file: null, folder: cwd };
   const options = resolveOptions(flags, variables, file);
   const { get } = options;
   const problems = [...options.problems, ...conflicts(options), ...(await scheduleProblems(options))];
@@ -64,12 +77,10 @@ export async function loadSettings({ flags, env, cwd }: SettingsInput): Promise<
   if (problems.length > 0) throw severalProblems(problems, file);
 
   const db = get("db") ?? store.db ?? "querymill";
-  const model = resolveModel({
-    model: get("model"),
-    baseUrl: get("baseUrl"),
-    variable: variables,
-    providers: OPENAI_COMPATIBLE_PROVIDERS,
-  });
+  const choice = { model: get("model"), baseUrl: get("baseUrl"), variable: variables };
+  const model = needsModel
+    ? resolveModel({ ...choice, providers: OPENAI_COMPATIBLE_PROVIDERS })
+    : { settings: NO_MODEL, notes: [] };
   const taxonomyFile = get("taxonomy");
   const taxonomy =
     taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(pathOf("taxonomy", taxonomyFile), options);

@@ -1,0 +1,56 @@
+export { type LoadedSettings, loadSettings, type SettingsInput } from "./config/load.ts";
+export { parseTaxonomy } from "./config/taxonomy.ts";
+export { DEFAULT_TAXONOMY } from "./default-taxonomy.ts";
+export { type ErrorCode, type FailureClass, ModelError, QuerymillError } from "./errors.ts";
+export type {
+  Counters,
+  EventMap,
+  ExecutionEnd,
+  ExecutionStatus,
+  JobTotals,
+  RunSnapshot,
+  StopReason,
+} from "./events.ts";
+export { contentHashOf, type Item, type ItemKey, idOf, keyOf, type Skipped, type SkipReason } from "./item.ts";
+export type {
+  Deadlines,
+  JobSettings,
+  MarkFields,
+  Mode,
+  ModelSettings,
+  Price,
+  RetryOptions,
+  TextMapping,
+} from "./job.ts";
+export { BatchProcessor, type BatchProcessorOptions } from "./jobs/batch-processor.ts";
+export type { Execution } from "./jobs/execution.ts";
+export { prepareExecution } from "./jobs/wiring.ts";
+export { openOffline } from "./llm/offline.ts";
+export { type OpenAiCompatibleOptions, openOpenAiCompatible } from "./llm/openai-compatible.ts";
+export type { ModelProvider, ModelReply, ModelRequest, Prompt, RateHeaders } from "./llm/provider.ts";
+export type { ClassificationRecord, Usage } from "./record.ts";
+export { BatchFileManager } from "./state/batch-file-manager.ts";
+export type { Checkpoint } from "./state/checkpoint.ts";
+export type { QueueEntry } from "./state/retry-queue.ts";
+export type {
+  Cursor,
+  Lease,
+  LeaseHolder,
+  LeaseResult,
+  MarkGroup,
+  Page,
+  RecordToWrite,
+  Settled,
+  Source,
+  SourceDocument,
+  SourceOptions,
+  Store,
+  Target,
+  WriteResult,
+} from "./store.ts";
+export { makeItem } from "./stores/mapping.ts";
+export { MongoStore, type MongoStoreOptions, openMongoStore } from "./stores/mongodb.ts";
+export { openSqliteStore, SqliteStore } from "./stores/sqlite.ts";
+export type { Classification, Dimension, Label, Taxonomy } from "./taxonomy.ts";
+export { insist as retryUntilConfirmed } from "./traffic/insist.ts";
+export { backoffMs } from "./traffic/retry.ts";

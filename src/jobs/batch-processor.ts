@@ -1,0 +1,178 @@
+import { loadSettings } from "../config/load.ts";
+import { QuerymillError } from "../errors.ts";
+import { type EventMap, Events, type ExecutionEnd, type RunSnapshot } from "../events.ts";
+import type { Deadlines, JobSettings, MarkFields, Mode, Price, RetryOptions, TextMapping } from "../job.ts";
+import type { ModelProvider } from "../llm/provider.ts";
+import type { Store } from "../store.ts";
+import type { Taxonomy } from "../taxonomy.ts";
+import type { Execution } from "./execution.ts";
+import { prepareExecution } from "./wiring.ts";
+
+/** What a program says; everything has the default of the command line, and nothing is read from files or environment. */
+export interface BatchProcessorOptions {
+  /** `mongodb://…` or `mongodb+srv://…`. Without it, and without `store`, an embedded file in `batchDir`. */
+  mongodbUri?: string;
+  /** @default the database in the URI, else "querymill" */
+  dbName?: string;
+  /** @default "conversation_set" */
+  sourceCollection?: string;
+  /** @default "sentimental_analysis" */
+  targetCollection?: string;
+  /** Items per batch file, integer >= 1. @default 10 */
+  batchSize?: number;
+  /** Model calls at once, integer >= 1. @default 5 */
+  maxConcurrent?: number;
+  /** Where local state is kept. @default "batch_files" */
+  batchDir?: string;
+  /** Items settled between checkpoints. @default 50 */
+  checkpointInterval?: number;
+  /** @default "batch" */
+  mode?: Mode;
+  /** Seconds between polls of continuous mode. @default 60 */
+  continuousInterval?: number;
+  /** Retries of a failed call, integer >= 0. @default 3 */
+  maxRetries?: number;
+  /** Cron expression of scheduled mode. */
+  schedule?: string;
+  timezone?: string;
+  /** `openai/NAME`, `ollama/NAME`, …, or `offline`; a bare name together with `baseUrl`. */
+  model?: string;
+  /** Of an OpenAI-compatible server. */
+  baseUrl?: string;
+  apiKey?: string;
+  job?: string;
+  /** Stop after this many items. */
+  limit?: number;
+  /** Stop before spending more, in USD. Needs a model with a known price. */
+  budget?: number;
+  /** In MongoDB's form, restricted to comparisons and logic. */
+  filter?: Record<string, unknown>;
+  /** Go on after an unclean end. @default true: a program has nobody to ask */
+  recover?: boolean;
+  fresh?: boolean;
+  acceptChanges?: boolean;
+  /** Wait at the end for retry queues to come due. @default true */
+  wait?: boolean;
+  taxonomy?: Taxonomy;
+  mapping?: Partial<TextMapping>;
+  mark?: Partial<MarkFields>;
+  prices?: Record<string, Price>;
+  retry?: Partial<RetryOptions>;
+  deadlines?: Partial<Deadlines>;
+  /** A connected store of your own (`openMongoStore` with your client, `openSqliteStore`); left open. */
+  store?: Store;
+  /** Who answers instead of `model`; closed at the end of the run. */
+  provider?: ModelProvider;
+}
+
+/**
+ * One job from a program. Installs no signal handlers, writes nothing to stdout.
+ *
+ * ```ts
+ * const processor = new BatchProcessor({ mongodbUri, model: "openai/gpt-5-mini", apiKey, maxConcurrent: 50 });
+ * processor.on("item:settled", ({ key, outcome }) => console.log(key, outcome));
+ * const end = await processor.run();
+ * ```
+ */
+export class BatchProcessor {
+  readonly #options: BatchProcessorOptions;
+  readonly #events = new Events();
+  #execution: Execution | null = null;
+  #stopped = false;
+
+  constructor(options: BatchProcessorOptions = {}) {
+    this.#options = options;
+  }
+
+  /** Listens to one kind of event. A listener that throws cannot stop the run. */
+  on<K extends keyof EventMap>(name: K, listener: (payload: EventMap[K]) => void): this {
+    this.#events.on(name, listener);
+    return this;
+  }
+
+  off<K extends keyof EventMap>(name: K, listener: (payload: EventMap[K]) => void): this {
+    this.#events.off(name, listener);
+    return this;
+  }
+
+  /**
+   * Runs to the end of its mode: batch returns when all is settled, continuous and scheduled when they are stopped.
+   * One run at a time.
+   * @throws QuerymillError for what is refused before anything was spent
+   */
+  async run(): Promise<ExecutionEnd> {
+    if (this.#execution !== null)
+      throw new QuerymillError(
+        "USAGE",
+        "This BatchProcessor is running already. Await its run(), or make another one.",
+      );
+    const { store, provider } = this.#options;
+    const execution = await prepareExecution(await resolveSettings(this.#options), {
+      ...(store ? { store } : {}),
+      ...(provider ? { provider } : {}),
+    });
+    execution.events.onAny((name, payload) => this.#events.emit(name, payload as never));
+    this.#execution = execution;
+    try {
+      if (this.#stopped) execution.stop("stop-requested");
+      return await execution.run();
+    } finally {
+      this.#execution = null;
+      this.#stopped = false;
+    }
+  }
+
+  /** Drains: no new calls, those in flight come home. `run` then returns. */
+  stop(): void {
+    this.#stopped = true;
+    this.#execution?.stop("stop-requested");
+  }
+
+  /** Everything at this moment, or null when it does not run. */
+  snapshot(): RunSnapshot | null {
+    return this.#execution?.snapshot() ?? null;
+  }
+}
+
+async function resolveSettings(options: BatchProcessorOptions): Promise<JobSettings> {
+  const { taxonomy, mapping, mark, prices, retry, deadlines, provider } = options;
+  const flags = {
+    store: options.mongodbUri,
+    db: options.dbName,
+    sourceCollection: options.sourceCollection,
+    targetCollection: options.targetCollection,
+    batchSize: options.batchSize,
+    concurrent: options.maxConcurrent,
+    batchDir: options.batchDir,
+    checkpointInterval: options.checkpointInterval,
+    mode: options.mode,
+    interval: options.continuousInterval,
+    retries: options.maxRetries,
+    schedule: options.schedule,
+    timezone: options.timezone,
+    model: options.model ?? (provider ? `${provider.provider}/${provider.model}` : undefined),
+    baseUrl: options.baseUrl ?? (provider ? "http://127.0.0.1/v1" : undefined),
+    job: options.job,
+    limit: options.limit,
+    budget: options.budget,
+    filter: options.filter === undefined ? undefined : JSON.stringify(options.filter),
+    recover: options.recover ?? options.fresh !== true,
+    fresh: options.fresh,
+    acceptChanges: options.acceptChanges,
+    wait: options.wait,
+  };
+  const given = Object.entries(flags).filter(([, value]) => value !== undefined && value !== false);
+  const typed = given.map(([name, value]) => [name, typeof value === "number" ? String(value) : value]);
+  const env = options.apiKey === undefined ? {} : { QUERYMILL_API_KEY: options.apiKey };
+  const { settings } = await loadSettings({ flags: Object.fromEntries(typed), env, cwd: process.cwd(), files: false });
+  return {
+    ...settings,
+    wait: options.wait ?? settings.wait,
+    taxonomy: taxonomy ?? settings.taxonomy,
+    mapping: { ...settings.mapping, ...mapping },
+    mark: { ...settings.mark, ...mark },
+    prices: { ...settings.prices, ...prices },
+    retry: { ...settings.retry, ...retry },
+    deadlines: { ...settings.deadlines, ...deadlines },
+  };
+}
