@@ -8,7 +8,6 @@ describe.each(STORES)("signals to a batch run, over %s", (store) => {
   it.each([
     ["SIGTERM", 143],
     ["SIGINT", 130],
-    ["SIGHUP", 129],
   ] as const)(
     "drains at %s, ends with %i, and a plain run goes on without paying anything twice",
     async (signal, code) => {
