@@ -17,8 +17,6 @@ export interface Task {
   /** Its place in the order of reading; null when it came from a retry queue. */
   readonly ordinal: number | null;
   readonly batchId: string | null;
-  /** Items in its batch. */
-  readonly batchItems: number;
   /** How earlier rounds ended, when it came from a retry queue. */
   readonly earlier: {
     readonly round: number;
@@ -39,16 +37,12 @@ export interface Task {
   outputFactor: number;
 }
 
-export function makeTask(
-  item: Item,
-  from: Pick<Task, "origin" | "ordinal" | "earlier"> & { batch?: { id: string; items: number } },
-): Task {
-  const { batch, ...rest } = from;
+export function makeTask(item: Item, from: Pick<Task, "origin" | "ordinal" | "earlier"> & { batchId?: string }): Task {
+  const { batchId = null, ...rest } = from;
   return {
     ...rest,
     item,
-    batchId: batch?.id ?? null,
-    batchItems: batch?.items ?? 0,
+    batchId,
     admittedMs: null,
     restedMs: 0,
     attempts: 0,

@@ -29,6 +29,9 @@ export interface PipelineOptions extends Omit<FeedOptions, "stopping"> {
   readonly onSettled: () => void;
 }
 
+/** How long storing may go on after the calls in flight were cut off, in ms: a store that is there needs far less. */
+const STORE_GRACE_MS = 2_000;
+
 /**
  * Moves items through the stages: feed → slot → call → journal → sink. Each slot pulls one item at a time and nothing
  * waits in order for anything else: an item between two attempts holds no slot, a slow one holds only its own.
@@ -41,8 +44,6 @@ export class Pipeline {
   /** Items between two attempts, with when they may be tried again. */
   readonly #backoff = new Map<Task, { atMs: number; reason: string }>();
   readonly #calls: CallMeter;
-  /** Items of each batch that are not settled. */
-  readonly #batchLeft = new Map<string, number>();
   readonly #stopping: AbortController;
   readonly #aborting = new AbortController();
   readonly #breaker: RunBreaker;
@@ -58,6 +59,9 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#stopping = options.stopping;
+    this.#aborting.signal.addEventListener("abort", () => {
+      setTimeout(() => options.sink.stop(), STORE_GRACE_MS).unref();
+    });
     this.#breaker = new RunBreaker(options.runBreaker);
     const startedMs = options.now();
     this.#lastSettledMs = startedMs;
@@ -128,7 +132,10 @@ export class Pipeline {
     this.#wake();
   }
 
-  /** Cuts the calls in flight: their items go back, their answers may be paid again. */
+  /**
+   * Cuts the calls in flight: their items go back, their answers may be paid again. What is answered and cannot be
+   * stored soon, stays in the journal.
+   */
   abort(): void {
     this.stop("signal");
     this.#aborting.abort();
@@ -244,7 +251,8 @@ export class Pipeline {
       task.ordinal,
       latencyMs,
     );
-    this.#leaveBatch(task);
+    // A hint that nobody waits for.
+    if (task.batchId !== null) this.#options.batches.settle(task.batchId).catch(() => {});
     if (!this.#breaker.record(outcome.outcome === "classified")) return;
     const last = "message" in outcome ? outcome.message : "";
     const message = `At least ${Math.round(runBreaker.share * 100)} % of the last ${this.#breaker.seen} items failed; the last one: ${last}`;
@@ -279,18 +287,6 @@ export class Pipeline {
   async #release(task: Task): Promise<void> {
     this.#options.active.delete(task.item.key);
     await this.#options.recorder.release(task.item.key, task.spend);
-  }
-
-  /** The batch file goes when its last item is settled; a hint that nobody waits for. */
-  #leaveBatch({ batchId, batchItems }: Task): void {
-    if (batchId === null) return;
-    const left = (this.#batchLeft.get(batchId) ?? batchItems) - 1;
-    if (left > 0) {
-      this.#batchLeft.set(batchId, left);
-      return;
-    }
-    this.#batchLeft.delete(batchId);
-    this.#options.batches.remove(batchId).catch(() => {});
   }
 
   get #stopped(): boolean {

@@ -72,9 +72,7 @@ export class Planner {
         ),
       );
       for (const { item, ordinal } of batch)
-        tasks.push(
-          makeTask(item, { origin: "source", ordinal, earlier: null, batch: { id: batchId, items: batch.length } }),
-        );
+        tasks.push(makeTask(item, { origin: "source", ordinal, earlier: null, batchId }));
     }
     await Promise.all(saved);
     return { tasks, settlements, ended: readings.length === 0 };

@@ -86,7 +86,7 @@ export class JobExecution implements Execution {
     try {
       refuseUnpricedBudget(this.#settings, this.#adapters.priced);
       const damagedQueues = await openState(this.#manager, this.#settings, this.#executionId, closers);
-      let leftover = await inspectLeftover(this.#manager);
+      let leftover = await inspectLeftover(this.#manager, this.#settings.fresh ? this.#executionId : null);
       refuseWhatIsUnclear(this.#settings, leftover, this.#fingerprint);
       const open = await openStores(this.#manager, this.#settings, this.#adapters, this.#executionId, closers);
       this.#view.opened(open);
@@ -114,7 +114,6 @@ export class JobExecution implements Execution {
     await journal.close();
     if (failed[0] !== undefined) throw failed[0];
     await archive(this.#manager, this.#executionId);
-    await this.#manager.retryQueue.open();
     return freshLeftover(leftover);
   }
 

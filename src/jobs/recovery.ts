@@ -33,9 +33,20 @@ export interface Leftover {
 
 /**
  * Looks at what is there without changing anything.
- * @throws QuerymillError STATE_NEWER, STATE_DAMAGED
+ * @param archiveAs for `--fresh`: state that cannot be read is archived under this name, with whatever it held
+ * @throws QuerymillError STATE_NEWER, STATE_DAMAGED, when it is not to be archived
  */
-export async function inspectLeftover(manager: BatchFileManager): Promise<Leftover> {
+export async function inspectLeftover(manager: BatchFileManager, archiveAs: string | null = null): Promise<Leftover> {
+  try {
+    return await readLeftover(manager);
+  } catch (error) {
+    if (archiveAs === null || !(error instanceof QuerymillError)) throw error;
+    await archive(manager, archiveAs);
+    return await readLeftover(manager);
+  }
+}
+
+async function readLeftover(manager: BatchFileManager): Promise<Leftover> {
   const { checkpoint, damaged } = await manager.checkpoints.load(manager.identity);
   const started = new Set<string>();
   const unsunk = new Map<number, string>();
@@ -110,6 +121,7 @@ export async function archive(manager: BatchFileManager, stamp: string): Promise
     if (present.includes(name)) await manager.files.rename(join(manager.folder, name), join(folder, name));
   }
   await manager.files.syncFolder(manager.folder);
+  await manager.retryQueue.open();
   return folder;
 }
 

@@ -20,6 +20,8 @@ export class BatchFiles {
   readonly #folder: string;
   readonly #identity: JournalIdentity;
   readonly #made = new Set<string>();
+  /** Items of each batch saved here that are not settled. */
+  readonly #left = new Map<string, number>();
 
   constructor(files: FileSystem, folder: string, identity: JournalIdentity) {
     this.#files = files;
@@ -34,11 +36,20 @@ export class BatchFiles {
       await this.#files.makeFolder(folder);
       this.#made.add(folder);
     }
+    this.#left.set(batchId, items.length);
     const content: BatchContent = { format: 1, ...this.#identity, batchId, items };
     await this.#files.write(path, encodeFrame(1, JSON.stringify(content)));
   }
 
+  /** One more item of the batch is settled: the file goes with the last of them. */
+  async settle(batchId: string): Promise<void> {
+    const left = (this.#left.get(batchId) ?? 1) - 1;
+    if (left > 0) this.#left.set(batchId, left);
+    else await this.remove(batchId);
+  }
+
   async remove(batchId: string): Promise<void> {
+    this.#left.delete(batchId);
     await this.#files.removeFile(this.#path(batchId));
   }
 
@@ -59,6 +70,7 @@ export class BatchFiles {
   async clear(): Promise<void> {
     await this.#files.remove(this.#folder);
     this.#made.clear();
+    this.#left.clear();
   }
 
   #isOurs(content: BatchContent): boolean {

@@ -72,7 +72,6 @@ export class Journal {
   #seq: number;
   #durableSeq: number;
   #lines: string[] = [];
-  #linesTo = 0;
   #waiters: Waiter[] = [];
   #writing: Promise<void> | null = null;
   #failure: QuerymillError | null = null;
@@ -151,10 +150,7 @@ export class Journal {
     });
   }
 
-  /**
-   * Waits until everything appended so far is synced.
-   * @throws QuerymillError STATE_UNWRITABLE
-   */
+  /** Waits until everything appended so far is synced. @throws QuerymillError STATE_UNWRITABLE */
   async flush(): Promise<void> {
     if (this.#failure !== null) throw this.#failure;
     if (this.#durableSeq === this.#seq) return;
@@ -187,7 +183,6 @@ export class Journal {
   #push(entry: JournalEntry): number {
     this.#seq += 1;
     this.#lines.push(encodeFrame(this.#seq, JSON.stringify(entry)));
-    this.#linesTo = this.#seq;
     return this.#seq;
   }
 
@@ -196,7 +191,7 @@ export class Journal {
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#lines.length + this.#waiters.length > 0) {
       const data = Buffer.from(this.#lines.join(""));
-      const to = this.#linesTo;
+      const to = this.#seq;
       const waiters = this.#waiters;
       this.#lines = [];
       this.#waiters = [];

@@ -238,7 +238,6 @@ it("an archive takes journal, batches, checkpoints and retries, and leaves the d
   await manager.deadLetters.add([{ ...entry, key: "dead", queue: "model" }]);
   const folder = await archive(manager, "2026-11-24");
   expect(await manager.files.list(folder)).toEqual(["checkpoint-1.json", "journal", "retry.queue"]);
-  await manager.retryQueue.open();
   expect([manager.retryQueue.size, manager.deadLetters.size]).toEqual([0, 1]);
   expect(await inspectLeftover(manager)).toMatchObject({ checkpoint: null, stateSeq: 0, unclean: false });
 });

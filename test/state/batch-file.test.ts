@@ -32,6 +32,18 @@ it("gives back the items of what was not removed", async () => {
   expect(await leftKeys(batches)).toEqual([["4"]]);
 });
 
+it("lets a batch go with its last item", async () => {
+  const batches = new BatchFiles(nodeFileSystem, join(await temporaryFolder(), "batches"), IDENTITY);
+  await batches.save("b-1", [item("1"), item("2")]);
+  await batches.save("b-2", [item("3")]);
+  await batches.settle("b-1");
+  expect(await leftKeys(batches)).toHaveLength(2);
+  await batches.settle("b-2");
+  expect(await leftKeys(batches)).toEqual([["1", "2"]]);
+  await batches.settle("b-1");
+  expect(await leftKeys(batches)).toEqual([]);
+});
+
 it("passes over batches that are damaged, torn or foreign, and uses the others", async () => {
   const folder = join(await temporaryFolder(), "batches");
   const batches = new BatchFiles(nodeFileSystem, folder, IDENTITY);
