@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /** One label of a dimension. */
 export interface Label {
   /** Lower-case letters, digits, `_`. What is stored. */
@@ -58,4 +60,28 @@ export interface Classification {
 /** Categories, sentiments… in taxonomy order, for looking a dimension up. */
 export function dimensionOf(taxonomy: Taxonomy, id: string): Dimension | undefined {
   return taxonomy.dimensions.find((dimension) => dimension.id === id);
+}
+
+/**
+ * @returns the version of a taxonomy's content: `t-` and 8 hex digits. The name is no part of it, nor is the order of
+ * dimensions and of labels.
+ */
+export function taxonomyVersion(dimensions: readonly Dimension[], summary: boolean, alternatives: boolean): string {
+  const content = dimensions
+    .toSorted(byId)
+    .map(({ id, description, choose, required, labels }) => [
+      id,
+      description,
+      choose,
+      required,
+      labels
+        .toSorted(byId)
+        .map((label) => [label.id, label.description, label.aliases, label.examples, label.parent ?? null]),
+    ]);
+  const hash = createHash("sha256").update(JSON.stringify([content, summary, alternatives]));
+  return `t-${hash.digest("hex").slice(0, 8)}`;
+}
+
+function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
