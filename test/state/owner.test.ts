@@ -4,12 +4,13 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { currentOwner, OwnerLock } from "../../src/state/owner.ts";
 import { temporaryFolder } from "./made-up-state.ts";
 
 const OWNER = { pid: process.pid, host: "here", executionId: "x-0", since: "noon" };
-const PROGRAM = join(import.meta.dirname, "owner-process.ts");
+const PROGRAM = fileURLToPath(new URL("owner-process.ts", import.meta.url));
 
 interface Contender {
   readonly child: ChildProcess;
