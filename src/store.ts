@@ -37,6 +37,18 @@ export interface MarkGroup {
   };
 }
 
+/** How well a source serves a job. */
+export interface SourceInspection {
+  /** All documents, marked or not; an estimate where counting is slow. */
+  readonly documents: number;
+  /** True when an index lets reading pass finished documents by. */
+  readonly indexed: boolean;
+  /** Whether `prepare` could build the index; null when that cannot be told. */
+  readonly mayBuildIndex: boolean | null;
+  /** Why the mark cannot be written, completing `because …`; null when it can. */
+  readonly notMarkable: string | null;
+}
+
 /** The side that is read and marked. */
 export interface Source {
   /**
@@ -46,6 +58,11 @@ export interface Source {
    * @throws QuerymillError COLLECTION_MISSING (with the nearest names), SOURCE_NOT_MARKABLE
    */
   prepare(): Promise<readonly string[]>;
+  /**
+   * Finds out the same and changes nothing.
+   * @throws QuerymillError COLLECTION_MISSING
+   */
+  inspect(): Promise<SourceInspection>;
   /** @returns how many are unprocessed, or null when counting would take longer than `maxMs` */
   countUnprocessed(maxMs: number): Promise<number | null>;
   /** A page of unprocessed documents in a stable total order, each once, behind `after`. Missing, null and `false` marks all count as unprocessed. */
@@ -120,6 +137,8 @@ export interface Lease {
   release(target: string, ownerId: string, fence: number): Promise<void>;
   /** Forgets that the target belongs to a job. */
   forget(target: string): Promise<void>;
+  /** Looks without taking: null when no job has written the target yet. `holder` is null when nobody holds it now. */
+  look(target: string): Promise<{ readonly job: string; readonly holder: LeaseHolder | null } | null>;
 }
 
 /** A connection to one database. Adapters: `stores/mongodb.ts`, `stores/sqlite.ts`. */

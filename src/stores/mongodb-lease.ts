@@ -65,6 +65,12 @@ export class MongoLease implements Lease {
     );
   }
 
+  async look(target: string): Promise<{ job: string; holder: LeaseHolder | null } | null> {
+    const found = await this.#guarded(() => this.#find(target));
+    if (typeof found?.job !== "string") return null;
+    return { job: found.job, holder: Number(found.expiresInMs ?? 0) > 0 ? (found.holder ?? null) : null };
+  }
+
   /** An upsert may not use `$expr`, so the document has to be there before it is taken. */
   async #seed(target: string): Promise<void> {
     try {
@@ -103,17 +109,22 @@ export class MongoLease implements Lease {
 
   /** @returns null when nothing stands in the way any more */
   async #whyNot(target: string, holder: LeaseHolder): Promise<LeaseResult | null> {
-    const [found] = await this.#leases
-      .aggregate<LeaseDocument & { expiresInMs?: number | null }>([
-        { $match: { _id: target } },
-        { $set: { expiresInMs: { $toDouble: { $subtract: ["$expiresAt", "$$NOW"] } } } },
-      ])
-      .toArray();
+    const found = await this.#find(target);
     if (!found) return null;
     if (typeof found.job === "string" && found.job !== holder.job)
       return { status: "other-job", holder: found.holder ?? unknownHolder(found.job) };
     if (!found.holder || !(Number(found.expiresInMs ?? 0) > 0)) return null;
     return { status: "busy", holder: found.holder, expiresInMs: Number(found.expiresInMs) };
+  }
+
+  async #find(target: string): Promise<(LeaseDocument & { expiresInMs?: number | null }) | undefined> {
+    const found = await this.#leases
+      .aggregate<LeaseDocument & { expiresInMs?: number | null }>([
+        { $match: { _id: target } },
+        { $set: { expiresInMs: { $toDouble: { $subtract: ["$expiresAt", "$$NOW"] } } } },
+      ])
+      .toArray();
+    return found[0];
   }
 }
 

@@ -1,10 +1,11 @@
 import { type Collection, type Db, type Document, ObjectId } from "mongodb";
 import { QuerymillError } from "../errors.ts";
 import { type ItemKey, idOf, keyOf } from "../item.ts";
-import type { Cursor, MarkGroup, Page, Source, SourceDocument, SourceOptions } from "../store.ts";
+import type { Cursor, MarkGroup, Page, Source, SourceDocument, SourceInspection, SourceOptions } from "../store.ts";
 import { collectionMissing, nearestNames } from "./missing-collection.ts";
 import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
 import { type Range, readRange } from "./mongodb-page.ts";
+import { mayDo } from "./mongodb-rights.ts";
 
 /**
  * The unprocessed documents are walked in ranges: those without a mark (missing or null) and those marked `false`,
@@ -20,6 +21,7 @@ interface Position {
 
 const markAtOnce = 1_000;
 const onView = 166;
+const isView = "it is a view, which cannot be written";
 const timedOut = new Set([50, 202]);
 
 export class MongoSource implements Source {
@@ -40,8 +42,23 @@ export class MongoSource implements Source {
   async prepare(): Promise<readonly string[]> {
     return await this.#guarded(async () => {
       await this.#checkExists();
-      await this.#checkMarkable();
+      const why = await this.#whyNotMarkable();
+      if (why !== null) throw notMarkable(this.#options.collection, why);
       return await this.#buildIndexes();
+    });
+  }
+
+  async inspect(): Promise<SourceInspection> {
+    return await this.#guarded(async () => {
+      await this.#checkExists();
+      const found = await this.#whyNotMarkable();
+      const indexes = await this.#findIndexes();
+      return {
+        documents: await this.#collection.estimatedDocumentCount(),
+        indexed: indexes.unmarked !== undefined,
+        mayBuildIndex: found === isView ? false : await mayDo(this.#db, this.#options.collection, "createIndex"),
+        notMarkable: found,
+      };
     });
   }
 
@@ -114,7 +131,6 @@ export class MongoSource implements Source {
     const wanted = this.#options.collection;
     const all = await this.#db.listCollections({}, { nameOnly: true, authorizedCollections: true }).toArray();
     const found = all.find(({ name }) => name === wanted);
-    if (found?.type === "view") throw notMarkable(wanted, "it is a view, which cannot be written");
     if (found) return;
     const names = all.map(({ name }) => name).filter((name) => !/^(system\.|querymill_leases$)/.test(name));
     const nearest = await Promise.all(
@@ -130,14 +146,14 @@ export class MongoSource implements Source {
   }
 
   /** Tries the update that marks on a document that cannot exist: the server checks the right before it looks. */
-  async #checkMarkable(): Promise<void> {
+  async #whyNotMarkable(): Promise<string | null> {
     const { processed } = this.#options.mark;
     try {
       await this.#collection.updateOne({ _id: new ObjectId() }, { $set: { [processed]: true } });
+      return null;
     } catch (error) {
-      if (isRefused(error))
-        throw notMarkable(this.#options.collection, "the user of the store's URI has no update right");
-      if ((error as { code?: unknown }).code === onView) throw notMarkable(this.#options.collection, "it is a view");
+      if (isRefused(error)) return "the user of the store's URI has no update right";
+      if ((error as { code?: unknown }).code === onView) return isView;
       throw error;
     }
   }
@@ -184,7 +200,7 @@ export class MongoSource implements Source {
       .toArray()
       .catch((error: unknown) => {
         // NamespaceNotFound: nothing is there yet. Not allowed to look: as if there were none.
-        if ((error as { code?: unknown }).code === 26 || isRefused(error)) return [];
+        if ([26, onView].includes(Number((error as { code?: unknown }).code)) || isRefused(error)) return [];
         throw error;
       });
     const [unmarked, marked] = this.#indexSpecs().map(

@@ -88,7 +88,7 @@ export class SqliteDocuments {
     return pageOf(select.iterate(after ?? "", limit + 1) as Iterable<unknown> as Iterable<OrderedRow>, limit);
   }
 
-  /** Walks the partial index of unprocessed documents; with a filter in slices, between which other requests are served. */
+  /** In the order of insertion, along the index when there is one; with a filter in slices, between which other requests are served. */
   async readUnprocessed(
     collection: string,
     mark: MarkFields,
@@ -143,6 +143,19 @@ export class SqliteDocuments {
     }
   }
 
+  /** Lets reading and counting pass finished documents by. */
+  buildIndex(collection: string, mark: MarkFields): void {
+    const table = this.#table(collection);
+    if (table === null) return;
+    this.#statements.once(`create index if not exists ${indexOf(table, mark)} on ${table} (seq) where ${openBy(mark)}`);
+  }
+
+  isIndexed(collection: string, mark: MarkFields): boolean {
+    const table = this.#table(collection);
+    const find = this.#statements.of("select 1 from sqlite_schema where type = 'index' and name = ?");
+    return table !== null && find.get(indexOf(table, mark)) !== undefined;
+  }
+
   mark(collection: string, groups: readonly RowsToMark[]): void {
     const table = this.#table(collection);
     if (table === null) return;
@@ -194,13 +207,9 @@ export class SqliteDocuments {
   #unprocessed(collection: string, mark: MarkFields, columns: string): StatementSync | null {
     const table = this.#table(collection);
     if (table === null) return null;
-    const path = mark.processed.split(".").map((name) => `."${name.replaceAll("'", "''")}"`);
-    // The same words in index and query: only then is the partial index used. `false` counts as unprocessed.
-    const open = `coalesce(json_type(body, '$${path.join("")}'), 'null') in ('null', 'false')`;
-    const index = `unprocessed_${table}_${shortHash(mark.processed)}`;
-    this.#statements.once(`create index if not exists ${index} on ${table} (seq) where ${open}`);
+    const by = this.isIndexed(collection, mark) ? `indexed by ${indexOf(table, mark)}` : "";
     return this.#statements.of(
-      `select ${columns} from ${table} indexed by ${index} where ${open} and seq > ? order by seq limit ?`,
+      `select ${columns} from ${table} ${by} where ${openBy(mark)} and seq > ? order by seq limit ?`,
     );
   }
 
@@ -232,6 +241,16 @@ function pageOf(rows: Iterable<OrderedRow>, limit: number): RowPage {
     bytes += row.body.length;
   }
   return { rows: taken, seq: taken.at(-1)?.seq ?? 0, last: true };
+}
+
+function indexOf(table: string, { processed }: MarkFields): string {
+  return `unprocessed_${table}_${shortHash(processed)}`;
+}
+
+/** The condition of an open document: the same words in index and query, or the partial index is not used. `false` counts as open. */
+function openBy({ processed }: MarkFields): string {
+  const path = processed.split(".").map((name) => `."${name.replaceAll("'", "''")}"`);
+  return `coalesce(json_type(body, '$${path.join("")}'), 'null') in ('null', 'false')`;
 }
 
 function withValue(document: unknown, path: readonly string[], value: unknown): unknown {

@@ -56,6 +56,13 @@ export class SqliteLeases {
     this.#statements.of("update leases set job = null, holder = null, expires_at = null where target = ?").run(target);
   }
 
+  look(target: string): { job: string; holder: LeaseHolder | null } | null {
+    const row = this.#row(target);
+    if (!row?.job) return null;
+    const held = row.holder !== null && (row.expires_at ?? 0) > this.#nowMs();
+    return { job: row.job, holder: held ? (JSON.parse(row.holder!) as LeaseHolder) : null };
+  }
+
   #change(target: string, ownerId: string, fence: number, set: string, expiresAt: number | null): boolean {
     const owned = "where target = ? and fence = ? and json_extract(holder, '$.ownerId') = ?";
     return (

@@ -1,7 +1,7 @@
 import { EJSON } from "bson";
 import { QuerymillError } from "../errors.ts";
 import type { ItemKey } from "../item.ts";
-import type { Cursor, MarkGroup, Page, Source, SourceDocument, SourceOptions } from "../store.ts";
+import type { Cursor, MarkGroup, Page, Source, SourceDocument, SourceInspection, SourceOptions } from "../store.ts";
 import { collectionMissing, nearestNames } from "./missing-collection.ts";
 import { bodyOf, documentOf } from "./sqlite-body.ts";
 import type { Row, RowsToMark } from "./sqlite-documents.ts";
@@ -28,14 +28,17 @@ export class SqliteSource implements Source {
   }
 
   async prepare(): Promise<readonly string[]> {
-    const wanted = this.#options.collection;
-    const names = await this.#ask("names");
-    if (names.includes(wanted)) return [];
-    const nearest = nearestNames(wanted, names).map(async (name) => ({
-      name,
-      documents: await this.#ask("count", name),
-    }));
-    throw collectionMissing(wanted, this.#place, await Promise.all(nearest));
+    await this.#checkExists();
+    await this.#ask("buildIndex", this.#options.collection, this.#options.mark);
+    return [];
+  }
+
+  async inspect(): Promise<SourceInspection> {
+    await this.#checkExists();
+    const { collection, mark } = this.#options;
+    const documents = await this.#ask("count", collection);
+    const indexed = await this.#ask("isIndexed", collection, mark);
+    return { documents, indexed, mayBuildIndex: true, notMarkable: null };
   }
 
   async countUnprocessed(maxMs: number): Promise<number | null> {
@@ -67,6 +70,17 @@ export class SqliteSource implements Source {
   async unmark(keys: readonly ItemKey[]): Promise<void> {
     const fields = Object.fromEntries(Object.values(this.#options.mark).map((name) => [name, null]));
     await this.#ask("mark", this.#options.collection, [{ keys, fields }]);
+  }
+
+  async #checkExists(): Promise<void> {
+    const wanted = this.#options.collection;
+    const names = await this.#ask("names");
+    if (names.includes(wanted)) return;
+    const nearest = nearestNames(wanted, names).map(async (name) => ({
+      name,
+      documents: await this.#ask("count", name),
+    }));
+    throw collectionMissing(wanted, this.#place, await Promise.all(nearest));
   }
 
   #documentOf({ key, body }: Row): SourceDocument {

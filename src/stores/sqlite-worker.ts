@@ -62,6 +62,8 @@ function open() {
     readByKeys: documents.readByKeys.bind(documents),
     readAll: documents.readAll.bind(documents),
     readUnprocessed: documents.readUnprocessed.bind(documents),
+    buildIndex: documents.buildIndex.bind(documents),
+    isIndexed: documents.isIndexed.bind(documents),
     countUnprocessed: documents.countUnprocessed.bind(documents),
     mark: documents.mark.bind(documents),
     write: documents.write.bind(documents),
@@ -69,6 +71,7 @@ function open() {
     renew: leases.renew.bind(leases),
     release: leases.release.bind(leases),
     forget: leases.forget.bind(leases),
+    look: leases.look.bind(leases),
   };
   return { database, calls };
 }

@@ -122,6 +122,9 @@ it("reads a page behind 90 % marked documents along the partial index", async ()
     body: n < 9_000 ? '{"processed":true}' : "{}",
   }));
   documents.insert("a", rows);
+  expect(documents.isIndexed("a", MARK_FIELDS)).toBe(false);
+  documents.buildIndex("a", MARK_FIELDS);
+  expect(documents.isIndexed("a", MARK_FIELDS)).toBe(true);
   const page = await documents.readUnprocessed("a", MARK_FIELDS, null, 0, 1_000);
   expect(page.rows).toHaveLength(1_000);
   const sql = asked.find((one) => one.includes("indexed by"))!;
