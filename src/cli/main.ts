@@ -14,6 +14,34 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "classify what is not classified yet (the default)",
     load: async () => (await import("./run.ts")).runCommand(),
   },
+  demo: {
+    help: "classify 300 sample queries: no key, no network",
+    load: async () => (await import("./demo.ts")).demoCommand(),
+  },
+  status: {
+    help: "how each job stands, also while it runs",
+    load: async () => (await import("./status.ts")).statusCommand(),
+  },
+  retry: {
+    help: "work on waiting items and dead letters again",
+    load: async () => (await import("./retry.ts")).retryCommand(),
+  },
+  get: {
+    help: "one item with its text, its record and what failed",
+    load: async () => (await import("./get.ts")).getCommand(),
+  },
+  export: {
+    help: "all records as JSON lines or CSV",
+    load: async () => (await import("./export.ts")).exportCommand(),
+  },
+  doctor: {
+    help: "what would stop a run, before it starts",
+    load: async () => (await import("./doctor.ts")).doctorCommand(),
+  },
+  clean: {
+    help: "remove local state that no run needs",
+    load: async () => (await import("./clean.ts")).cleanCommand(),
+  },
 };
 
 /**
@@ -70,7 +98,8 @@ ${list.join("\n")}
 
 Each command has --help. Settings also come from QUERYMILL_… variables, .env and querymill.yaml.
 
-Example:
+Examples:
+  querymill demo
   querymill run --model offline --store mongodb://localhost/support`;
 }
 

@@ -1,7 +1,9 @@
 import { Command, type CommanderError, Option } from "commander";
 import { didYouMean } from "../config/nearest.ts";
+import { attributeOf } from "../config/option.ts";
 import { OPTION_KEYS, type OptionKey, optionOf } from "../config/schema.ts";
 import { QuerymillError } from "../errors.ts";
+import { withoutPassword } from "../redact.ts";
 
 /** A command whose errors are thrown instead of printed; `parseAsync` then rejects with a CommanderError. */
 export function makeCommand(name: string, description: string, example: string): Command {
@@ -41,6 +43,25 @@ export const JOB_OPTIONS: readonly OptionKey[] = [
   "config",
   "json",
 ];
+
+/** Flags as they were typed, ready to type again; a store with a password is left to MONGODB_URI. */
+export function retype(flags: Readonly<Record<string, unknown>>, keys: readonly OptionKey[]): string {
+  const typed = keys.flatMap((key) => {
+    const flag = optionOf(key).flag!;
+    const long = flag.split(" ")[0]!;
+    const value = flags[attributeOf(flag)];
+    if (long.startsWith("--no-")) return value === false ? [long] : [];
+    if (value === true) return [long];
+    if (typeof value !== "string" || value !== withoutPassword(value)) return [];
+    return [long, shellWord(value)];
+  });
+  return typed.join(" ");
+}
+
+/** A word as a shell takes it for one, quoted when it has to be. */
+export function shellWord(value: string): string {
+  return /^[\w./:@+,=-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
+}
 
 /** A parsing error of commander in our words: what is wrong, and the nearest right thing. */
 export function usageError(error: CommanderError, command: Command): QuerymillError {

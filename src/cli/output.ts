@@ -5,6 +5,7 @@ import { NO_HISTORY, nextHistory, type PanelHistory } from "./forecast.ts";
 import { clock, count, duration, type Look, printable, symbols } from "./format.ts";
 import { endLine, progressLine, stateLines } from "./lines.ts";
 import { renderPanel } from "./panel.ts";
+import { asTyped } from "./program.ts";
 import { nextCommands, renderSummary, type SummaryOptions } from "./summary.ts";
 import { fitLines, LiveTerminal, lookOf, needsAscii } from "./terminal.ts";
 
@@ -29,6 +30,8 @@ export interface SummaryFacts extends Pick<SummaryOptions, "taxonomy" | "state" 
   readonly jobFlags: string;
   /** The command that goes on, as typed, without secrets. */
   readonly again: string;
+  /** Commands to try next, whatever the end was. */
+  readonly afterwards: readonly { readonly command: string; readonly does: string }[];
   /** Longest wait of a drain, in ms. */
   readonly drainMs: number;
   /** Print the summary also where there is no terminal. */
@@ -171,7 +174,10 @@ function summaryLines(
   example: string | null,
 ): string[] {
   const { store, target, total } = execution.snapshot();
-  const next = [...nextCommands(end, facts.jobFlags, example)];
+  const next = [...nextCommands(end, facts.jobFlags, example), ...facts.afterwards].map(({ command, does }) => ({
+    command: asTyped(command),
+    does,
+  }));
   if (end.status === "stopped" || end.status === "failed") next.unshift({ command: facts.again, does: "goes on" });
   return fitLines(renderSummary(end, { ...look, ...facts, store, target, total, next }), { ...look, columns: 1_000 });
 }

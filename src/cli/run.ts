@@ -1,9 +1,7 @@
 import type { Command } from "commander";
 import { loadSettings } from "../config/load.ts";
-import { attributeOf } from "../config/option.ts";
-import { type OptionKey, optionOf } from "../config/schema.ts";
-import { withoutPassword } from "../redact.ts";
-import { addOptions, JOB_OPTIONS, makeCommand, RUN_OPTIONS } from "./options.ts";
+import type { OptionKey } from "../config/schema.ts";
+import { addOptions, JOB_OPTIONS, makeCommand, RUN_OPTIONS, retype } from "./options.ts";
 import { supervise } from "./supervise.ts";
 
 /** Flags of one run only: a command that goes on must not repeat them. */
@@ -24,6 +22,10 @@ querymill run --model offline --limit 100`,
 
 async function run(flags: Record<string, unknown>): Promise<number> {
   const { settings, output, notes } = await loadSettings({ flags, env: process.env, cwd: process.cwd() });
+  if (settings.dryRun) {
+    const { dryRunCommand } = await import("./dry-run.ts");
+    return await dryRunCommand(settings, output, notes);
+  }
   const { prepareExecution } = await import("../jobs/wiring.ts");
   return supervise(await prepareExecution(settings), {
     settings,
@@ -38,18 +40,4 @@ async function run(flags: Record<string, unknown>): Promise<number> {
       RUN_OPTIONS.filter((key) => !ONCE.has(key)),
     )}`.trimEnd(),
   });
-}
-
-/** Flags as they were typed, ready to type again; a store with a password is left to MONGODB_URI. */
-function retype(flags: Readonly<Record<string, unknown>>, keys: readonly OptionKey[]): string {
-  const typed = keys.flatMap((key) => {
-    const flag = optionOf(key).flag!;
-    const long = flag.split(" ")[0]!;
-    const value = flags[attributeOf(flag)];
-    if (long.startsWith("--no-")) return value === false ? [long] : [];
-    if (value === true) return [long];
-    if (typeof value !== "string" || value !== withoutPassword(value)) return [];
-    return [long, /^[\w./:@+,=-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`];
-  });
-  return typed.join(" ");
 }

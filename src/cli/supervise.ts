@@ -5,7 +5,9 @@ import type { JobSettings } from "../job.ts";
 import type { Execution } from "../jobs/execution.ts";
 import { logEvents, openLog } from "../observe/log.ts";
 import { secretsOfUri } from "../redact.ts";
+import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
 import { chooseOutput, type Output, openOutput } from "./output.ts";
+import { asTyped } from "./program.ts";
 import { reportError } from "./report-error.ts";
 import { exitCodeOf, type StopSignal, watchSignals } from "./signals.ts";
 
@@ -17,6 +19,8 @@ export interface SuperviseOptions {
   readonly jobFlags: string;
   /** The command that goes on, without secrets. */
   readonly again: string;
+  /** Commands to try next, beside those that the end itself suggests. */
+  readonly afterwards?: readonly { readonly command: string; readonly does: string }[];
   /** Print the summary also where there is no terminal. @default false */
   readonly summaryAlways?: boolean;
 }
@@ -43,10 +47,11 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
   logEvents(execution.events, log.logger);
   shown = openOutput(kind, execution, process.stdout, {
     taxonomy: settings.taxonomy,
-    state: `${relative(process.cwd(), settings.batchDir) || "."}/${settings.job}`,
+    state: relative(process.cwd(), jobFolder(settings.batchDir, { ...settings, range: WHOLE_RANGE })),
     budgetUsd: settings.budget?.usd ?? null,
     jobFlags: options.jobFlags,
-    again: options.again,
+    again: asTyped(options.again),
+    afterwards: options.afterwards ?? [],
     drainMs: settings.deadlines.drainMs,
     summaryAlways: options.summaryAlways ?? false,
     json: output.json,

@@ -47,6 +47,7 @@ async function run(): Promise<ExecutionEnd> {
 }
 
 const settings = {
+  tenant: "default",
   mode: "batch",
   storeUri: "mongodb://me:hunter22@h/db",
   model: { provider: "openai", name: "small", baseUrl: null, apiKey: "sk-hunter22" },

@@ -1,0 +1,99 @@
+import { type Command, Option } from "commander";
+import { QuerymillError } from "../errors.ts";
+import { diagnose, type Finding, sampleTexts } from "../jobs/doctor.ts";
+import { type Look, left, symbols } from "./format.ts";
+import { addJobOptions, type LoadedJob, loadJob } from "./job-command.ts";
+import { makeCommand, RUN_OPTIONS } from "./options.ts";
+import { openScreen } from "./screen.ts";
+import { visible } from "./visible.ts";
+
+const NAME_WIDTH = 15;
+
+/** `querymill doctor`: what would stop a run, or slow it down. Takes the options of `run`; changes nothing. */
+export function doctorCommand(): Command {
+  const command = makeCommand(
+    "doctor",
+    "Looks at everything a run needs and says what would stop it or slow it down. Changes nothing and spends nothing unless --call is given.",
+    "querymill doctor --store mongodb://localhost/support --model openai/gpt-5-mini",
+  );
+  command.addOption(new Option("--call", "ask the model one small question (costs a fraction of a cent)"));
+  command.addOption(new Option("--sample <n>", "show the texts that the model would see first: customer text"));
+  const own = new Set(["store", "db", "sourceCollection", "targetCollection", "batchDir", "job", "config", "json"]);
+  const shared = ["model", "baseUrl", "taxonomy", "filter", "budget.usd", "mode", "schedule", "timezone"] as const;
+  return addJobOptions(
+    command,
+    RUN_OPTIONS.filter((key) => !own.has(key) && (shared as readonly string[]).includes(key)),
+  ).action(async (flags: Record<string, unknown>) => {
+    process.exitCode = await doctor(flags);
+  });
+}
+
+async function doctor({ call, sample, ...flags }: Record<string, unknown>): Promise<number> {
+  const shown = sample === undefined ? 0 : sampleSize(String(sample));
+  const { job, modelProblem } = await loadEither(flags);
+  const { settings, output } = job;
+  const screen = openScreen();
+  const findings: Finding[] = [];
+  for await (const finding of diagnose(settings, { call: call === true, modelProblem, now: Date.now })) {
+    findings.push(finding);
+    if (!output.json) screen.printWhole(findingLines(finding, screen.look));
+  }
+  const texts = shown === 0 ? [] : await sampleTexts(settings, shown);
+  const problems = findings.filter(({ level }) => level === "bad").length;
+  const warnings = findings.filter(({ level }) => level === "warn").length;
+  if (output.json)
+    screen.json({
+      event: "doctor",
+      time: new Date().toISOString(),
+      problems,
+      warnings,
+      findings,
+      ...(shown === 0 ? {} : { texts }),
+    });
+  else {
+    for (const { key, text } of texts)
+      screen.printWhole([
+        "",
+        `  ${visible(key)}`,
+        ...text.split("\n").map((line) => `  ${screen.look.ascii ? "|" : "│"} ${visible(line)}`),
+      ]);
+    const counts = [problems > 0 ? plural(problems, "problem") : "", warnings > 0 ? plural(warnings, "warning") : ""];
+    const verdict = counts.filter((part) => part !== "").join(", ");
+    screen.print([
+      ...(texts.length > 0 ? [""] : []),
+      `  ${verdict === "" ? "Nothing stands in the way of a run." : verdict}`,
+    ]);
+  }
+  return problems > 0 ? 2 : 0;
+}
+
+/** A model that is missing is a finding, not the end. What else is wrong with the settings is thrown. */
+async function loadEither(flags: Record<string, unknown>): Promise<{ job: LoadedJob; modelProblem: string | null }> {
+  try {
+    return { job: await loadJob(flags, true), modelProblem: null };
+  } catch (error) {
+    if (!(error instanceof QuerymillError)) throw error;
+    return { job: await loadJob(flags, false), modelProblem: error.message };
+  }
+}
+
+function findingLines({ name, level, text }: Finding, look: Look): string[] {
+  const { ok, warn, bad } = symbols(look.ascii);
+  const [symbol, format] = ({ ok: [ok, "green"], warn: [warn, "yellow"], bad: [bad, "red"] } as const)[level];
+  const [first = "", ...more] = text.split("\n");
+  const indent = " ".repeat(NAME_WIDTH + 4);
+  return [
+    `  ${look.style(format, left(symbol, 2))}${left(name, NAME_WIDTH)}${first}`,
+    ...more.map((line) => `${indent}${line}`.trimEnd()),
+  ];
+}
+
+function sampleSize(text: string): number {
+  const size = Number(text);
+  if (Number.isInteger(size) && size >= 1 && size <= 100) return size;
+  throw new QuerymillError("USAGE", `--sample: expected an integer from 1 to 100; got "${text}".`);
+}
+
+function plural(value: number, word: string): string {
+  return `${value} ${word}${value === 1 ? "" : "s"}`;
+}

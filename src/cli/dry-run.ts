@@ -1,0 +1,83 @@
+import type { OutputSettings } from "../config/load.ts";
+import type { JobSettings } from "../job.ts";
+import type { DryRun, Range } from "../jobs/dry-run.ts";
+import { amount, count, durationRange, type Look, left, moneyRange, symbols } from "./format.ts";
+import { openScreen } from "./screen.ts";
+
+/** `querymill run --dry-run`: says what a run would do, for nothing. @returns the exit code, 0 */
+export async function dryRunCommand(
+  settings: JobSettings,
+  output: OutputSettings,
+  notes: readonly string[],
+): Promise<number> {
+  const { chooseAdapters } = await import("../jobs/wiring.ts");
+  const { dryRun } = await import("../jobs/dry-run.ts");
+  const found = await dryRun(settings, await chooseAdapters(settings));
+  const screen = openScreen();
+  if (output.json) screen.json({ event: "dry-run", time: new Date().toISOString(), ...found, notes });
+  else {
+    const lines = dryRunLines(found, settings, screen.look);
+    screen.printWhole([...notes.map((note) => `${symbols(screen.look.ascii).dot} ${note}`), ...lines]);
+  }
+  return 0;
+}
+
+function dryRunLines(found: DryRun, { concurrent, limit, budget }: JobSettings, look: Look): string[] {
+  const { dash, warn } = symbols(look.ascii);
+  const row = (name: string, text: string, more = ""): string =>
+    `  ${left(name, 10)}${left(text, more === "" ? 0 : 24)}${more === "" ? "" : `  ${look.style("dim", more)}`}`;
+  const tokens = ({ from, to }: Range): string => (from === to ? amount(to) : `${amount(from)} ${dash} ${amount(to)}`);
+  const whole = (range: Range): string =>
+    range.from === range.to ? count(range.to) : `${count(range.from)} ${dash} ${count(range.to)}`;
+  const lines = [
+    `${look.style("bold", found.job)} would read ${found.source} in ${found.store}, ask ${found.model}, and write ${found.target}.`,
+    "",
+    row("items", found.items === null ? "?" : count(found.items), itemsNote(found, limit)),
+  ];
+  if (found.skipped) {
+    const reasons = Object.entries(found.sampleSkipped).map(([reason, times]) => `${reason} ${times}`);
+    lines.push(
+      row("skipped", `about ${count(found.skipped)}`, `of ${count(found.sampled)} looked at: ${reasons.join(", ")}`),
+    );
+  }
+  if (found.calls !== null) lines.push(row("calls", whole(found.calls)));
+  if (found.inputTokens !== null && found.outputTokens !== null && found.inputTokens.to > 0) {
+    lines.push(row("tokens", `${tokens(found.inputTokens)} in`, `${tokens(found.outputTokens)} out`));
+    lines.push(row("by", basis(found)));
+  }
+  const ofBudget = budget === null ? "" : `budget $${budget.usd} per ${budget.per}`;
+  lines.push(row("cost", costWords(found, dash), ofBudget));
+  lines.push(row("time", timeWords(found, dash), `at --concurrent ${concurrent}`));
+  for (const obstacle of found.obstacles)
+    lines.push(
+      "",
+      ...obstacle.split("\n").map((line, index) => (index === 0 ? `${look.style("yellow", warn)} ${line}` : line)),
+    );
+  lines.push("", "Nothing was asked, spent or written. Without --dry-run it is done.");
+  return lines;
+}
+
+function itemsNote({ unprocessed, waiting }: DryRun, limit: number | null): string {
+  const parts = [
+    unprocessed === null ? "more than can be counted in 30 s" : `${count(unprocessed)} unprocessed`,
+    waiting > 0 ? `${count(waiting)} of them wait in retry queues` : "",
+    limit === null ? "" : `--limit ${limit}`,
+  ];
+  return parts.filter((part) => part !== "").join(", ");
+}
+
+function basis({ basedOnRecords, sampled }: DryRun): string {
+  if (basedOnRecords > 0) return `${count(basedOnRecords)} records of this job`;
+  return `an estimate from ${count(sampled)} texts and the prompt; after a first --limit 100 it is closer`;
+}
+
+function costWords({ costUsd, model, items }: DryRun, dash: string): string {
+  if (model === "offline") return "$0.00";
+  if (costUsd !== null) return moneyRange(costUsd.from, costUsd.to, dash);
+  return items === null ? "unknown" : "price unknown; give it in querymill.yaml under prices";
+}
+
+function timeWords({ durationMs, model }: DryRun, dash: string): string {
+  if (durationMs !== null && model !== "offline") return durationRange(durationMs.from, durationMs.to, dash);
+  return model === "offline" ? "no server to wait for" : "unknown until this job has records";
+}

@@ -1,0 +1,200 @@
+import { join, relative } from "node:path";
+import type { Command } from "commander";
+import { didYouMean } from "../config/nearest.ts";
+import { QuerymillError } from "../errors.ts";
+import type { JobSettings } from "../job.ts";
+import { findJobs, type JobStatus, readStatus } from "../jobs/status.ts";
+import { clock, count, duration, type Look, left, momentRange, money, printable, right, symbols } from "./format.ts";
+import { addJobOptions, loadJob } from "./job-command.ts";
+import { makeCommand } from "./options.ts";
+import { asTyped } from "./program.ts";
+import { openScreen } from "./screen.ts";
+
+/** With more jobs than this only the named one is told in full. */
+const MOST_IN_FULL = 3;
+
+/** `querymill status`: what local state says, also while a run holds it. Changes nothing. */
+export function statusCommand(): Command {
+  const command = makeCommand(
+    "status",
+    "Says how every job in the batch directory stands, or one of them. Reads local state only and changes nothing.",
+    "querymill status\nquerymill status --job support-inbox --json",
+  );
+  return addJobOptions(command).action(async (flags: Record<string, unknown>) => {
+    process.exitCode = await status(flags);
+  });
+}
+
+async function status(flags: Record<string, unknown>): Promise<number> {
+  const { settings, output, jobFlags } = await loadJob(flags, false);
+  const { batchDir } = settings;
+  const named = flags.job !== undefined || flags.demo === true ? settings.job : null;
+  const found = await findJobs(batchDir);
+  const wanted = named === null ? found : found.filter(({ job }) => job === named);
+  const folder = relative(process.cwd(), batchDir) || ".";
+  if (named !== null && wanted.length === 0) throw unknownJob(named, found, folder);
+  const jobs: (JobStatus & { nextTimes: string[] })[] = [];
+  for (const identity of wanted) {
+    const nextTimes = identity.job === settings.job ? await scheduledTimes(settings) : [];
+    jobs.push({ ...(await readStatus(batchDir, identity)), nextTimes });
+  }
+  const screen = openScreen();
+  if (output.json) screen.json({ event: "status", time: new Date().toISOString(), batchDir, jobs });
+  else if (jobs.length === 0)
+    screen.print([
+      `No job has run with ${folder} yet. Start one:  ${asTyped("querymill run --help")}`,
+      ...(await demoHint(batchDir)),
+    ]);
+  else {
+    const nowMs = Date.now();
+    const inFull = jobs.length <= MOST_IN_FULL ? jobs : [];
+    screen.print(overview(jobs, nowMs, screen.look));
+    for (const job of inFull) screen.print(["", ...details(job, nowMs, withJob(jobFlags, job.job), screen.look)]);
+    if (inFull.length === 0) screen.print(["", `One in full:  ${asTyped("querymill status --job NAME")}`]);
+  }
+  return 0;
+}
+
+/** The demo keeps its state apart, so that it is never among yours. */
+async function demoHint(batchDir: string): Promise<string[]> {
+  const demo = await findJobs(join(batchDir, "demo"));
+  return demo.length === 0 ? [] : [`The demo has run:  ${asTyped("querymill status --demo")}`];
+}
+
+async function scheduledTimes({ schedule, timezone }: JobSettings): Promise<string[]> {
+  if (schedule === null) return [];
+  const { nextTimes } = await import("../jobs/schedule.ts");
+  return nextTimes(schedule, timezone, 5).map((time) => time.toISOString());
+}
+
+function unknownJob(name: string, found: readonly { readonly job: string }[], folder: string): QuerymillError {
+  const names = [...new Set(found.map(({ job }) => job))];
+  const there = names.length === 0 ? `${folder} holds no job yet.` : `There are: ${names.join(", ")}.`;
+  return new QuerymillError(
+    "USAGE",
+    `No job ${name} has run with ${folder}.${didYouMean(name, names)} ${there} Other state: --batch-dir PATH.`,
+  );
+}
+
+function overview(jobs: readonly (JobStatus & { nextTimes: string[] })[], nowMs: number, look: Look): string[] {
+  const { dash, bad } = symbols(look.ascii);
+  const rows = jobs.map((job) => ({
+    job,
+    cells: [
+      job.job,
+      job.state === "unclean" ? `${bad} unclean` : job.state,
+      job.jobTotals === null ? "" : `${count(settledOf(job.jobTotals))} settled`,
+      job.jobTotals === null ? "" : money(job.jobTotals.costUsd),
+      lastSeen(job, nowMs, dash),
+    ],
+  }));
+  const widths = [0, 1, 2, 3].map((at) => Math.max(...rows.map(({ cells }) => cells[at]!.length)));
+  return rows.map(({ job, cells: [name = "", state = "", done = "", cost = "", seen = ""] }) => {
+    const format = job.state === "running" ? "green" : job.state === "idle" ? "dim" : "red";
+    const parts = [left(name, widths[0]!), look.style(format, left(state, widths[1]!)), right(done, widths[2]!)];
+    return [...parts, right(cost, widths[3]!), seen].join("   ").trimEnd();
+  });
+}
+
+function details(
+  job: JobStatus & { readonly nextTimes: readonly string[] },
+  nowMs: number,
+  flags: string,
+  look: Look,
+): string[] {
+  if (job.state === "unreadable") return [`${look.style("red", symbols(look.ascii).bad)} ${job.problem}`];
+  const { dash } = symbols(look.ascii);
+  const at = (ms: number): string => momentRange(ms, ms, nowMs, dash);
+  const lines = job.state === "unclean" ? [...uncleanLines(job, flags, look), ""] : [];
+  const row = (name: string, text: string): void => {
+    lines.push(`  ${left(name, 14)}${text}`);
+  };
+  const { jobTotals: totals, owner, checkpoint, lastEnd } = job;
+  lines.push(look.style("bold", job.job));
+  if (totals !== null) {
+    row(
+      "in all",
+      `${count(totals.classified)} classified   ${count(totals.skipped)} skipped   ${count(totals.retryQueued)} retry queued   ${count(totals.deadLetters)} dead letters`,
+    );
+    const uncertain = totals.uncertainUsd ? `   ${money(totals.uncertainUsd)} uncertain` : "";
+    row("cost", `${money(totals.costUsd)}   ${count(totals.modelCalls)} calls${uncertain}`);
+  }
+  row(
+    "held by",
+    owner === null
+      ? "nobody"
+      : `process ${owner.pid} on host ${printable(owner.host)}, execution ${owner.executionId}, since ${at(Date.parse(owner.since))}`,
+  );
+  if (checkpoint !== null)
+    row(
+      "checkpoint",
+      `${count(checkpoint.settled)} items settled without a gap in this execution, ${clock(Date.parse(checkpoint.savedAt))}`,
+    );
+  if (job.journaled > 0 && job.state === "idle")
+    row("journal", `${count(job.journaled)} outcomes wait to be stored; the next run does that first, for nothing`);
+  for (const { queue, count: items, nextDueMs } of job.retryQueues)
+    row(
+      "retry queue",
+      `${queue}: ${count(items)}, first due ${nextDueMs <= nowMs ? "now" : `${at(nextDueMs)}, in ${duration(nextDueMs - nowMs)}`}`,
+    );
+  for (const { failure, count: items, lastMs } of job.deadLetters)
+    row("dead letters", `${failure}: ${count(items)}, last ${at(lastMs)}`);
+  if (lastEnd !== null)
+    row(
+      "last end",
+      `${at(Date.parse(lastEnd.endedAt))}, ${lastEnd.status.replaceAll("_", " ")}${lastEnd.stopReason ? ` (${lastEnd.stopReason})` : ""}: ${count(lastEnd.read)} read in ${duration(lastEnd.durationMs)}, exit ${lastEnd.exitCode}`,
+    );
+  if (job.nextTimes.length > 0) row("next times", job.nextTimes.map((time) => at(Date.parse(time))).join("   "));
+  row("state", relative(process.cwd(), job.folder));
+  lines.push(...nextLines(job, flags, look));
+  return lines;
+}
+
+/** What a plain run would say too, with both ways on. */
+function uncleanLines(
+  { job, jobTotals, checkpoint, journaled, callsUnderWay, ...rest }: JobStatus,
+  flags: string,
+  look: Look,
+): string[] {
+  const { bad } = symbols(look.ascii);
+  const { costUsd = null, modelCalls = 0 } = jobTotals ?? {};
+  const perCall = costUsd !== null && modelCalls > 0 ? costUsd / modelCalls : null;
+  const cost = perCall === null ? "" : `, about ${money(perCall * callsUnderWay)}`;
+  const when = checkpoint === null ? "" : `, last seen at ${clock(Date.parse(checkpoint.savedAt))}`;
+  const stored = jobTotals === null ? 0 : settledOf(jobTotals) - jobTotals.retryQueued - journaled;
+  return [
+    `${look.style("red", bad)} ${job} did not end cleanly: execution ${rest.executionId ?? "?"}${when}.`,
+    `  ${count(Math.max(0, stored))} outcomes are stored, ${count(journaled)} are in the journal and will be stored without asking again.`,
+    `  ${count(callsUnderWay)} calls were under way and may be paid twice${cost}.`,
+    "",
+    `  Go on where it was:   ${look.style("cyan", asTyped(`querymill run ${flags} --recover`))}`,
+    `  Start over:           ${look.style("cyan", asTyped(`querymill run ${flags} --fresh`))}    (keeps ledger, dead letters)`,
+  ];
+}
+
+function nextLines({ deadLetters, state }: JobStatus, flags: string, { style }: Look): string[] {
+  const [first] = deadLetters;
+  if (first === undefined || state === "unclean") return [];
+  const command = asTyped(`querymill retry --error ${first.failure} --dry-run ${flags}`);
+  return ["", `  ${style("cyan", command)}  ${style("dim", "what they would cost")}`];
+}
+
+function lastSeen(
+  { state, checkpoint, lastEnd, nextTimes }: JobStatus & { nextTimes: string[] },
+  nowMs: number,
+  dash: string,
+): string {
+  const at = (time: string): string => momentRange(Date.parse(time), Date.parse(time), nowMs, dash);
+  if (state === "unreadable") return "see below, or --job";
+  if (nextTimes[0] !== undefined) return `next ${at(nextTimes[0])}`;
+  if (state === "idle" && lastEnd !== null) return `ended ${at(lastEnd.endedAt)}`;
+  return checkpoint === null ? "" : `seen ${at(checkpoint.savedAt)}`;
+}
+
+function settledOf(totals: NonNullable<JobStatus["jobTotals"]>): number {
+  return totals.classified + totals.skipped + totals.retryQueued + totals.deadLetters;
+}
+
+function withJob(flags: string, job: string): string {
+  return /(^| )--(job|demo)( |$)/.test(flags) ? flags : `--job ${job} ${flags}`.trimEnd();
+}

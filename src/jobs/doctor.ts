@@ -1,0 +1,249 @@
+import { access, constants, lstat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { ModelError, messageOf, QuerymillError } from "../errors.ts";
+import type { JobSettings, Price } from "../job.ts";
+import type { ModelProvider } from "../llm/provider.ts";
+import { loadPricing } from "../llm/usage.ts";
+import { fleetingFileSystem } from "../state/files.ts";
+import type { Store } from "../store.ts";
+import { makeItem } from "../stores/mapping.ts";
+import type { Adapters } from "./adapters.ts";
+import { openExistingStore } from "./existing-store.ts";
+import { nextTimes } from "./schedule.ts";
+import { findJobs, readStatus } from "./status.ts";
+import { chooseAdapters } from "./wiring.ts";
+
+/** One thing that was looked at. */
+export interface Finding {
+  readonly name: string;
+  /** `bad` would stop a run; `warn` makes it slower or less safe. */
+  readonly level: "ok" | "warn" | "bad";
+  readonly text: string;
+}
+
+export interface DoctorOptions {
+  /** One real call to the model, which may cost a fraction of a cent. */
+  readonly call: boolean;
+  /** Why no model could be resolved; null when one was. */
+  readonly modelProblem: string | null;
+  readonly now: () => number;
+}
+
+const COUNT_MS = 5_000;
+const NODE = 24;
+/** A question without a customer in it. */
+const TEST_TEXT = "Where is my order?";
+
+/** Looks at everything that a run needs. Changes nothing; asks the model only when told to. */
+export async function* diagnose(settings: JobSettings, options: DoctorOptions): AsyncGenerator<Finding> {
+  yield nodeFinding();
+  let store: Store | null = null;
+  try {
+    const startedMs = performance.now();
+    store = await openExistingStore(settings);
+    const [reached, tookMs] = await timed(() => store!.lease.look(settings.targetCollection), startedMs);
+    yield ok(
+      "Store",
+      `${store.description} at ${store.address}, answers in ${reached} ms (connecting took ${tookMs} ms)`,
+    );
+    yield* sourceFindings(settings, store);
+    yield await targetFinding(settings, store);
+  } catch (error) {
+    yield bad(store === null ? "Store" : "Source", error);
+  } finally {
+    await store?.close();
+  }
+  yield* modelFindings(settings, options);
+  yield* stateFindings(settings);
+  yield* scheduleFindings(settings, options.now());
+}
+
+/**
+ * What the model would be shown of the first unprocessed items. Customer text: only where somebody asked for it.
+ * @throws QuerymillError as opening the store and reading its source
+ */
+export async function sampleTexts(settings: JobSettings, count: number): Promise<{ key: string; text: string }[]> {
+  const { sourceCollection, mark, filter, mapping } = settings;
+  const store = await openExistingStore(settings);
+  try {
+    const source = store.source({ collection: sourceCollection, mark, filter, fields: null });
+    const { documents } = await source.readUnprocessed(null, count);
+    return documents.map((document) => {
+      const read = makeItem(document, mapping);
+      return { key: read.key, text: "text" in read ? read.text : `(skipped: ${read.reason})` };
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+function nodeFinding(): Finding {
+  const { node } = process.versions;
+  if (Number.parseInt(node, 10) >= NODE) return ok("Node", node);
+  return bad("Node", `${node} is too old; Querymill needs ${NODE} or newer.`);
+}
+
+async function* sourceFindings(settings: JobSettings, store: Store): AsyncGenerator<Finding> {
+  const { sourceCollection, mark, filter } = settings;
+  const source = store.source({ collection: sourceCollection, mark, filter, fields: [] });
+  const { documents, indexed, mayBuildIndex, notMarkable } = await source.inspect();
+  const startedMs = performance.now();
+  const unprocessed = await source.countUnprocessed(COUNT_MS);
+  const tookMs = Math.round(performance.now() - startedMs);
+  const open = unprocessed === null ? `more than ${COUNT_MS / 1_000} s of counting` : number(unprocessed);
+  const filtered = filter === null ? "" : " and fit the filter";
+  yield ok("Source", `${sourceCollection}: ${open} unprocessed${filtered}, of ${number(documents)}`);
+  if (indexed) yield ok("Index", "finished documents cost nothing");
+  else if (mayBuildIndex === false)
+    yield warn(
+      "Index",
+      "there is none, and this user may not build one: reading is slower the more documents are done. Grant createIndex on it.",
+    );
+  else yield ok("Index", `not built yet; the next run builds it at its start (counting without it took ${tookMs} ms)`);
+  if (notMarkable === null) yield ok("Marking", `may write ${mark.processed} to ${sourceCollection}`);
+  else
+    yield bad(
+      "Marking",
+      `${sourceCollection} cannot be marked, because ${notMarkable}. Grant update on it, or copy the documents to a collection of your own.`,
+    );
+}
+
+async function targetFinding({ targetCollection, job }: JobSettings, store: Store): Promise<Finding> {
+  const taken = await store.lease.look(targetCollection);
+  const records = `${number(await store.target(targetCollection).count())} records`;
+  if (taken === null) return ok("Target", `${targetCollection}: ${records}, written by no job yet`);
+  if (taken.job !== job)
+    return bad(
+      "Target",
+      `${targetCollection} is written by job ${taken.job}, not ${job}. Choose another with --target-collection, or go on with --job ${taken.job}.`,
+    );
+  const held = taken.holder === null ? "" : `, now by process ${taken.holder.pid} on ${taken.holder.host}`;
+  return ok("Target", `${targetCollection}: ${records}, written by job ${job} only${held}`);
+}
+
+async function* modelFindings(settings: JobSettings, { call, modelProblem }: DoctorOptions): AsyncGenerator<Finding> {
+  if (modelProblem !== null) {
+    yield bad("Model", modelProblem);
+    return;
+  }
+  const { model, prices, budget } = settings;
+  const adapters = await chooseAdapters(settings);
+  let provider: ModelProvider | null = null;
+  try {
+    provider = await adapters.openProvider();
+    const startedMs = performance.now();
+    await provider.check(AbortSignal.timeout(settings.deadlines.connectMs * 2));
+    const tookMs = Math.round(performance.now() - startedMs);
+    if (!provider.remote) yield ok("Model", `${provider.label}: needs neither key nor network`);
+    else if (call) yield await callFinding(settings, adapters, provider);
+    else yield ok("Model", `${provider.label} can be reached in ${tookMs} ms; --call asks it one small question`);
+  } catch (error) {
+    yield bad("Model", error);
+  } finally {
+    await provider?.close();
+  }
+  if (model.provider === "offline") return;
+  const known = (await loadPricing(prices)).priceOf(model.provider, model.name);
+  if (adapters.priced && known !== null) yield ok("Price", priceWords(known));
+  else if (adapters.priced) yield ok("Price", "known");
+  else if (budget !== null)
+    yield bad(
+      "Price",
+      `the price of ${model.name} is not known, so the budget cannot be kept. Give it in querymill.yaml under prices.`,
+    );
+  else
+    yield warn(
+      "Price",
+      `the price of ${model.name} is not known: costs are shown as unknown. Give it in querymill.yaml under prices.`,
+    );
+}
+
+async function callFinding(settings: JobSettings, adapters: Adapters, provider: ModelProvider): Promise<Finding> {
+  const { deadlines, maxOutputTokens } = settings;
+  try {
+    const request = { prompt: adapters.prompt, text: TEST_TEXT, maxOutputTokens };
+    const reply = await provider.call(request, AbortSignal.timeout(deadlines.attemptMs));
+    const { latencyMs, model, usage } = reply;
+    const options = { confidenceKind: provider.confidenceKind, truncated: false, last: true };
+    const checked = adapters.checkAnswer(reply.text, options);
+    const tokens =
+      usage === null
+        ? "no usage returned"
+        : `${number(usage.inputTokens)} tokens in, ${number(usage.outputTokens)} out`;
+    const said = `${model} answered in ${Math.round(latencyMs)} ms (${tokens})`;
+    if (checked.status === "valid") return ok("Model", `${said}, as the taxonomy asks`);
+    return warn("Model", `${said}, but not as the taxonomy asks: ${checked.problems.join("; ")}`);
+  } catch (error) {
+    if (error instanceof ModelError)
+      return bad("Model", `${provider.label} gave no answer: ${error.message} (${error.failure})`);
+    throw error;
+  }
+}
+
+async function* stateFindings({ batchDir, job, tenant }: JobSettings): AsyncGenerator<Finding> {
+  const there = await lstat(batchDir).catch(() => null);
+  let folder = batchDir;
+  while (there === null && (await lstat(folder).catch(() => null)) === null) folder = dirname(folder);
+  try {
+    await access(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    yield bad("State folder", `${batchDir} cannot be written: ${messageOf(error)}. Name another with --batch-dir.`);
+    return;
+  }
+  const fleeting = await fleetingFileSystem(folder).catch(() => null);
+  const open = there !== null && (there.mode & 0o077) !== 0;
+  if (fleeting !== null)
+    yield warn("State folder", `${batchDir} is on ${fleeting}. Choose one on a local disk with --batch-dir.`);
+  else if (open)
+    yield warn(
+      "State folder",
+      `${batchDir} can be read by other users (mode ${(there.mode & 0o777).toString(8)}): chmod 700 ${batchDir}`,
+    );
+  else yield ok("State folder", there === null ? `${batchDir}, made by the first run` : batchDir);
+  const identity = (await findJobs(batchDir)).find((found) => found.job === job && found.tenant === tenant);
+  if (identity === undefined) return;
+  const { state, problem, journaled, owner } = await readStatus(batchDir, identity);
+  if (state === "unreadable") yield bad("Job", problem!);
+  else if (state === "unclean")
+    yield bad("Job", `${job} did not end cleanly; ${number(journaled)} answers are journaled. Go on with --recover.`);
+  else if (owner !== null)
+    yield warn("Job", `${job} is running: process ${owner.pid} on ${owner.host}. A second run is refused.`);
+  else yield ok("Job", `${job} ended in good order`);
+}
+
+function* scheduleFindings({ schedule, timezone }: JobSettings, nowMs: number): Generator<Finding> {
+  if (schedule === null) return;
+  const zone = timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const [next] = nextTimes(schedule, timezone, 1, new Date(nowMs));
+  yield next === undefined
+    ? bad("Schedule", `"${schedule}" has no time to come.`)
+    : ok(
+        "Schedule",
+        `"${schedule}" in ${zone}: next at ${next.toISOString()}; it is ${new Date(nowMs).toISOString()} now`,
+      );
+}
+
+async function timed(action: () => Promise<unknown>, sinceMs: number): Promise<[actionMs: number, beforeMs: number]> {
+  const startedMs = performance.now();
+  await action();
+  return [Math.max(1, Math.round(performance.now() - startedMs)), Math.round(startedMs - sinceMs)];
+}
+
+function priceWords({ input, cachedInput, output }: Price): string {
+  const cached = cachedInput === undefined ? "" : `, ${cachedInput} cached`;
+  return `$${input} in${cached}, $${output} out per million tokens`;
+}
+
+function number(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+const ok = (name: string, text: string): Finding => ({ name, level: "ok", text });
+const warn = (name: string, text: string): Finding => ({ name, level: "warn", text });
+
+/** @throws whatever is no trouble that was foreseen */
+function bad(name: string, error: unknown): Finding {
+  if (typeof error === "string") return { name, level: "bad", text: error };
+  if (error instanceof QuerymillError) return { name, level: "bad", text: error.message };
+  throw error;
+}

@@ -1,0 +1,86 @@
+import { EJSON } from "bson";
+import type { Item, ItemKey, Skipped } from "../item.ts";
+import { keyOf } from "../item.ts";
+import type { JobSettings } from "../job.ts";
+import { BatchFileManager } from "../state/batch-file-manager.ts";
+import type { QueueEntry } from "../state/retry-queue.ts";
+import type { SourceDocument, Store } from "../store.ts";
+import { makeItem } from "../stores/mapping.ts";
+
+/** One item with everything that is known of it. */
+export interface FoundItem {
+  readonly key: ItemKey;
+  /** The source's document; null when only its record is left. */
+  readonly document: SourceDocument | null;
+  /** What the model is shown, or why nothing is. */
+  readonly read: Item | Skipped | null;
+  readonly record: SourceDocument | null;
+  readonly retry: QueueEntry | null;
+  readonly deadLetter: QueueEntry | null;
+}
+
+/** One way to understand what a person typed as an id. */
+export interface IdReading {
+  /** `EJSON`, `text`, `number`, `ObjectId`, `UUID`. */
+  readonly as: string;
+  readonly key: ItemKey;
+}
+
+/** What a typed id can mean: canonical EJSON, text, a number, an ObjectId, a UUID. Equal meanings appear once. */
+export function readingsOf(text: string): IdReading[] {
+  const readings: IdReading[] = [];
+  const add = (as: string, make: () => ItemKey): void => {
+    try {
+      const key = make();
+      if (!readings.some((known) => known.key === key)) readings.push({ as, key });
+    } catch {
+      // It cannot be read that way.
+    }
+  };
+  if (/^\s*[{"[]/.test(text)) add("EJSON", () => keyOf((EJSON.parse(`{"v":${text}}`) as { v: unknown }).v));
+  add("text", () => keyOf(text));
+  if (/^-?\d+(\.\d+)?$/.test(text)) {
+    const number = Number(text);
+    const whole = /^-?\d+$/.test(text);
+    add("number", () => (whole && !Number.isSafeInteger(number) ? `{"$numberLong":"${text}"}` : keyOf(number)));
+  }
+  if (/^[0-9a-f]{24}$/i.test(text)) add("ObjectId", () => `{"$oid":"${text.toLowerCase()}"}`);
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text))
+    add("UUID", () => keyOf((EJSON.parse(`{"v":{"$uuid":"${text}"}}`) as { v: unknown }).v));
+  return readings;
+}
+
+/**
+ * Every item that a typed id can mean: in the source, in the target, in the job's queues. Changes nothing.
+ * @returns more than one when different documents fit
+ */
+export async function findItem(settings: JobSettings, store: Store, text: string): Promise<FoundItem[]> {
+  const { sourceCollection, targetCollection, mark, mapping, batchDir, tenant, job } = settings;
+  const keys = readingsOf(text).map(({ key }) => key);
+  const source = store.source({ collection: sourceCollection, mark, filter: null, fields: null });
+  const documents = byKey(await source.readByKeys(keys));
+  const records = byKey(await store.target(targetCollection).readByKeys(keys));
+  const { retryQueue, deadLetters } = new BatchFileManager(batchDir, { tenant, job });
+  await retryQueue.open({ readOnly: true });
+  await deadLetters.open({ readOnly: true });
+  // A store may find an id under another spelling than was asked for (1 and 1.0): what it returns counts.
+  const candidates = new Set([...documents.keys(), ...records.keys(), ...keys]);
+  const found: FoundItem[] = [];
+  for (const key of candidates) {
+    const document = documents.get(key) ?? null;
+    const item: FoundItem = {
+      key,
+      document,
+      read: document === null ? null : makeItem(document, mapping),
+      record: records.get(key) ?? null,
+      retry: await retryQueue.read(key),
+      deadLetter: await deadLetters.read(key),
+    };
+    if (item.document ?? item.record ?? item.retry ?? item.deadLetter) found.push(item);
+  }
+  return found;
+}
+
+function byKey(documents: readonly SourceDocument[]): Map<ItemKey, SourceDocument> {
+  return new Map(documents.map((document) => [keyOf(document._id), document]));
+}

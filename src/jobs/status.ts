@@ -1,0 +1,163 @@
+import { join } from "node:path";
+import { messageOf, QuerymillError } from "../errors.ts";
+import type { JobTotals } from "../events.ts";
+import type { DaySpend } from "../outcome.ts";
+import { BatchFileManager } from "../state/batch-file-manager.ts";
+import type { Checkpoint } from "../state/checkpoint.ts";
+import { type FileSystem, nodeFileSystem } from "../state/files.ts";
+import { decodeFrames } from "../state/frame.ts";
+import type { JournalIdentity } from "../state/journal.ts";
+import { currentOwner, type Owner } from "../state/owner.ts";
+import type { QueueEntry } from "../state/retry-queue.ts";
+import { inspectLeftover, type Leftover } from "./recovery.ts";
+
+/** What the local state of a job says, read without changing it and without asking store or model. */
+export interface JobStatus extends JournalIdentity {
+  readonly folder: string;
+  /** `unclean`: the last process died. `unreadable`: see `problem`. */
+  readonly state: "running" | "idle" | "unclean" | "unreadable";
+  /** Who holds the job now. */
+  readonly owner: Owner | null;
+  /** Of the last execution; null before the first. */
+  readonly executionId: string | null;
+  readonly startedAt: string | null;
+  readonly checkpoint: { readonly generation: number; readonly settled: number; readonly savedAt: string } | null;
+  readonly jobTotals: JobTotals | null;
+  /** Spend per UTC day. */
+  readonly ledger: Readonly<Record<string, DaySpend>>;
+  /** Outcomes in the journal that the store has not confirmed. */
+  readonly journaled: number;
+  /** Calls under way, or that were at an unclean death. */
+  readonly callsUnderWay: number;
+  readonly retryQueues: readonly { readonly queue: string; readonly count: number; readonly nextDueMs: number }[];
+  /** Kept ones by cause, most frequent first. */
+  readonly deadLetters: readonly CauseCount[];
+  readonly lastEnd: Checkpoint["lastEnd"];
+  /** Why the state could not be read. */
+  readonly problem: string | null;
+}
+
+export interface CauseCount {
+  readonly failure: string;
+  readonly queue: string;
+  readonly count: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
+/** The jobs that have state in a batch directory, by name. */
+export async function findJobs(batchDir: string, files: FileSystem = nodeFileSystem): Promise<JournalIdentity[]> {
+  const found: JournalIdentity[] = [];
+  for (const tenant of await foldersIn(files, batchDir))
+    for (const job of await foldersIn(files, tenant))
+      for (const range of await foldersIn(files, job)) {
+        const identity = await identityOf(files, range);
+        if (identity !== null) found.push(identity);
+      }
+  return found.sort((a, b) => (a.job < b.job ? -1 : a.job > b.job ? 1 : a.range < b.range ? -1 : 1));
+}
+
+/** Works while a run holds the job. What cannot be read is said in `problem`, not thrown. */
+export async function readStatus(batchDir: string, identity: JournalIdentity): Promise<JobStatus> {
+  const manager = new BatchFileManager(batchDir, identity);
+  const owner = await ownerOf(manager);
+  const base = { ...manager.identity, folder: manager.folder, owner };
+  let leftover: Leftover;
+  try {
+    leftover = await inspectLeftover(manager);
+    await manager.retryQueue.open({ readOnly: true });
+    await manager.deadLetters.open({ readOnly: true });
+  } catch (error) {
+    if (!(error instanceof QuerymillError)) throw error;
+    return { ...base, ...NOTHING, state: "unreadable", problem: messageOf(error) };
+  }
+  const { checkpoint, state } = leftover;
+  return {
+    ...base,
+    state: owner !== null ? "running" : leftover.unclean ? "unclean" : "idle",
+    executionId: owner?.executionId ?? checkpoint?.executionId ?? null,
+    startedAt: checkpoint?.startedAt ?? null,
+    checkpoint: checkpoint && {
+      generation: checkpoint.generation,
+      settled: checkpoint.settled,
+      savedAt: checkpoint.savedAt,
+    },
+    jobTotals: state.totals,
+    ledger: state.ledger,
+    journaled: leftover.unsunk.size,
+    callsUnderWay: leftover.inFlight.length,
+    retryQueues: queuesOf(manager.retryQueue.list()),
+    deadLetters: countCauses(manager.deadLetters.list()),
+    lastEnd: checkpoint?.lastEnd ?? null,
+    problem: null,
+  };
+}
+
+/** Who holds a job now, without leaving a trace where there is no job. */
+export async function ownerOf({ files, folder }: Pick<BatchFileManager, "files" | "folder">): Promise<Owner | null> {
+  return (await files.list(folder)).includes("owner.lock") ? currentOwner(folder) : null;
+}
+
+/** Entries of a queue by what happened, most frequent first. */
+export function countCauses(entries: readonly Omit<QueueEntry, "payload">[]): CauseCount[] {
+  const causes = new Map<string, CauseCount>();
+  for (const { failure, queue, dueMs } of entries) {
+    const name = `${queue} ${failure}`;
+    const before = causes.get(name) ?? { failure, queue, count: 0, firstMs: dueMs, lastMs: dueMs };
+    causes.set(name, {
+      ...before,
+      count: before.count + 1,
+      firstMs: Math.min(before.firstMs, dueMs),
+      lastMs: Math.max(before.lastMs, dueMs),
+    });
+  }
+  return [...causes.values()].sort((a, b) => b.count - a.count);
+}
+
+const NOTHING = {
+  executionId: null,
+  startedAt: null,
+  checkpoint: null,
+  jobTotals: null,
+  ledger: {},
+  journaled: 0,
+  callsUnderWay: 0,
+  retryQueues: [],
+  deadLetters: [],
+  lastEnd: null,
+} as const;
+
+function queuesOf(entries: readonly Omit<QueueEntry, "payload">[]): JobStatus["retryQueues"] {
+  const queues = new Map<string, { queue: string; count: number; nextDueMs: number }>();
+  for (const { queue, dueMs } of entries) {
+    const { count, nextDueMs } = queues.get(queue) ?? { count: 0, nextDueMs: dueMs };
+    queues.set(queue, { queue, count: count + 1, nextDueMs: Math.min(nextDueMs, dueMs) });
+  }
+  return [...queues.values()];
+}
+
+/** Every checkpoint and every journal segment begins with whose it is. */
+async function identityOf(files: FileSystem, folder: string): Promise<JournalIdentity | null> {
+  const segments = await foldersIn(files, join(folder, "journal"));
+  for (const path of [join(folder, "checkpoint-0.json"), join(folder, "checkpoint-1.json"), ...segments]) {
+    const data = await readOrNull(files, path);
+    const frame = data === null ? undefined : decodeFrames(data).next().value;
+    if (frame === undefined || frame.kind !== "record") continue;
+    const { tenant, job, range } = JSON.parse(frame.json) as Partial<JournalIdentity>;
+    if (tenant !== undefined && job !== undefined && range !== undefined) return { tenant, job, range };
+  }
+  return null;
+}
+
+async function readOrNull(files: FileSystem, path: string): Promise<Buffer | null> {
+  return await files.read(path).catch(() => null);
+}
+
+/** Paths of what lies in a folder; none when it is no folder. */
+async function foldersIn(files: FileSystem, folder: string): Promise<string[]> {
+  const names = await files.list(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOTDIR") return [];
+    throw error;
+  });
+  return names.map((name) => join(folder, name));
+}

@@ -1,0 +1,73 @@
+import { ObjectId } from "bson";
+import { expect, test } from "vitest";
+import { lastEvent, makeWorkspace, queries, runFlags, serveModel } from "../support/workspace.ts";
+
+const oid = "64b000000000000000000000";
+const bell = String.fromCharCode(7);
+const esc = String.fromCharCode(27);
+
+test("an id is found as text, number, ObjectId or EJSON, and one that fits two is listed, not guessed", async () => {
+  const space = makeWorkspace();
+  await space.seed([
+    { _id: "T-1", text: "first" },
+    { _id: 42, text: "a number" },
+    { _id: "42", text: "a text" },
+    { _id: new ObjectId(oid), text: "an object id" },
+    { _id: { shop: 1, n: 2 }, text: "a document" },
+  ]);
+  const get = (item: string, ...more: string[]) => space.querymill(["get", item, "--store", "store.db", ...more]);
+  expect(await get("T-1")).toMatchObject({ code: 0, stdout: expect.stringContaining("│ first\n") });
+  expect((await get(oid)).stdout).toContain("an object id");
+  expect((await get('{"shop":1,"n":2}')).stdout).toContain("a document");
+  const two = await get("42");
+  expect(two.code).toBe(2);
+  expect(two.stdout).toBe("");
+  expect(two.stderr).toContain("42 fits 2 items, and none is guessed");
+  // What is listed works when typed.
+  const typed = [...two.stderr.matchAll(/get '([^']+)'/g)].map(([, key]) => key!);
+  expect(typed).toHaveLength(2);
+  const texts = await Promise.all(typed.map(async (key) => (await get(key)).stdout));
+  expect(texts.filter((text) => text.includes("│ a number"))).toHaveLength(1);
+  expect(texts.filter((text) => text.includes("│ a text"))).toHaveLength(1);
+});
+
+test("an unknown id is exit 2 and says how it was understood; nothing is made", async () => {
+  const space = makeWorkspace();
+  await space.seed([{ _id: "T-1", text: "first" }]);
+  const { code, stderr } = await space.querymill(["get", "77", "--store", "store.db"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain('as text: "77"');
+  expect(stderr).toContain('as number: {"$numberInt":"77"}');
+  const nowhere = await space.querymill(["get", "77"]);
+  expect(nowhere.code).toBe(2);
+  expect(nowhere.stderr).toContain("There is no store at");
+  expect(() => space.digest("batch_files")).toThrow("ENOENT");
+});
+
+test("control and direction characters of data are shown, never sent to the terminal", async () => {
+  const space = makeWorkspace();
+  await space.seed([
+    { _id: `a${esc}]0;x`, text: `red ${esc}[31m bell ${bell} turned \u202e tag \u{e0041} 👩‍👩‍👧 ok\nsecond` },
+  ]);
+  const { stdout } = await space.querymill(["get", `a${esc}]0;x`, "--store", "store.db"]);
+  for (const raw of [esc, bell, "\u202e", "\u{e0041}"]) expect(stdout).not.toContain(raw);
+  expect(stdout).toContain("👩‍👩‍👧 ok\n");
+  expect(stdout).toContain("turned <U+202E> tag <U+E0041>");
+});
+
+test("a dead letter shows its cause, what the model said, and the record of a neighbour all its fields", async () => {
+  const space = makeWorkspace();
+  await space.seed(queries(3));
+  const server = await serveModel({ fail: (id) => (id === "q2" ? "malformed" : null) });
+  expect((await space.querymill(["run", ...runFlags(server), "--no-wait"])).code).toBe(3);
+  const flags = ["--store", "store.db", "--job", "inbox"];
+  const dead = await space.querymill(["get", "q2", ...flags]);
+  expect(dead.stdout).toMatch(/dead letter, marked/);
+  expect(dead.stdout).toMatch(/cause +malformed/);
+  expect(dead.stdout).toContain("Raw answer");
+  const good = await space.querymill(["get", "q1", ...flags]);
+  for (const field of ["category", "confidence.category", "usage.inputTokens", "costUsd", "classifiedAt"])
+    expect(good.stdout).toContain(field);
+  const json = lastEvent((await space.querymill(["get", "q1", ...flags, "--json"])).stdout);
+  expect(json).toMatchObject({ _id: "q1", key: '"q1"', record: { job: "inbox", fence: 1 }, deadLetter: null });
+});
