@@ -50,7 +50,9 @@ describe("a failed call", () => {
     [{ status: 204, body: "" }, "config", 204],
     [{ status: 503, body: "x", headers: { "content-encoding": "gzip" } }, "transient", 503],
   ] as [Fault, string, number | null][])("by %j is %s", async (fault, failure, status) => {
-    const { provider } = await start({ fail: () => fault }, { attemptMs: 150 });
+    // Only what never answers may meet the deadline, however busy the machine is.
+    const isEndless = ["hang", "half-body", "drip"].includes(String(fault));
+    const { provider } = await start({ fail: () => fault }, { attemptMs: isEndless ? 150 : 30_000 });
     const error = await failureOf(provider.call(request("the customer's own words"), forever));
     expect({ failure: error.failure, status: error.status }).toEqual({ failure, status });
     expect(error.message).not.toContain("own words");
