@@ -3,7 +3,7 @@ import { type LoadedSettings, loadSettings } from "../config/load.ts";
 import { codeOf } from "../state/files.ts";
 
 /** The demo's own job: nothing in it meets a real one. */
-export const DEMO = {
+const DEMO = {
   job: "demo",
   sourceCollection: "querymill_demo_queries",
   targetCollection: "querymill_demo_results",

@@ -39,7 +39,7 @@ export async function loadJob(flags: Record<string, unknown>, needsModel: boolea
 }
 
 /** @returns the flags that lead to the same job, as typed */
-export function jobFlagsOf(flags: Readonly<Record<string, unknown>>): string {
+function jobFlagsOf(flags: Readonly<Record<string, unknown>>): string {
   return retype(
     flags,
     JOB_OPTIONS.filter((key) => key !== "json"),

@@ -44,7 +44,7 @@ export interface SettingsInput {
 }
 
 /** Stands where a model would be in settings that ask none. */
-export const NO_MODEL: ModelSettings = { provider: "none", name: "", baseUrl: null, apiKey: null };
+const NO_MODEL: ModelSettings = { provider: "none", name: "", baseUrl: null, apiKey: null };
 
 const MOST_PROBLEMS = 10;
 const LARGEST_FILE_BYTES = 1024 * 1024;

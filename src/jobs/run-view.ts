@@ -206,7 +206,7 @@ const RESUMABLE: ReadonlySet<StopReason> = new Set([
 ]);
 
 /** Status and exit code by what stopped an execution and whether items failed in it. */
-export function verdict(
+function verdict(
   stopReason: StopReason | null,
   failures: boolean,
   isBatch: boolean,

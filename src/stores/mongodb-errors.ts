@@ -65,7 +65,7 @@ export function hostsOf(uri: string): string {
 }
 
 /** @returns the text with user and password of the URI replaced by `***`, written plainly or percent-encoded */
-export function withoutCredentials(text: string, uri: string): string {
+function withoutCredentials(text: string, uri: string): string {
   const rest = uri.replace(/^[a-z+]+:\/\//, "").split("?")[0]!;
   const end = rest.lastIndexOf("@");
   if (end < 0) return text;
