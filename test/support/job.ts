@@ -41,7 +41,7 @@ export interface Started {
 }
 
 /** Where an item is when nobody works on it. */
-export type Place = "target" | "skipped" | "retry queue" | "dead letters" | "pending";
+type Place = "target" | "skipped" | "retry queue" | "dead letters" | "pending";
 
 /** A job of one test: its own database, state folder and model server. */
 export class Job {
@@ -199,7 +199,7 @@ export function textWith(id: string): string {
 }
 
 /** Calls cost one USD per 1,000 tokens in and out. */
-export const PRICES = { "drawn-1": { input: 1_000, output: 1_000 } };
+const PRICES = { "drawn-1": { input: 1_000, output: 1_000 } };
 
 const OUTCOMES = { target: "classified", skipped: "skipped", "dead letters": "deadLetter" } as const;
 const closing: (() => Promise<unknown>)[] = [];
