@@ -120,11 +120,12 @@ export function lastEvent(stdout: string): Record<string, unknown> {
 function digestOf(path: string): string {
   const hash = createHash("sha256");
   const visit = (at: string, name: string): void => {
+    // Scratch of SQLite: shared memory, and what a killed process leaves beside its lock.
+    if (/-shm$|owner\.lock-journal$/.test(name)) return;
     const found = statSync(at);
     hash.update(`${name} ${found.isDirectory() ? "folder" : found.size}\n`);
-    if (found.isDirectory()) for (const inner of readdirSync(at).sort()) visit(join(at, inner), `${name}/${inner}`);
-    // SQLite's shared memory is scratch.
-    else if (!name.endsWith("-shm")) hash.update(readFileSync(at));
+    if (!found.isDirectory()) hash.update(readFileSync(at));
+    else for (const inner of readdirSync(at).sort()) visit(join(at, inner), `${name}/${inner}`);
   };
   visit(path, "");
   return hash.digest("hex");

@@ -1,0 +1,92 @@
+import { expect, test } from "vitest";
+import { lastEvent, makeWorkspace, queries, runFlags, serveModel } from "../support/workspace.ts";
+
+test("before any run it says how to begin and makes nothing", async () => {
+  const space = makeWorkspace();
+  const { code, stdout } = await space.querymill(["status"]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("No job has run with batch_files yet.");
+  expect(() => space.digest("batch_files")).toThrow("ENOENT");
+});
+
+test("after a run it tells totals, queues, dead letters by cause and the last end, and changes nothing", async () => {
+  const space = makeWorkspace();
+  await space.seed(queries(12));
+  const server = await serveModel({ fail: (id) => (id === "q3" ? "malformed" : id === "q5" ? "500" : null) });
+  expect((await space.querymill(["run", ...runFlags(server), "--retries", "0", "--no-wait"])).code).toBe(3);
+  const before = space.digest("batch_files");
+  const { code, stdout } = await space.querymill(["status"]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/in all +10 classified {3}0 skipped {3}1 retry queued {3}1 dead letters/);
+  expect(stdout).toMatch(/retry queue +model: 1, first due /);
+  expect(stdout).toMatch(/dead letters +malformed: 1, last /);
+  expect(stdout).toMatch(/held by +nobody/);
+  expect(stdout).toContain("retry --error malformed --dry-run --job inbox");
+  const { jobs } = lastEvent((await space.querymill(["status", "--job", "inbox", "--json"])).stdout);
+  expect(jobs).toMatchObject([
+    {
+      job: "inbox",
+      state: "idle",
+      jobTotals: { classified: 10, retryQueued: 1, deadLetters: 1 },
+      retryQueues: [{ queue: "model", count: 1 }],
+      deadLetters: [{ failure: "malformed", count: 1 }],
+      lastEnd: { read: 12, classified: 10, exitCode: 3 },
+    },
+  ]);
+  expect(space.digest("batch_files")).toBe(before);
+});
+
+test("an unknown job is refused with the nearest one", async () => {
+  const space = makeWorkspace();
+  await space.seed(queries(1));
+  await space.querymill(["run", "--store", "store.db", "--model", "offline", "--job", "inbox"]);
+  const { code, stderr } = await space.querymill(["status", "--job", "inbx"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("No job inbx has run with batch_files. Did you mean inbox? There are: inbox.");
+});
+
+test("while a run holds the job it tells who; after its death how to go on, both ways", async () => {
+  const space = makeWorkspace();
+  await space.seed(queries(30));
+  // The first ten answer at once, the others never.
+  const server = await serveModel({ fail: (id) => (Number(id.slice(1)) > 10 ? "hang" : null) });
+  const { child, ended } = space.start(["run", ...runFlags(server), "--json"]);
+  let settled = 0;
+  await new Promise<void>((resolve) => {
+    child.stdout?.on("data", (text: string) => {
+      settled += text.split('"item:settled"').length - 1;
+      if (settled >= 10 && server.ledger().inFlight === 5) resolve();
+    });
+    const look = setInterval(() => {
+      if (settled < 10 || server.ledger().inFlight < 5) return;
+      clearInterval(look);
+      resolve();
+    }, 20);
+  });
+  const during = lastEvent((await space.querymill(["status", "--json"])).stdout);
+  expect(during.jobs).toMatchObject([
+    { state: "running", owner: { pid: child.pid }, jobTotals: { classified: 10 }, callsUnderWay: 5 },
+  ]);
+  child.kill("SIGKILL");
+  await ended;
+  const before = space.digest("batch_files");
+  const { code, stdout } = await space.querymill(["status"]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("inbox did not end cleanly");
+  expect(stdout).toContain("5 calls were under way and may be paid twice");
+  expect(stdout).toMatch(/Go on where it was: +.*run --job inbox --recover/);
+  expect(stdout).toMatch(/Start over: +.*run --job inbox --fresh/);
+  expect(space.digest("batch_files")).toBe(before);
+});
+
+test("with a schedule in the settings it tells the next five times", async () => {
+  const space = makeWorkspace();
+  await space.seed(queries(1));
+  await space.querymill(["run", "--store", "store.db", "--model", "offline", "--job", "nightly"]);
+  space.write("querymill.yaml", 'mode: scheduled\nschedule: "30 2 * * *"\ntimezone: UTC\njob: nightly\n');
+  const { jobs } = lastEvent((await space.querymill(["status", "--json"])).stdout) as {
+    jobs: { nextTimes: string[] }[];
+  };
+  expect(jobs[0]?.nextTimes).toHaveLength(5);
+  for (const time of jobs[0]!.nextTimes) expect(time).toMatch(/T02:30:00\.000Z$/);
+});
