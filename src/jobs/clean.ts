@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { QuerymillError } from "../errors.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { nodeFileSystem } from "../state/files.ts";
-import type { JournalIdentity } from "../state/journal.ts";
+import type { StateIdentity } from "../state/identity.ts";
 import { OwnerLock } from "../state/owner.ts";
 import { inspectLeftover } from "./recovery.ts";
 import { ownerOf } from "./status.ts";
@@ -17,7 +17,7 @@ export interface CleanOptions {
 
 /** What can go of one job's local state. */
 export interface CleanPlan {
-  readonly identity: JournalIdentity;
+  readonly identity: StateIdentity;
   readonly folder: string;
   /** Paths to remove with all they hold, and what they are. */
   readonly paths: readonly { readonly path: string; readonly what: CleanKind; readonly bytes: number }[];
@@ -30,11 +30,7 @@ export type CleanKind = "archive of --fresh" | "damaged records set aside" | "wh
  * Looks what is no longer needed; changes nothing.
  * @throws QuerymillError JOB_HELD, STATE_UNCLEAN (answers that are journaled and not stored would be lost)
  */
-export async function planClean(
-  batchDir: string,
-  identity: JournalIdentity,
-  options: CleanOptions,
-): Promise<CleanPlan> {
+export async function planClean(batchDir: string, identity: StateIdentity, options: CleanOptions): Promise<CleanPlan> {
   const manager = new BatchFileManager(batchDir, identity);
   const { folder } = manager;
   const owner = await ownerOf(manager);
@@ -92,7 +88,7 @@ export async function clean(
   if (paths.some(({ what }) => what === "whole state")) await removeFolder(folder);
 }
 
-async function forgetDeadLetters(batchDir: string, identity: JournalIdentity, keys: readonly string[]): Promise<void> {
+async function forgetDeadLetters(batchDir: string, identity: StateIdentity, keys: readonly string[]): Promise<void> {
   const manager = new BatchFileManager(batchDir, identity);
   await manager.deadLetters.open();
   await manager.deadLetters.remove(keys);

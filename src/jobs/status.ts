@@ -6,13 +6,13 @@ import { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Checkpoint } from "../state/checkpoint.ts";
 import { type FileSystem, nodeFileSystem } from "../state/files.ts";
 import { decodeFrames } from "../state/frame.ts";
-import type { JournalIdentity } from "../state/journal.ts";
+import type { StateIdentity } from "../state/identity.ts";
 import { currentOwner, type Owner } from "../state/owner.ts";
 import type { QueueEntry } from "../state/retry-queue.ts";
 import { inspectLeftover, type Leftover } from "./recovery.ts";
 
 /** What the local state of a job says, read without changing it and without asking store or model. */
-export interface JobStatus extends JournalIdentity {
+export interface JobStatus extends StateIdentity {
   readonly folder: string;
   /** `unclean`: the last process died. `unreadable`: see `problem`. */
   readonly state: "running" | "idle" | "unclean" | "unreadable";
@@ -46,8 +46,8 @@ export interface CauseCount {
 }
 
 /** The jobs that have state in a batch directory, by name. */
-export async function findJobs(batchDir: string, files: FileSystem = nodeFileSystem): Promise<JournalIdentity[]> {
-  const found: JournalIdentity[] = [];
+export async function findJobs(batchDir: string, files: FileSystem = nodeFileSystem): Promise<StateIdentity[]> {
+  const found: StateIdentity[] = [];
   for (const tenant of await foldersIn(files, batchDir))
     for (const job of await foldersIn(files, tenant))
       for (const range of await foldersIn(files, job)) {
@@ -58,7 +58,7 @@ export async function findJobs(batchDir: string, files: FileSystem = nodeFileSys
 }
 
 /** Works while a run holds the job. What cannot be read is said in `problem`, not thrown. */
-export async function readStatus(batchDir: string, identity: JournalIdentity): Promise<JobStatus> {
+export async function readStatus(batchDir: string, identity: StateIdentity): Promise<JobStatus> {
   const manager = new BatchFileManager(batchDir, identity);
   const owner = await ownerOf(manager);
   const base = { ...manager.identity, folder: manager.folder, owner };
@@ -137,13 +137,13 @@ function queuesOf(entries: readonly Omit<QueueEntry, "payload">[]): JobStatus["r
 }
 
 /** Every checkpoint and every journal segment begins with whose it is. */
-async function identityOf(files: FileSystem, folder: string): Promise<JournalIdentity | null> {
+async function identityOf(files: FileSystem, folder: string): Promise<StateIdentity | null> {
   const segments = await foldersIn(files, join(folder, "journal"));
   for (const path of [join(folder, "checkpoint-0.json"), join(folder, "checkpoint-1.json"), ...segments]) {
     const data = await readOrNull(files, path);
     const frame = data === null ? undefined : decodeFrames(data).next().value;
     if (frame === undefined || frame.kind !== "record") continue;
-    const { tenant, job, range } = JSON.parse(frame.json) as Partial<JournalIdentity>;
+    const { tenant, job, range } = JSON.parse(frame.json) as Partial<StateIdentity>;
     if (tenant !== undefined && job !== undefined && range !== undefined) return { tenant, job, range };
   }
   return null;

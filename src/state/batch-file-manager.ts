@@ -4,14 +4,14 @@ import { shortHash } from "../job.ts";
 import { BatchFiles } from "./batch-file.ts";
 import { type Checkpoint, Checkpoints } from "./checkpoint.ts";
 import { type FileSystem, nodeFileSystem, openStateFolder } from "./files.ts";
-import type { JournalIdentity } from "./journal.ts";
+import type { StateIdentity } from "./identity.ts";
 import { type QueueEntry, RetryQueue } from "./retry-queue.ts";
 
 /** The range of a job that is not cut into several. */
 export const WHOLE_RANGE = "0";
 
 /** @returns the folder of one job's range: `<batchDir>/<tenant>/<job>-<hash>/<range>` */
-export function jobFolder(batchDir: string, { tenant, job, range }: JournalIdentity): string {
+export function jobFolder(batchDir: string, { tenant, job, range }: StateIdentity): string {
   const slug =
     job
       .toLowerCase()
@@ -26,7 +26,7 @@ export function jobFolder(batchDir: string, { tenant, job, range }: JournalIdent
  */
 export class BatchFileManager {
   readonly folder: string;
-  readonly identity: JournalIdentity;
+  readonly identity: StateIdentity;
   readonly files: FileSystem;
   readonly batches: BatchFiles;
   readonly checkpoints: Checkpoints;
@@ -47,8 +47,8 @@ export class BatchFileManager {
     this.files = files;
     this.batches = new BatchFiles(files, join(this.folder, "batches"), this.identity);
     this.checkpoints = new Checkpoints(files, this.folder);
-    this.retryQueue = new RetryQueue(files, this.folder, "retry");
-    this.deadLetters = new RetryQueue(files, this.folder, "dead-letters");
+    this.retryQueue = new RetryQueue(files, this.folder, "retry", this.identity);
+    this.deadLetters = new RetryQueue(files, this.folder, "dead-letters", this.identity);
   }
 
   get journalFolder(): string {

@@ -3,9 +3,9 @@ import { dirname, join } from "node:path";
 import type { Item } from "../item.ts";
 import type { FileSystem } from "./files.ts";
 import { decodeFrames, encodeFrame } from "./frame.ts";
-import type { JournalIdentity } from "./journal.ts";
+import type { StateIdentity } from "./identity.ts";
 
-interface BatchContent extends JournalIdentity {
+interface BatchContent extends StateIdentity {
   readonly format: 1;
   readonly batchId: string;
   readonly items: readonly Item[];
@@ -18,12 +18,12 @@ interface BatchContent extends JournalIdentity {
 export class BatchFiles {
   readonly #files: FileSystem;
   readonly #folder: string;
-  readonly #identity: JournalIdentity;
+  readonly #identity: StateIdentity;
   readonly #made = new Set<string>();
   /** Items of each batch saved here that are not settled. */
   readonly #left = new Map<string, number>();
 
-  constructor(files: FileSystem, folder: string, identity: JournalIdentity) {
+  constructor(files: FileSystem, folder: string, identity: StateIdentity) {
     this.#files = files;
     this.#folder = folder;
     this.#identity = identity;

@@ -1,15 +1,14 @@
 import { join } from "node:path";
-import { QuerymillError } from "../errors.ts";
 import type { ExecutionEnd } from "../events.ts";
 import type { Fingerprint } from "../job.ts";
 import type { JobState } from "../outcome.ts";
 import type { Cursor } from "../store.ts";
 import { type FileSystem, replaceFile } from "./files.ts";
 import { decodeFrames, encodeFrame } from "./frame.ts";
-import type { JournalIdentity } from "./journal.ts";
+import { refuseForeign, type StateIdentity } from "./identity.ts";
 
 /** What a job remembers between executions, beside its journal. A hint: the journal rebuilds all but the cursor. */
-export interface Checkpoint extends JournalIdentity {
+export interface Checkpoint extends StateIdentity {
   readonly format: 1;
   /** Grows by one with each checkpoint. */
   readonly generation: number;
@@ -34,7 +33,6 @@ export interface Checkpoint extends JournalIdentity {
   readonly lastEnd: (ExecutionEnd & { readonly endedAt: string }) | null;
 }
 
-const FORMAT = 1;
 const GENERATIONS = ["checkpoint-0.json", "checkpoint-1.json"] as const;
 
 /** Two files written in turn: while one is replaced, the other is whole. */
@@ -61,7 +59,7 @@ export class Checkpoints {
    * @returns the newest good checkpoint, and the names of files that are damaged
    * @throws QuerymillError STATE_NEWER, STATE_DAMAGED (another job's)
    */
-  async load(identity: JournalIdentity): Promise<{ checkpoint: Checkpoint | null; damaged: string[] }> {
+  async load(identity: StateIdentity): Promise<{ checkpoint: Checkpoint | null; damaged: string[] }> {
     const damaged: string[] = [];
     let newest: Checkpoint | null = null;
     for (const name of GENERATIONS) {
@@ -74,22 +72,7 @@ export class Checkpoints {
         continue;
       }
       const checkpoint = JSON.parse(frame.json) as Checkpoint;
-      if (checkpoint.format > FORMAT) {
-        throw new QuerymillError(
-          "STATE_NEWER",
-          `${path} was written by a newer Querymill (format ${checkpoint.format}, this one reads ${FORMAT}). Run that version, or start over with --fresh.`,
-        );
-      }
-      if (
-        checkpoint.tenant !== identity.tenant ||
-        checkpoint.job !== identity.job ||
-        checkpoint.range !== identity.range
-      ) {
-        throw new QuerymillError(
-          "STATE_DAMAGED",
-          `${path} belongs to job ${checkpoint.job} of tenant ${checkpoint.tenant}, not to ${identity.job} of ${identity.tenant}. Put the file back where it came from.`,
-        );
-      }
+      refuseForeign(path, checkpoint, identity);
       if (newest === null || checkpoint.generation > newest.generation) newest = checkpoint;
     }
     return { checkpoint: newest, damaged };

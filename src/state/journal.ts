@@ -3,6 +3,7 @@ import { messageOf, QuerymillError } from "../errors.ts";
 import type { JobState, Settlement, Spend } from "../outcome.ts";
 import type { AppendFile, FileSystem } from "./files.ts";
 import { decodeFrames, encodeFrame } from "./frame.ts";
+import { refuseForeign, STATE_FORMAT, type StateIdentity } from "./identity.ts";
 
 /**
  * What a journal holds, one framed record each:
@@ -21,12 +22,7 @@ export type JournalEntry =
   | { readonly kind: "requeued"; readonly items: number }
   | { readonly kind: "crash"; readonly keys: readonly string[]; readonly spend: Spend; readonly atMs: number };
 
-export interface JournalIdentity {
-  readonly tenant: string;
-  readonly job: string;
-  readonly range: string;
-}
-export interface JournalHeader extends JournalIdentity {
+export interface JournalHeader extends StateIdentity {
   readonly kind: "header";
   readonly format: 1;
   readonly segment: number;
@@ -41,7 +37,6 @@ export interface JournalRecord {
   readonly entry: JournalEntry;
 }
 
-const FORMAT = 1;
 /** Segments are closed at this size, so that what is stored can go. */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
 const NAME = /^(\d{10})\.journal$/;
@@ -62,7 +57,7 @@ interface Waiter {
 export class Journal {
   readonly #files: FileSystem;
   readonly #folder: string;
-  readonly #identity: JournalIdentity;
+  readonly #identity: StateIdentity;
   readonly #stateOf: () => JobState;
   #file: AppendFile;
   #segment: number;
@@ -79,7 +74,7 @@ export class Journal {
   private constructor(
     files: FileSystem,
     folder: string,
-    identity: JournalIdentity,
+    identity: StateIdentity,
     stateOf: () => JobState,
     open: { file: AppendFile; segment: number; position: number; seq: number },
   ) {
@@ -102,7 +97,7 @@ export class Journal {
   static async open(
     files: FileSystem,
     folder: string,
-    identity: JournalIdentity,
+    identity: StateIdentity,
     stateOf: () => JobState,
     after: { seq: number; segments: ReadonlyMap<number, number> },
   ): Promise<Journal> {
@@ -261,7 +256,7 @@ export interface JournalScan {
 export async function readJournal(
   files: FileSystem,
   folder: string,
-  identity: JournalIdentity,
+  identity: StateIdentity,
   visit: (record: JournalRecord) => void | Promise<void>,
 ): Promise<JournalScan> {
   const segments = new Map<number, number>();
@@ -282,7 +277,7 @@ export async function readJournal(
       }
       const entry = JSON.parse(frame.json) as JournalEntry;
       if (entry.kind === "header") {
-        checkHeader(entry, identity, join(folder, name));
+        refuseForeign(join(folder, name), entry, identity);
         base ??= { state: entry.state, seq: entry.previousSeq };
         if (segments.size > 0 && entry.previousSeq > lastSeq) {
           damaged.push({
@@ -303,33 +298,18 @@ export async function readJournal(
   return { segments, lastSeq, damaged, base };
 }
 
-function checkHeader(header: JournalHeader, identity: JournalIdentity, path: string): void {
-  if (header.format > FORMAT) {
-    throw new QuerymillError(
-      "STATE_NEWER",
-      `${path} was written by a newer Querymill (format ${header.format}, this one reads ${FORMAT}). Run that version, or start over with --fresh.`,
-    );
-  }
-  if (header.tenant !== identity.tenant || header.job !== identity.job || header.range !== identity.range) {
-    throw new QuerymillError(
-      "STATE_DAMAGED",
-      `${path} belongs to job ${header.job} of tenant ${header.tenant}, not to ${identity.job} of ${identity.tenant}. Put the file back where it came from.`,
-    );
-  }
-}
-
 async function createSegment(
   files: FileSystem,
   folder: string,
   segment: number,
-  identity: JournalIdentity,
+  identity: StateIdentity,
   previousSeq: number,
   state: JobState,
 ): Promise<{ file: AppendFile; position: number; seq: number }> {
   const path = join(folder, segmentName(segment));
   await files.removeFile(path);
   const file = await files.create(path);
-  const header: JournalHeader = { kind: "header", format: FORMAT, ...identity, segment, previousSeq, state };
+  const header: JournalHeader = { kind: "header", format: STATE_FORMAT, ...identity, segment, previousSeq, state };
   const data = Buffer.from(encodeFrame(previousSeq, JSON.stringify(header)));
   await file.write(data, 0);
   await file.sync();

@@ -3,6 +3,7 @@ import { messageOf, QuerymillError } from "../errors.ts";
 import type { ItemKey } from "../item.ts";
 import type { AppendFile, FileSystem } from "./files.ts";
 import { decodeFrames, encodeFrame } from "./frame.ts";
+import { refuseForeign, STATE_FORMAT, type StateIdentity } from "./identity.ts";
 
 /** One item that waits for another try, or a dead letter that waits for a person. */
 export interface QueueEntry {
@@ -31,6 +32,7 @@ interface Indexed extends Omit<QueueEntry, "payload"> {
   readonly length: number;
 }
 
+type Header = StateIdentity & { readonly op: "header"; readonly format: number };
 type Line =
   | { readonly op: "add"; readonly entry: QueueEntry }
   | { readonly op: "remove"; readonly keys: readonly ItemKey[] };
@@ -46,6 +48,7 @@ const COMPACT_BYTES = 8 * 1024 * 1024;
 export class RetryQueue {
   readonly #files: FileSystem;
   readonly #path: string;
+  readonly #header: Header;
   #index = new Map<ItemKey, Indexed>();
   #file: AppendFile | null = null;
   #position = 0;
@@ -56,13 +59,15 @@ export class RetryQueue {
   /** The whole log, when opened read-only. */
   #data: Buffer | null = null;
 
-  constructor(files: FileSystem, folder: string, name: string) {
+  constructor(files: FileSystem, folder: string, name: string, identity: StateIdentity) {
     this.#files = files;
+    this.#header = { op: "header", format: STATE_FORMAT, ...identity };
     this.#path = join(folder, `${name}.queue`);
   }
 
   /**
    * Reads the log; what an earlier opening knew is forgotten. Damaged records are passed over and counted.
+   * @throws QuerymillError STATE_NEWER, STATE_DAMAGED (another job's file), STATE_UNWRITABLE
    * @param options `readOnly` leaves the file as it is: for looking on while another process works on it
    */
   async open(options: { readOnly?: boolean } = {}): Promise<{ damaged: number }> {
@@ -74,10 +79,16 @@ export class RetryQueue {
     const data = (await this.#files.read(this.#path)) ?? Buffer.alloc(0);
     for (const frame of decodeFrames(data)) {
       if (frame.kind === "damage") damaged += 1;
+      if (frame.kind !== "record") continue;
+      const line = JSON.parse(frame.json) as Line | Header;
+      if (line.op === "header") {
+        refuseForeign(this.#path, line, this.#header);
+        continue;
+      }
       // A doubled record is read once: a copied addition must not bring back what was removed.
-      if (frame.kind !== "record" || frame.seq <= this.#seq) continue;
+      if (frame.seq <= this.#seq) continue;
       this.#seq = frame.seq;
-      this.#apply(JSON.parse(frame.json) as Line, frame.offset, frame.length);
+      this.#apply(line, frame.offset, frame.length);
     }
     this.#data = options.readOnly ? data : null;
     if (!options.readOnly && data.length > 0) await this.#compact(data).catch((error) => this.#break(error));
@@ -217,8 +228,8 @@ export class RetryQueue {
     const temporary = `${this.#path}.tmp`;
     await this.#files.removeFile(temporary);
     const file = await this.#files.create(temporary);
-    const parts: Buffer[] = [];
-    let position = 0;
+    const parts: Buffer[] = [Buffer.from(encodeFrame(0, JSON.stringify(this.#header)))];
+    let position = parts[0]!.length;
     const index = new Map<ItemKey, Indexed>();
     for (const entry of live) {
       parts.push(data.subarray(entry.offset, entry.offset + entry.length));

@@ -5,10 +5,10 @@ import { onTestFinished } from "vitest";
 import { EMPTY_JOB_STATE, type JobState, NO_SPEND, type Settlement } from "../../src/outcome.ts";
 import type { Checkpoint } from "../../src/state/checkpoint.ts";
 import { type FileSystem, nodeFileSystem } from "../../src/state/files.ts";
-import type { JournalIdentity } from "../../src/state/journal.ts";
+import type { StateIdentity } from "../../src/state/identity.ts";
 import { recordWith } from "../contract/store-contract.ts";
 
-export const IDENTITY: JournalIdentity = { tenant: "default", job: "support", range: "0" };
+export const IDENTITY: StateIdentity = { tenant: "default", job: "support", range: "0" };
 
 /** A folder of this test's own, removed at its end. */
 export async function temporaryFolder(): Promise<string> {

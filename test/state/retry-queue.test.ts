@@ -3,8 +3,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type FileSystem, nodeFileSystem } from "../../src/state/files.ts";
+import { encodeFrame } from "../../src/state/frame.ts";
 import { type QueueEntry, RetryQueue } from "../../src/state/retry-queue.ts";
-import { faultyFiles, temporaryFolder } from "./made-up-state.ts";
+import { faultyFiles, IDENTITY, temporaryFolder } from "./made-up-state.ts";
 
 const entryOf = (key: string, changes: Partial<QueueEntry> = {}): QueueEntry => ({
   key,
@@ -20,7 +21,7 @@ const entryOf = (key: string, changes: Partial<QueueEntry> = {}): QueueEntry => 
 });
 
 async function openQueue(folder: string, files: FileSystem = nodeFileSystem): Promise<RetryQueue> {
-  const queue = new RetryQueue(files, folder, "retry");
+  const queue = new RetryQueue(files, folder, "retry", IDENTITY);
   await queue.open();
   return queue;
 }
@@ -152,18 +153,20 @@ describe("a damaged queue file", () => {
     const queue = await openQueue(folder);
     for (const key of ["a", "b", "c"]) await queue.add([entryOf(key)]);
     await queue.close();
-    return { folder, content: await readFile(pathIn(folder)) };
+    const content = await readFile(pathIn(folder));
+    return { folder, content, headerBytes: content.indexOf(10) + 1 };
   }
 
   it("with a flipped bit keeps all other entries and counts the damage", async () => {
-    const { folder, content } = await filled();
+    const { folder, content, headerBytes } = await filled();
     await fc.assert(
       fc.asyncProperty(fc.nat(content.length - 1), fc.nat(7), async (at, bit) => {
         const flipped = Buffer.from(content);
         flipped[at]! ^= 1 << bit;
         await writeFile(pathIn(folder), flipped);
-        const owner = "abc"[Math.floor((at * 3) / content.length)]!;
-        const queue = new RetryQueue(nodeFileSystem, folder, "retry");
+        const owner =
+          at < headerBytes ? "" : "abc"[Math.floor(((at - headerBytes) * 3) / (content.length - headerBytes))]!;
+        const queue = new RetryQueue(nodeFileSystem, folder, "retry", IDENTITY);
         const { damaged } = await queue.open();
         for (const key of "abc") if (key !== owner) expect(await queue.read(key)).toEqual(entryOf(key));
         expect(damaged).toBe(queue.get(owner) === null && owner !== "c" ? 1 : damaged);
@@ -174,12 +177,15 @@ describe("a damaged queue file", () => {
   });
 
   it("cut anywhere keeps what is whole, and takes more", async () => {
-    const { folder, content } = await filled();
+    const { folder, content, headerBytes } = await filled();
     for (let cut = content.length; cut >= 0; cut -= 7) {
       await writeFile(pathIn(folder), content);
       await truncate(pathIn(folder), cut);
       const queue = await openQueue(folder);
-      const whole = ["a", "b", "c"].slice(0, Math.floor((cut + 1) / (content.length / 3)));
+      const whole = ["a", "b", "c"].slice(
+        0,
+        Math.max(0, Math.floor((cut - headerBytes + 1) / ((content.length - headerBytes) / 3))),
+      );
       expect([cut, keysOf(queue)]).toEqual([cut, whole]);
       await queue.add([entryOf("d")]);
       await queue.close();
@@ -211,7 +217,7 @@ it("opened to look on reads everything and changes nothing on disk", async () =>
   await queue.close();
   await writeFile(pathIn(folder), Buffer.concat([await readFile(pathIn(folder)), Buffer.from("torn")]));
   const before = { content: await readFile(pathIn(folder)), info: await stat(pathIn(folder)) };
-  const looking = new RetryQueue(nodeFileSystem, folder, "retry");
+  const looking = new RetryQueue(nodeFileSystem, folder, "retry", IDENTITY);
   await looking.open({ readOnly: true });
   expect([keysOf(looking), await looking.read("b")]).toEqual([["b"], entryOf("b")]);
   await looking.close();
@@ -274,4 +280,23 @@ describe("a disk that refuses", () => {
     expect(keysOf(queue)).toEqual(["a"]);
     await queue.close();
   });
+});
+
+it("refuses another job's file and a newer version's, and leaves them as they are", async () => {
+  const folder = await temporaryFolder();
+  const queue = await openQueue(folder);
+  await queue.add([entryOf("a")]);
+  await queue.close();
+  const written = await readFile(pathIn(folder));
+  const foreign = new RetryQueue(nodeFileSystem, folder, "retry", { ...IDENTITY, job: "another" });
+  await expect(foreign.open()).rejects.toMatchObject({
+    code: "STATE_DAMAGED",
+    message: expect.stringContaining("support"),
+  });
+  const newer = encodeFrame(0, JSON.stringify({ op: "header", format: 2, ...IDENTITY }));
+  await writeFile(pathIn(folder), newer);
+  await expect(openQueue(folder)).rejects.toMatchObject({ code: "STATE_NEWER" });
+  expect(String(await readFile(pathIn(folder)))).toBe(newer);
+  await writeFile(pathIn(folder), written);
+  expect(keysOf(await openQueue(folder))).toEqual(["a"]);
 });
