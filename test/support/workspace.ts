@@ -31,6 +31,7 @@ export interface Workspace {
   start(
     args: readonly string[],
     env?: Readonly<Record<string, string>>,
+    user?: { readonly uid: number; readonly gid: number },
   ): { child: ChildProcess; ended: Promise<Ended> };
   /** Fills a collection of the embedded store. */
   seed(documents: readonly SourceDocument[], collection?: string, file?: string): Promise<void>;
@@ -46,11 +47,12 @@ export function makeWorkspace(): Workspace {
   const folder = mkdtempSync(join(tmpdir(), "querymill-cli-"));
   closing.push(() => rmSync(folder, { recursive: true, force: true }));
   const path = (...names: string[]): string => join(folder, ...names);
-  const start: Workspace["start"] = (args, env = {}) => {
+  const start: Workspace["start"] = (args, env = {}, user = {}) => {
     const child = spawn(process.execPath, [bin, ...args], {
       cwd: folder,
       env: { PATH: process.env.PATH ?? "", LANG: "C.UTF-8", QUERYMILL_LOG_LEVEL: "silent", ...env },
       stdio: ["ignore", "pipe", "pipe"],
+      ...user,
     });
     const text = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"] as const)
