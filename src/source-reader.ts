@@ -15,6 +15,8 @@ export interface SourceReaderOptions {
   readonly makeItem: (document: SourceDocument) => Item | Skipped;
   /** True for items that are under way or waiting elsewhere: passed over. */
   readonly isKnown: (key: ItemKey, contentHash: string | null) => boolean;
+  /** Items of this execution in all: no more are read ahead. null for no limit. */
+  readonly limit: number | null;
   /** How long the store may be away, in ms. */
   readonly storeMs: number;
   readonly signal: AbortSignal;
@@ -91,17 +93,20 @@ export class SourceReader {
     return { settled, cursor };
   }
 
-  #readAhead(): void {
-    if (this.#ended || this.#ahead !== null) return;
-    const { source, storeMs, signal } = this.#options;
+  #readAhead(wanted = false): void {
+    const { source, storeMs, signal, limit } = this.#options;
+    const left = limit === null ? Number.MAX_SAFE_INTEGER : limit - this.#ordinal;
+    if (this.#ended || this.#ahead !== null || (left <= 0 && !wanted)) return;
     const after = this.#after;
-    this.#ahead = insist(() => source.readUnprocessed(after, this.#pageItems), storeMs, signal);
+    // Past the limit documents are only read when some before it needed no slot: they were known already.
+    const pageItems = Math.max(1, Math.min(this.#pageItems, left > 0 ? left : (limit ?? 1)));
+    this.#ahead = insist(() => source.readUnprocessed(after, pageItems), storeMs, signal);
     // It is awaited in #fill; until then its rejection is not "unhandled".
     this.#ahead.catch(() => {});
   }
 
   async #nextPage(): Promise<Page> {
-    this.#readAhead();
+    this.#readAhead(true);
     try {
       return await this.#ahead!;
     } finally {

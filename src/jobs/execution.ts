@@ -174,6 +174,7 @@ export class JobExecution implements Execution {
         active.has(key) ||
         retryQueue.get(key) !== null ||
         (contentHash !== null && deadLetters.get(key)?.contentHash === contentHash),
+      limit: settings.limit,
       storeMs: settings.deadlines.storeMs,
       signal: this.#stopping.signal,
     });
