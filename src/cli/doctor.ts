@@ -80,12 +80,26 @@ async function loadEither(flags: Record<string, unknown>): Promise<{ job: Loaded
 function findingLines({ name, level, text }: Finding, look: Look): string[] {
   const { ok, warn, bad } = symbols(look.ascii);
   const [symbol, format] = ({ ok: [ok, "green"], warn: [warn, "yellow"], bad: [bad, "red"] } as const)[level];
-  const [first = "", ...more] = text.split("\n");
+  const width = process.stdout.isTTY ? look.columns - NAME_WIDTH - 4 : Number.POSITIVE_INFINITY;
+  const [first = "", ...more] = text.split("\n").flatMap((line) => wrapped(line, width));
   const indent = " ".repeat(NAME_WIDTH + 4);
   return [
-    `  ${look.style(format, left(symbol, 2))}${left(name, NAME_WIDTH)}${first}`,
+    `  ${look.style(format, left(symbol, look.ascii ? 3 : 2))}${left(name, NAME_WIDTH)}${first}`,
     ...more.map((line) => `${indent}${line}`.trimEnd()),
   ];
+}
+
+/** Cut between words; a word that is too long stays whole. */
+function wrapped(line: string, width: number): string[] {
+  const lines: string[] = [];
+  let rest = line;
+  while (rest.length > width) {
+    const gap = rest.lastIndexOf(" ", width);
+    if (gap <= 0 || rest.slice(0, gap).trim() === "") break;
+    lines.push(rest.slice(0, gap));
+    rest = rest.slice(gap + 1);
+  }
+  return [...lines, rest];
 }
 
 function sampleSize(text: string): number {

@@ -23,15 +23,18 @@ export async function dryRunCommand(
 }
 
 function dryRunLines(found: DryRun, { concurrent, limit, budget }: JobSettings, look: Look): string[] {
-  const { dash, warn } = symbols(look.ascii);
+  const { dash, warn, dot } = symbols(look.ascii);
   const row = (name: string, text: string, more = ""): string =>
     `  ${left(name, 10)}${left(text, more === "" ? 0 : 24)}${more === "" ? "" : `  ${look.style("dim", more)}`}`;
   const tokens = ({ from, to }: Range): string => (from === to ? amount(to) : `${amount(from)} ${dash} ${amount(to)}`);
   const whole = (range: Range): string =>
     range.from === range.to ? count(range.to) : `${count(range.from)} ${dash} ${count(range.to)}`;
   const lines = [
-    `${look.style("bold", found.job)} would read ${found.source} in ${found.store}, ask ${found.model}, and write ${found.target}.`,
+    `${look.style("bold", found.job)} ${dot} what a run would do`,
     "",
+    row("from", `${found.source} in ${found.store}`),
+    row("to", found.target),
+    row("by", found.model),
     row("items", found.items === null ? "?" : count(found.items), itemsNote(found, limit)),
   ];
   if (found.skipped) {
@@ -43,7 +46,7 @@ function dryRunLines(found: DryRun, { concurrent, limit, budget }: JobSettings, 
   if (found.calls !== null) lines.push(row("calls", whole(found.calls)));
   if (found.inputTokens !== null && found.outputTokens !== null && found.inputTokens.to > 0) {
     lines.push(row("tokens", `${tokens(found.inputTokens)} in`, `${tokens(found.outputTokens)} out`));
-    lines.push(row("by", basis(found)));
+    lines.push(row("", basis(found)));
   }
   const ofBudget = budget === null ? "" : `budget $${budget.usd} per ${budget.per}`;
   lines.push(row("cost", costWords(found, dash), ofBudget));

@@ -90,7 +90,8 @@ function unknownCommand(name: string): QuerymillError {
 function overview(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
   const list = Object.entries(COMMANDS).map(([name, { help }]) => `  ${name.padEnd(width)}   ${help}`);
-  return `Querymill ${version()} classifies support queries with a language model: every query once, no answer paid for twice.
+  return `Querymill ${version()} classifies support queries with a language model:
+every query once, no answer paid for twice.
 
 Usage: querymill [command] [options]
 

@@ -79,13 +79,12 @@ async function retry({ queue, error, dryRun, yes, ...flags }: Record<string, unk
   if (output.json) screen.json({ event: "retry:preview", job: settings.job, ...preview });
   else if (!output.quiet) screen.print(previewLines(preview, settings, Date.now(), screen.look));
   if (dryRun === true) {
-    if (!output.json) screen.print(["", `Nothing was done. To do it:  ${asTyped(again)}`]);
+    if (!output.json) screen.printWhole(["", `Nothing was done. To do it:  ${asTyped(again)}`]);
     return 0;
   }
   if (preview.heldBy !== null) throw held(settings.job, preview.heldBy);
   if (yes !== true) {
-    const cost = preview.toAsk === 0 ? "" : ` ${costWords(preview)}`;
-    if (!(await confirm(`Do it?${cost}`, "A retry"))) {
+    if (!(await confirm(question(preview), "A retry"))) {
       screen.print(["Nothing was done."]);
       return 0;
     }
@@ -194,7 +193,8 @@ function previewLines(preview: Preview, { job, budget }: JobSettings, nowMs: num
   ];
   const at = (ms: number): string => momentRange(ms, ms, nowMs, dash);
   for (const cause of causes) {
-    const when = cause.firstMs === cause.lastMs ? at(cause.lastMs) : `${at(cause.firstMs)} to ${at(cause.lastMs)}`;
+    const [first, last] = [at(cause.firstMs), at(cause.lastMs)];
+    const when = first === last ? last : `${first} to ${last}`;
     lines.push(
       `  ${right(count(cause.count), 7)}  ${left(cause.failure, 16)} queue ${left(cause.queue, 6)} ${look.style("dim", when)}`,
     );
@@ -212,6 +212,11 @@ function costWords({ costUsd, toAsk }: Preview): string {
   if (toAsk === 0) return "nothing: the answers are there already";
   if (costUsd === null) return "unknown: no call of this job has a known price";
   return `about ${moneyRange(costUsd.from, costUsd.to, "–")} (one to three calls each, at this job's mean)`;
+}
+
+function question({ items, toAsk, costUsd }: Preview): string {
+  const price = costUsd === null ? "at an unknown cost" : `for about ${moneyRange(costUsd.from, costUsd.to, "–")}`;
+  return `Work on ${count(items)} items again${toAsk === 0 ? "" : `, ${price}`}?`;
 }
 
 function held(job: string, { pid, host, executionId }: Owner): QuerymillError {

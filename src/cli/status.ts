@@ -49,7 +49,7 @@ async function status(flags: Record<string, unknown>): Promise<number> {
     const nowMs = Date.now();
     const inFull = jobs.length <= MOST_IN_FULL ? jobs : [];
     screen.print(overview(jobs, nowMs, screen.look));
-    for (const job of inFull) screen.print(["", ...details(job, nowMs, withJob(jobFlags, job.job), screen.look)]);
+    for (const job of inFull) screen.printWhole(["", ...details(job, nowMs, withJob(jobFlags, job.job), screen.look)]);
     if (inFull.length === 0) screen.print(["", `One in full:  ${asTyped("querymill status --job NAME")}`]);
   }
   return 0;
@@ -117,7 +117,10 @@ function details(
       `${count(totals.classified)} classified   ${count(totals.skipped)} skipped   ${count(totals.retryQueued)} retry queued   ${count(totals.deadLetters)} dead letters`,
     );
     const uncertain = totals.uncertainUsd ? `   ${money(totals.uncertainUsd)} uncertain` : "";
-    row("cost", `${money(totals.costUsd)}   ${count(totals.modelCalls)} calls${uncertain}`);
+    row(
+      "cost",
+      `${totals.costUsd === null ? "unknown: calls without a known price" : money(totals.costUsd)}   ${count(totals.modelCalls)} calls${uncertain}`,
+    );
   }
   row(
     "held by",

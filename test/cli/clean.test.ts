@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { lastEvent, makeWorkspace, queries, runFlags, serveModel, type Workspace } from "../support/workspace.ts";
@@ -41,8 +41,9 @@ test("expired dead letters go with --older-than, without a trace of what the mod
     removed: true,
     jobs: [{ job: "inbox", deadLetters: 1 }],
   });
+  expect(holds()).toBe(false);
   const queue = allFiles(space.path("batch_files")).find((file) => file.endsWith("dead-letters.queue"))!;
-  expect(statSync(queue).size).toBe(0);
+  expect(readFileSync(queue, "utf8")).not.toContain("q3");
 });
 
 test("--all leaves no file of the job and touches neither queries nor results", async () => {

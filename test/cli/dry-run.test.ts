@@ -34,7 +34,7 @@ test("once the job has records, tokens and time come from them; an unknown price
   const paid = server.ledger().ok;
   const before = space.digest();
   const { stdout } = await space.querymill(["run", ...runFlags(server), "--dry-run"]);
-  expect(stdout).toMatch(/by +20 records of this job/);
+  expect(stdout).toMatch(/20 records of this job/);
   expect(stdout).toMatch(/cost +price unknown; give it in querymill.yaml under prices/);
   expect(stdout).toMatch(/time +\d.* s +at --concurrent 5/);
   expect(space.digest()).toBe(before);

@@ -47,7 +47,7 @@ export function makeWorkspace(): Workspace {
   const folder = mkdtempSync(join(tmpdir(), "querymill-cli-"));
   closing.push(() => rmSync(folder, { recursive: true, force: true }));
   const path = (...names: string[]): string => join(folder, ...names);
-  const start: Workspace["start"] = (args, env = {}, user = {}) => {
+  const start: Workspace["start"] = (args, env = {}, user = undefined) => {
     const child = spawn(process.execPath, [bin, ...args], {
       cwd: folder,
       env: { PATH: process.env.PATH ?? "", LANG: "C.UTF-8", QUERYMILL_LOG_LEVEL: "silent", ...env },
