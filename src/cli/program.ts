@@ -5,7 +5,7 @@ import { relative } from "node:path";
  * npm started them, else through node.
  * @param script the file that node was started with
  */
-function programName(
+export function programName(
   script: string = process.argv[1] ?? "",
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): string {
