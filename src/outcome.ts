@@ -28,10 +28,21 @@ export const NO_SPEND: Spend = {
   uncertainUsd: 0,
 };
 
+/** @returns the sum; what `b` does not say counts as 0 */
 export function addSpend(a: Spend, b: Partial<Spend>): Spend {
-  const sum: Record<string, number> = { ...a };
-  for (const [name, value] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + value;
-  return sum as unknown as Spend;
+  return {
+    calls: a.calls + (b.calls ?? 0),
+    repairCalls: a.repairCalls + (b.repairCalls ?? 0),
+    uncertainCalls: a.uncertainCalls + (b.uncertainCalls ?? 0),
+    unpricedCalls: a.unpricedCalls + (b.unpricedCalls ?? 0),
+    inputTokens: a.inputTokens + (b.inputTokens ?? 0),
+    cachedInputTokens: a.cachedInputTokens + (b.cachedInputTokens ?? 0),
+    cacheWriteTokens: a.cacheWriteTokens + (b.cacheWriteTokens ?? 0),
+    outputTokens: a.outputTokens + (b.outputTokens ?? 0),
+    reasoningTokens: a.reasoningTokens + (b.reasoningTokens ?? 0),
+    costUsd: a.costUsd + (b.costUsd ?? 0),
+    uncertainUsd: a.uncertainUsd + (b.uncertainUsd ?? 0),
+  };
 }
 
 /** Where an admitted item came from: decides how it moves in the job's totals. */

@@ -343,6 +343,7 @@ export class Pipeline {
     const reason = error instanceof QuerymillError ? stopReasonOf(error.code) : undefined;
     if (reason === undefined) this.#failure ??= error;
     this.stop(reason ?? "store", messageOf(error));
-    this.#aborting.abort();
+    // As long as answers can be journaled, the calls in flight come home.
+    if (reason !== "disk" || this.#options.journal.failure !== null) this.#aborting.abort();
   }
 }

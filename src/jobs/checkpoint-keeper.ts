@@ -5,6 +5,7 @@ import type { Sink } from "../sink.ts";
 import type { SourceReader } from "../source-reader.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Checkpoint } from "../state/checkpoint.ts";
+import { unwritable } from "../state/guarded-files.ts";
 import type { Journal } from "../state/journal.ts";
 
 export interface CheckpointKeeperOptions {
@@ -27,6 +28,7 @@ export interface CheckpointKeeperOptions {
 
 /** Never more than one checkpoint in this time. */
 const MINIMUM_MS = 250;
+const WATCH_MS = 1_000;
 
 /** Saves checkpoints as items settle, and lets journal segments go that are stored and behind two of them. */
 export class CheckpointKeeper {
@@ -35,6 +37,7 @@ export class CheckpointKeeper {
   #settled = 0;
   #lastMs = 0;
   #timer: NodeJS.Timeout | null = null;
+  #watching: NodeJS.Timeout | null = null;
   #saving: Promise<void> | null = null;
   /** Stored up to here at the checkpoint before. */
   #lastSunkSeq = 0;
@@ -62,13 +65,37 @@ export class CheckpointKeeper {
     }, waitMs);
   }
 
+  /**
+   * Looks every second whether the journal's folder is still there: a process goes on writing to a file that was removed,
+   * and nothing of it would be found again.
+   */
+  watch(): void {
+    const { manager, onError } = this.#options;
+    this.#watching = setInterval(async () => {
+      const segments = await manager.files.list(manager.journalFolder).catch(() => []);
+      if (segments.length > 0 || this.#watching === null) return;
+      this.close();
+      onError(unwritable(manager.folder, new Error("it was removed or moved while this run worked on it")));
+    }, WATCH_MS).unref();
+  }
+
+  /** @throws QuerymillError STATE_UNWRITABLE */
   async end(lastEnd: NonNullable<Checkpoint["lastEnd"]>): Promise<void> {
     this.#ended = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.close();
     await this.#saving;
     this.#lastEnd = lastEnd;
-    await this.#options.journal.flush();
+    const { journal } = this.#options;
+    // A broken journal holds what it acknowledged, and that is all the checkpoint tells of.
+    if (journal.failure === null) await journal.flush();
     await this.save("ended");
+  }
+
+  /** Saves and watches no more. */
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#watching !== null) clearInterval(this.#watching);
+    this.#watching = null;
   }
 
   async save(status: Checkpoint["status"]): Promise<void> {

@@ -1,16 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { Classifier } from "../classify.ts";
-import { messageOf, type QuerymillError } from "../errors.ts";
+import { messageOf, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
 import type { Item, ItemKey } from "../item.ts";
 import { type Fingerprint, fingerprintOf, type JobSettings } from "../job.ts";
-import { NO_SPEND, type Spend, spentIn } from "../outcome.ts";
+import { spentIn } from "../outcome.ts";
 import { Pipeline } from "../pipeline.ts";
 import { Planner } from "../plan.ts";
 import type { Recorder } from "../recorder.ts";
 import { SourceReader } from "../source-reader.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
+import { type FileSystem, nodeFileSystem } from "../state/files.ts";
 import type { Settled } from "../store.ts";
 import { Endpoint } from "../traffic/endpoint.ts";
 import type { Adapters } from "./adapters.ts";
@@ -18,7 +19,15 @@ import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { firstTasks } from "./first-tasks.ts";
 import { Closers, type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
 import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
-import { archive, freshLeftover, inspectLeftover, type Leftover, nextSuspects, quarantine } from "./recovery.ts";
+import {
+  archive,
+  freshLeftover,
+  inspectLeftover,
+  type Leftover,
+  lostCalls,
+  nextSuspects,
+  quarantine,
+} from "./recovery.ts";
 import { requeue } from "./requeue.ts";
 import { RunView } from "./run-view.ts";
 
@@ -56,12 +65,13 @@ export class JobExecution implements Execution {
   #pipeline: Pipeline | null = null;
   #stopBefore: { reason: StopReason; message: string | null } | null = null;
 
-  constructor(settings: JobSettings, adapters: Adapters, now: () => number = Date.now) {
+  constructor(settings: JobSettings, adapters: Adapters, now = Date.now, files: FileSystem = nodeFileSystem) {
     this.#settings = settings;
     this.#adapters = adapters;
     this.#now = now;
     this.#executionId = `${new Date(now()).toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}-${randomBytes(2).toString("hex")}`;
-    this.#manager = new BatchFileManager(settings.batchDir, { tenant: settings.tenant, job: settings.job });
+    this.#manager = new BatchFileManager(settings.batchDir, { tenant: settings.tenant, job: settings.job }, files);
+    this.#manager.files.onFull = (error) => this.stop("disk", error.message);
     this.#fingerprint = fingerprintOf(settings, adapters.prompt.version);
     this.#view = new RunView(settings, this.#executionId, adapters.prompt, this.events, now);
   }
@@ -197,8 +207,10 @@ export class JobExecution implements Execution {
       now: this.#now,
       onError: (error) => this.stop("disk", messageOf(error)),
     });
+    closers.add(() => keeper.close());
     await keeper.save("running");
-    if (leftover.inFlight.length > 0) await recorder.crashed(leftover.inFlight, this.#lostCalls(leftover));
+    keeper.watch();
+    if (leftover.inFlight.length > 0) await recorder.crashed(leftover.inFlight, lostCalls(leftover));
     const stored = await storeJournaled(this.#manager, leftover, sink, (settlement) => {
       recorder.countRecovered(settlement);
       active.add(settlement.key);
@@ -278,10 +290,12 @@ export class JobExecution implements Execution {
     this.#view.running({ pipeline, recorder, endpoint, manager: this.#manager, startedMs });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     await pipeline.run(first);
-    await this.#manager.batches.clear();
-    const end = this.#view.end(damaged, pipeline.stopReason, pipeline.stopMessage);
+    // Hints: the next start removes what stays.
+    await this.#manager.batches.clear().catch(() => {});
+    let end = this.#view.end(damaged, pipeline.stopReason, pipeline.stopMessage);
     await keeper.end({ ...end, endedAt: new Date(this.#now()).toISOString() }).catch((error) => {
-      if (end.stopReason !== "disk") throw error;
+      if (!(error instanceof QuerymillError)) throw error;
+      if (end.stopReason !== "disk") end = this.#view.end(damaged, "disk", error.message);
     });
     events.emit("execution:end", end);
     return end;
@@ -336,12 +350,5 @@ export class JobExecution implements Execution {
       const perCall = calls === 0 ? 0 : (costUsd + uncertainUsd) / calls;
       return budget.usd - spent - perCall * (endpoint.inFlight + 1);
     };
-  }
-
-  #lostCalls(leftover: Leftover): Spend {
-    const { modelCalls, costUsd } = leftover.state.totals;
-    const perCall = costUsd !== null && modelCalls > 0 ? costUsd / modelCalls : 0;
-    const calls = leftover.inFlight.length;
-    return { ...NO_SPEND, calls, uncertainCalls: calls, uncertainUsd: perCall * calls };
   }
 }

@@ -67,6 +67,8 @@ export async function openState(
   // The lock comes before the queues are read: nobody else may be writing them.
   const lock = OwnerLock.take(manager.folder, owner, job);
   closers.add(() => lock.release());
+  await manager.files.makeReserve();
+  closers.add(() => manager.files.removeReserve());
   const { damaged } = await manager.open();
   closers.add(() => manager.close());
   return damaged;

@@ -6,7 +6,7 @@ export interface HttpRequest {
   readonly path: string;
   /** Names and values in turn. */
   readonly headers: readonly string[];
-  readonly body: string | null;
+  readonly body: Uint8Array | null;
   /** From sending to the last byte, in ms; waiting for a connection counts for itself. */
   readonly deadlineMs: number;
   /** A longer body is cut off by closing the connection. */

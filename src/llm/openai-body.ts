@@ -20,7 +20,7 @@ export type BodyForm = Readonly<Record<Feature, number>>;
 
 /** Body writer of one server: remembers what the server refused, for all later calls. */
 export interface BodyWriter {
-  write(request: ModelRequest): { readonly body: string; readonly form: BodyForm };
+  write(request: ModelRequest): { readonly body: Buffer; readonly form: BodyForm };
   /**
    * Learns from a refused body (status 400 or 422).
    * @returns true when writing the request again gives another body that may be taken
@@ -56,7 +56,13 @@ export function makeBodyWriter(model: string, limitName: "max_completion_tokens"
       const { head, tail } = frameOf(prompt, maxOutputTokens);
       const turns = repair === undefined ? [] : repairMessages(repair.answer, repair.problems);
       const more = turns.map((turn) => `,${JSON.stringify(turn)}`).join("");
-      return { body: `${head}${JSON.stringify(userMessage(text))}}${more}${tail}`, form: learned };
+      const turn = `${JSON.stringify(userMessage(text))}}${more}`;
+      // The stable part is most of a body: it is copied as bytes, never encoded again.
+      const body = Buffer.allocUnsafe(head.length + Buffer.byteLength(turn) + tail.length);
+      head.copy(body, 0);
+      body.write(turn, head.length);
+      tail.copy(body, body.length - tail.length);
+      return { body, form: learned };
     },
     learn(status, answer, form) {
       const feature = refusedFeature(status, answer);
@@ -72,15 +78,15 @@ export function makeBodyWriter(model: string, limitName: "max_completion_tokens"
 }
 
 interface Frame {
-  readonly head: string;
-  readonly tail: string;
+  readonly head: Buffer;
+  readonly tail: Buffer;
 }
 
 function makeFrame(prompt: Prompt, fields: Readonly<Record<string, unknown>>, model: string): Frame {
   const system = JSON.stringify({ role: "system", content: prompt.system });
   return {
-    head: `{"model":${JSON.stringify(model)},"messages":[${system},{"role":"user","content":`,
-    tail: `],${JSON.stringify(fields).slice(1)}`,
+    head: Buffer.from(`{"model":${JSON.stringify(model)},"messages":[${system},{"role":"user","content":`),
+    tail: Buffer.from(`],${JSON.stringify(fields).slice(1)}`),
   };
 }
 

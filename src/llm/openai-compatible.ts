@@ -56,7 +56,7 @@ export function openOpenAiCompatible(options: OpenAiCompatibleOptions): ModelPro
   const path = url.pathname + url.search;
   const own = OPENAI_COMPATIBLE_PROVIDERS[options.provider]?.baseUrl === options.baseUrl;
 
-  const send = async (body: string, signal: AbortSignal): Promise<HttpAnswer> => {
+  const send = async (body: Uint8Array, signal: AbortSignal): Promise<HttpAnswer> => {
     try {
       return await exchange(pool, { method: "POST", path, headers, body, signal, ...limits });
     } catch (error) {

@@ -4,6 +4,7 @@ import { shortHash } from "../job.ts";
 import { BatchFiles } from "./batch-file.ts";
 import { type Checkpoint, Checkpoints } from "./checkpoint.ts";
 import { type FileSystem, nodeFileSystem, openStateFolder } from "./files.ts";
+import { GuardedFiles } from "./guarded-files.ts";
 import type { StateIdentity } from "./identity.ts";
 import { type QueueEntry, RetryQueue } from "./retry-queue.ts";
 
@@ -27,7 +28,7 @@ export function jobFolder(batchDir: string, { tenant, job, range }: StateIdentit
 export class BatchFileManager {
   readonly folder: string;
   readonly identity: StateIdentity;
-  readonly files: FileSystem;
+  readonly files: GuardedFiles;
   readonly batches: BatchFiles;
   readonly checkpoints: Checkpoints;
   readonly retryQueue: RetryQueue;
@@ -44,11 +45,11 @@ export class BatchFileManager {
   ) {
     this.identity = { tenant: identity.tenant ?? "default", job: identity.job, range: identity.range ?? WHOLE_RANGE };
     this.folder = jobFolder(batchDir, this.identity);
-    this.files = files;
-    this.batches = new BatchFiles(files, join(this.folder, "batches"), this.identity);
-    this.checkpoints = new Checkpoints(files, this.folder);
-    this.retryQueue = new RetryQueue(files, this.folder, "retry", this.identity);
-    this.deadLetters = new RetryQueue(files, this.folder, "dead-letters", this.identity);
+    this.files = new GuardedFiles(files, this.folder);
+    this.batches = new BatchFiles(this.files, join(this.folder, "batches"), this.identity);
+    this.checkpoints = new Checkpoints(this.files, this.folder);
+    this.retryQueue = new RetryQueue(this.files, this.folder, "retry", this.identity);
+    this.deadLetters = new RetryQueue(this.files, this.folder, "dead-letters", this.identity);
   }
 
   get journalFolder(): string {

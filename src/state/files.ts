@@ -115,10 +115,11 @@ export async function openStateFolder(files: FileSystem, folder: string): Promis
     await files.write(probe, "x");
     await files.remove(probe);
   } catch (error) {
+    const cause = error instanceof QuerymillError ? error.cause : error;
     throw new QuerymillError(
       "STATE_UNWRITABLE",
-      `The state folder ${folder} cannot be written: ${messageOf(error)}. Name another with --batch-dir, or give this user the right to write there.`,
-      { cause: error },
+      `The state folder ${folder} cannot be written: ${messageOf(cause)}. Name another with --batch-dir, or give this user the right to write there.`,
+      { cause },
     );
   }
 }

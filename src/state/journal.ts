@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { messageOf, QuerymillError } from "../errors.ts";
+import { QuerymillError } from "../errors.ts";
 import type { JobState, Settlement, Spend } from "../outcome.ts";
 import type { AppendFile, FileSystem } from "./files.ts";
 import { decodeFrames, encodeFrame } from "./frame.ts";
+import { unwritable } from "./guarded-files.ts";
 import { refuseForeign, STATE_FORMAT, type StateIdentity } from "./identity.ts";
 
 /**
@@ -109,7 +110,7 @@ export class Journal {
       for (const [number, lastSeq] of after.segments) journal.#closed.set(number, lastSeq);
       return journal;
     } catch (error) {
-      throw brokenJournal(folder, error);
+      throw unwritable(`The journal in ${folder}`, error);
     }
   }
 
@@ -229,7 +230,7 @@ export class Journal {
   }
 
   async #break(error: unknown, waiters: readonly Waiter[]): Promise<void> {
-    this.#failure = brokenJournal(this.#folder, error);
+    this.#failure = unwritable(`The journal in ${this.#folder}`, error);
     // A short write may have left part of a record: cut it, so that the tail is whole if the disk still lets us.
     await this.#file.truncate(this.#position).catch(() => {});
     const failed = [...waiters, ...this.#waiters];
@@ -318,11 +319,3 @@ async function createSegment(
 }
 
 const segmentName = (segment: number): string => `${String(segment).padStart(10, "0")}.journal`;
-
-function brokenJournal(folder: string, cause: unknown): QuerymillError {
-  return new QuerymillError(
-    "STATE_UNWRITABLE",
-    `The journal in ${folder} cannot be written: ${messageOf(cause)}. Everything acknowledged before is safe. Free space or repair the disk, then run again.`,
-    { cause },
-  );
-}

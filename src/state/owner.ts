@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { messageOf, QuerymillError } from "../errors.ts";
 import { codeOf } from "./files.ts";
+import { unwritable } from "./guarded-files.ts";
 
 export interface Owner {
   readonly pid: number;
@@ -31,7 +32,11 @@ export class OwnerLock {
    */
   static take(folder: string, owner: Owner, job: string): OwnerLock {
     const path = join(folder, LOCK_FILE);
-    makePrivate(path);
+    try {
+      makePrivate(path);
+    } catch (error) {
+      throw unwritable(path, error);
+    }
     const database = new DatabaseSync(path, { timeout: TAKE_MS });
     try {
       database.exec("BEGIN EXCLUSIVE");
@@ -55,7 +60,12 @@ export class OwnerLock {
         { cause: error },
       );
     }
-    writeFileSync(join(folder, "owner.json"), JSON.stringify(owner), { mode: 0o600 });
+    try {
+      writeFileSync(join(folder, "owner.json"), JSON.stringify(owner), { mode: 0o600 });
+    } catch (error) {
+      database.close();
+      throw unwritable(join(folder, "owner.json"), error);
+    }
     return new OwnerLock(database);
   }
 

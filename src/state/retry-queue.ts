@@ -1,8 +1,9 @@
 import { dirname, join } from "node:path";
-import { messageOf, QuerymillError } from "../errors.ts";
+import type { QuerymillError } from "../errors.ts";
 import type { ItemKey } from "../item.ts";
 import type { AppendFile, FileSystem } from "./files.ts";
 import { decodeFrames, encodeFrame } from "./frame.ts";
+import { unwritable } from "./guarded-files.ts";
 import { refuseForeign, STATE_FORMAT, type StateIdentity } from "./identity.ts";
 
 /** One item that waits for another try, or a dead letter that waits for a person. */
@@ -202,11 +203,7 @@ export class RetryQueue {
   }
 
   #break(error: unknown): QuerymillError {
-    this.#failure = new QuerymillError(
-      "STATE_UNWRITABLE",
-      `${this.#path} cannot be written: ${messageOf(error)}. Everything acknowledged before is safe. Free space or repair the disk, then run again.`,
-      { cause: error },
-    );
+    this.#failure = unwritable(this.#path, error);
     return this.#failure;
   }
 

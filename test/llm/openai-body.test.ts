@@ -15,7 +15,7 @@ describe("a writer of bodies", () => {
     expect(writer.learn(400, refusal, writer.write(request).form)).toBe(true);
     expect(writer.learn(400, refusal, early.form)).toBe(true);
     const { body, form } = writer.write(request);
-    expect(JSON.parse(body)).toHaveProperty("tools");
+    expect(JSON.parse(String(body))).toHaveProperty("tools");
     expect(writer.learn(400, refusal, form)).toBe(false);
   });
 
@@ -30,7 +30,7 @@ describe("a writer of bodies", () => {
     ] as const) {
       const writer = makeBodyWriter("m", "max_tokens");
       expect(writer.learn(status, answer, writer.write(request).form)).toBe(true);
-      expect(JSON.parse(writer.write(request).body)).toMatchObject({ max_completion_tokens: 100 });
+      expect(JSON.parse(String(writer.write(request).body))).toMatchObject({ max_completion_tokens: 100 });
     }
   });
 
@@ -46,6 +46,6 @@ describe("a writer of bodies", () => {
       [401, "response_format"],
     ] as const)
       expect(writer.learn(status, answer, form)).toBe(false);
-    expect(JSON.parse(writer.write(request).body)).toMatchObject({ temperature: 0, max_tokens: 100 });
+    expect(JSON.parse(String(writer.write(request).body))).toMatchObject({ temperature: 0, max_tokens: 100 });
   });
 });
