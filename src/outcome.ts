@@ -157,6 +157,13 @@ export function applySpend(state: JobState, spend: Spend, atMs: number): JobStat
   };
 }
 
+/** @returns calls whose answers never came, as perhaps billed at the job's mean cost */
+export function lostCalls({ totals }: JobState, calls: number): Spend {
+  const { modelCalls, costUsd } = totals;
+  const perCall = costUsd !== null && modelCalls > 0 ? costUsd / modelCalls : 0;
+  return { ...NO_SPEND, calls, uncertainCalls: calls, uncertainUsd: perCall * calls };
+}
+
 /** USD spent by a job in the period a budget covers. What may have been billed counts as billed. */
 export function spentIn(state: JobState, per: "day" | "month" | "job", nowMs: number): number {
   const now = new Date(nowMs).toISOString();

@@ -5,7 +5,7 @@ import { messageOf, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
 import type { Item, ItemKey } from "../item.ts";
 import { type Fingerprint, fingerprintOf, type JobSettings } from "../job.ts";
-import { spentIn } from "../outcome.ts";
+import { lostCalls, spentIn } from "../outcome.ts";
 import { Pipeline } from "../pipeline.ts";
 import { Planner } from "../plan.ts";
 import type { Recorder } from "../recorder.ts";
@@ -19,15 +19,7 @@ import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { firstTasks } from "./first-tasks.ts";
 import { Closers, type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
 import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
-import {
-  archive,
-  freshLeftover,
-  inspectLeftover,
-  type Leftover,
-  lostCalls,
-  nextSuspects,
-  quarantine,
-} from "./recovery.ts";
+import { archive, freshLeftover, inspectLeftover, type Leftover, nextSuspects, quarantine } from "./recovery.ts";
 import { requeue } from "./requeue.ts";
 import { RunView } from "./run-view.ts";
 
@@ -210,7 +202,8 @@ export class JobExecution implements Execution {
     closers.add(() => keeper.close());
     await keeper.save("running");
     keeper.watch();
-    if (leftover.inFlight.length > 0) await recorder.crashed(leftover.inFlight, lostCalls(leftover));
+    if (leftover.inFlight.length > 0)
+      await recorder.crashed(leftover.inFlight, lostCalls(leftover.state, leftover.inFlight.length));
     const stored = await storeJournaled(this.#manager, leftover, sink, (settlement) => {
       recorder.countRecovered(settlement);
       active.add(settlement.key);

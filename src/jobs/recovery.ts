@@ -8,9 +8,7 @@ import {
   applySpend,
   EMPTY_JOB_STATE,
   type JobState,
-  NO_SPEND,
   type Settlement,
-  type Spend,
 } from "../outcome.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Checkpoint } from "../state/checkpoint.ts";
@@ -100,14 +98,6 @@ export async function replayUnsunk(
   await readJournal(manager.files, manager.journalFolder, manager.identity, async ({ seq, entry }) => {
     if (entry.kind === "settled" && leftover.unsunk.has(seq)) await visit(seq, entry.settlement);
   });
-}
-
-/** @returns the calls that were under way, as perhaps billed at the job's mean cost */
-export function lostCalls({ state, inFlight }: Leftover): Spend {
-  const { modelCalls, costUsd } = state.totals;
-  const perCall = costUsd !== null && modelCalls > 0 ? costUsd / modelCalls : 0;
-  const calls = inFlight.length;
-  return { ...NO_SPEND, calls, uncertainCalls: calls, uncertainUsd: perCall * calls };
 }
 
 /** Copies damaged journal bytes aside, so that a person can look at them. @returns how many */
