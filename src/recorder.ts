@@ -77,18 +77,23 @@ export class Recorder {
   /** An admitted item goes back unsettled: a later run reads it again. What it cost is kept. */
   async release(key: string, spend: Spend): Promise<void> {
     const atMs = this.#options.now();
-    if (spend.calls > 0)
-      this.#apply(await this.#append({ kind: "released", key, spend, atMs }), applySpend(this.#state, spend, atMs));
-    if (this.#queued.get(key) === "back") {
-      this.#queued.set(key, "waiting");
-      this.counts.retryQueued += 1;
-    } else this.counts.read -= 1;
-    this.#spend = addSpend(this.#spend, spend);
+    try {
+      if (spend.calls > 0)
+        this.#apply(await this.#append({ kind: "released", key, spend, atMs }), applySpend(this.#state, spend, atMs));
+    } finally {
+      this.#putBack(key, spend);
+    }
   }
 
-  /** Durable when it returns. @returns the seq of the journal record, for the sink */
+  /**
+   * Durable when it returns. An item whose outcome the journal refuses goes back.
+   * @returns the seq of the journal record, for the sink
+   */
   async settle(settlement: Settlement, latencyMs: number | null): Promise<number> {
-    const seq = await this.#append({ kind: "settled", settlement });
+    const seq = await this.#append({ kind: "settled", settlement }).catch((error) => {
+      this.#putBack(settlement.key, settlement.spend);
+      throw error;
+    });
     this.#apply(seq, applySettlement(this.#state, settlement));
     this.#count(settlement, latencyMs);
     return seq;
@@ -158,6 +163,14 @@ export class Recorder {
 
   async #append(entry: JournalEntry): Promise<number> {
     return await this.#journal!.append(entry);
+  }
+
+  #putBack(key: string, spend: Spend): void {
+    if (this.#queued.get(key) === "back") {
+      this.#queued.set(key, "waiting");
+      this.counts.retryQueued += 1;
+    } else this.counts.read -= 1;
+    this.#spend = addSpend(this.#spend, spend);
   }
 
   #apply(seq: number, state: JobState): void {

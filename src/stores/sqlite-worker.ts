@@ -124,11 +124,20 @@ function failed(error: unknown): { code: ErrorCode; message: string } {
         code: "STORE_REFUSED",
         message: `${path} cannot be opened for writing (${reason}). Check that its folder exists and who may write there.`,
       };
+    // None of these gets better by asking again.
     case 13:
-      return { code: "STORE_FAILED", message: `The disk that holds ${path} is full. Free some space and run again.` };
+      return {
+        code: "STATE_UNWRITABLE",
+        message: `The disk that holds ${path} is full. Free some space and run again.`,
+      };
+    case 10:
+      return {
+        code: "STATE_UNWRITABLE",
+        message: `The disk that holds ${path} refuses to read or write it (${reason}). Repair that and run again.`,
+      };
     case 11:
       return {
-        code: "STORE_FAILED",
+        code: "STORE_REFUSED",
         message: `${path} is damaged (${reason}). Move it away with its -wal file and restore a copy.`,
       };
     case 5:

@@ -33,11 +33,15 @@ export interface Cli {
 }
 
 /** Starts `querymill` on the sources. @param env is all it gets beside PATH and HOME */
-export function startCli(args: readonly string[], options: { cwd: string; env?: Record<string, string> }): Cli {
+export function startCli(
+  args: readonly string[],
+  options: { cwd: string; env?: Record<string, string>; user?: { uid: number } },
+): Cli {
   const child = spawn(process.execPath, [entry, ...args], {
     cwd: options.cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
+    ...options.user,
   });
   const events: CliEvent[] = [];
   const waiters = new Set<{
@@ -95,7 +99,9 @@ export function startCli(args: readonly string[], options: { cwd: string; env?: 
 }
 
 /** The flags of `run` that lead to a job made by `makeJob`. */
-export function runFlags(settings: JobSettings): string[] {
+export function runFlags(
+  settings: Pick<JobSettings, "storeUri" | "db" | "batchDir" | "job" | "model" | "concurrent">,
+): string[] {
   const { storeUri, db, batchDir, job, model, concurrent } = settings;
   const store = storeUri.startsWith("sqlite:") ? storeUri.slice("sqlite:".length) : storeUri;
   return [
