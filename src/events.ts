@@ -143,6 +143,8 @@ export interface EventMap {
   "sink:stored": { executionId: string; written: number; marked: number; changed: number; durationMs: number };
   "checkpoint:saved": { executionId: string; settled: number; generation: number };
   "execution:wait": { executionId: string; reason: string; untilMs: number; items: number };
+  /** The store answers again, after a wait for it was told. */
+  "execution:resume": { executionId: string; waitedMs: number };
   "execution:drain": { executionId: string; inFlight: number; reason: StopReason };
   "execution:end": ExecutionEnd;
 }

@@ -8,6 +8,7 @@ import type { BatchFiles } from "./state/batch-file.ts";
 import type { RetryQueue } from "./state/retry-queue.ts";
 import type { Settled, Source, SourceDocument, Target } from "./store.ts";
 import { insist } from "./traffic/insist.ts";
+import type { StoreWatch } from "./traffic/store-watch.ts";
 
 export interface PlannerOptions {
   readonly reader: SourceReader;
@@ -22,7 +23,7 @@ export interface PlannerOptions {
   /** Ask the target first: true when it holds records and the local state was lost. */
   readonly adopt: ((settled: Settled, item: Item) => boolean) | null;
   readonly isActive: (key: ItemKey) => boolean;
-  readonly storeMs: number;
+  readonly watch: StoreWatch;
   readonly signal: AbortSignal;
   readonly now: () => number;
 }
@@ -80,7 +81,7 @@ export class Planner {
 
   /** Retries that are due, at most `max`. Written and marked again without asking; asked again with the text as it is now. */
   async fromRetryQueue(max: number): Promise<Plan> {
-    const { retryQueue, source, isActive, now, fence, makeItem, storeMs, signal } = this.#options;
+    const { retryQueue, source, isActive, now, fence, makeItem, watch, signal } = this.#options;
     const due = retryQueue
       .list({ dueMs: now() })
       .filter(({ key }) => !isActive(key))
@@ -101,7 +102,7 @@ export class Planner {
         });
     }
     if (toAsk.length === 0) return { tasks: [], settlements };
-    const documents = await insist(() => source.readByKeys(toAsk.map(({ key }) => key)), storeMs, signal);
+    const documents = await insist(() => source.readByKeys(toAsk.map(({ key }) => key)), watch, signal);
     const reads = new Map(documents.map((document) => makeItem(document)).map((read) => [read.key, read]));
     const tasks: Task[] = [];
     const batch: Item[] = [];
@@ -122,10 +123,10 @@ export class Planner {
    * since the source brings them again if they are not done.
    */
   async fromKeys(keys: readonly ItemKey[]): Promise<Task[]> {
-    const { source, target, makeItem, storeMs, signal } = this.#options;
+    const { source, target, makeItem, watch, signal } = this.#options;
     if (keys.length === 0) return [];
-    const documents = await insist(() => source.readByKeys(keys), storeMs, signal);
-    const settled = await insist(() => target.findSettled(keys), storeMs, signal);
+    const documents = await insist(() => source.readByKeys(keys), watch, signal);
+    const settled = await insist(() => target.findSettled(keys), watch, signal);
     const done = new Set(settled.map(({ key }) => key));
     const tasks: Task[] = [];
     for (const document of documents) {
@@ -148,15 +149,15 @@ export class Planner {
 
   /** Records that the target already has for the very same text and questions: only their marks were lost. */
   async #adopt(readings: readonly Reading[]): Promise<Map<ItemKey, Plan["settlements"][number]>> {
-    const { adopt, target, fence, storeMs, signal } = this.#options;
+    const { adopt, target, fence, watch, signal } = this.#options;
     const adopted = new Map<ItemKey, Plan["settlements"][number]>();
     const items = new Map<ItemKey, { item: Item; ordinal: number }>();
     for (const { ordinal, read } of readings) if (!("reason" in read)) items.set(read.key, { item: read, ordinal });
     if (adopt === null || items.size === 0) return adopted;
-    const settled = await insist(() => target.findSettled([...items.keys()]), storeMs, signal);
+    const settled = await insist(() => target.findSettled([...items.keys()]), watch, signal);
     const keys = settled.filter((found) => adopt(found, items.get(found.key)!.item)).map(({ key }) => key);
     if (keys.length === 0) return adopted;
-    for (const { _id, ...document } of await insist(() => target.readByKeys(keys), storeMs, signal)) {
+    for (const { _id, ...document } of await insist(() => target.readByKeys(keys), watch, signal)) {
       const key = keyOf(_id);
       const { item, ordinal } = items.get(key)!;
       const record = reviveRecord(document as unknown as ClassificationRecord, fence);

@@ -10,6 +10,7 @@ import type { RetryQueue } from "./state/retry-queue.ts";
 import type { MarkGroup, Source, SourceDocument, Target, WriteResult } from "./store.ts";
 import { insist } from "./traffic/insist.ts";
 import { nextRoundMs } from "./traffic/retry.ts";
+import type { StoreWatch } from "./traffic/store-watch.ts";
 
 export interface SinkOptions {
   readonly source: Source;
@@ -30,8 +31,9 @@ export interface SinkOptions {
   readonly isChanged: (document: SourceDocument, settlement: Settlement) => boolean;
   /** Seqs of outcomes that an earlier process journaled and did not store: they will be pushed. */
   readonly unsunk: Iterable<number>;
-  /** How long the store may be away, in ms. */
-  readonly storeMs: number;
+  readonly watch: StoreWatch;
+  /** Asked before marks, which carry no fence. @throws QuerymillError FENCED when somebody else owns the job */
+  readonly confirm: () => Promise<void>;
   readonly now: () => number;
   /** Called once when writing can not go on. */
   readonly onFatal: (reason: StopReason, error: QuerymillError) => void;
@@ -233,7 +235,7 @@ export class Sink {
     const unmarked = new Set<ItemKey>();
     if (settlements.length === 0) return unmarked;
     try {
-      await this.#insist(() => source.mark(this.#markGroups(settlements)));
+      await this.#insist(() => this.#options.confirm().then(() => source.mark(this.#markGroups(settlements))));
     } catch (error) {
       if (!(error instanceof QuerymillError) || error.code !== "STORE_REFUSED") throw error;
       // One document refuses its mark: halve until it is alone, so that it holds up nobody else.
@@ -293,7 +295,7 @@ export class Sink {
   }
 
   #insist<T>(action: () => Promise<T>): Promise<T> {
-    return insist(action, this.#options.storeMs, this.#stopping.signal);
+    return insist(action, this.#options.watch, this.#stopping.signal);
   }
 
   #clearTimer(): void {

@@ -2,6 +2,7 @@ import type { Item, ItemKey, Skipped } from "./item.ts";
 import { Intervals } from "./state/intervals.ts";
 import type { Cursor, Page, Source, SourceDocument } from "./store.ts";
 import { insist } from "./traffic/insist.ts";
+import type { StoreWatch } from "./traffic/store-watch.ts";
 
 /** A document that was read: an item to classify, or one without text. */
 export interface Reading {
@@ -17,13 +18,14 @@ export interface SourceReaderOptions {
   readonly isKnown: (key: ItemKey, contentHash: string | null) => boolean;
   /** Items of this execution in all: no more are read ahead. null for no limit. */
   readonly limit: number | null;
-  /** How long the store may be away, in ms. */
-  readonly storeMs: number;
+  readonly watch: StoreWatch;
   readonly signal: AbortSignal;
 }
 
 /** Items of one page at most; one page is read ahead while the one before is worked off. */
 const PAGE_ITEMS = 400;
+/** After a page of nothing but known items (a recovery stores them meanwhile) a larger one is passed over as quickly. */
+const KNOWN_PAGE_ITEMS = 4_000;
 /** The first page shows how large documents are; later ones hold at most this much, roughly. */
 const FIRST_PAGE_ITEMS = 100;
 const PAGE_BYTES = 12 * 1024 * 1024;
@@ -94,13 +96,13 @@ export class SourceReader {
   }
 
   #readAhead(wanted = false): void {
-    const { source, storeMs, signal, limit } = this.#options;
+    const { source, watch, signal, limit } = this.#options;
     const left = limit === null ? Number.MAX_SAFE_INTEGER : limit - this.#ordinal;
     if (this.#ended || this.#ahead !== null || (left <= 0 && !wanted)) return;
     const after = this.#after;
     // Past the limit documents are only read when some before it needed no slot: they were known already.
     const pageItems = Math.max(1, Math.min(this.#pageItems, left > 0 ? left : (limit ?? 1)));
-    this.#ahead = insist(() => source.readUnprocessed(after, pageItems), storeMs, signal);
+    this.#ahead = insist(() => source.readUnprocessed(after, pageItems), watch, signal);
     // It is awaited in #fill; until then its rejection is not "unhandled".
     this.#ahead.catch(() => {});
   }
@@ -118,6 +120,7 @@ export class SourceReader {
     const page = await this.#nextPage();
     this.#after = page.cursor;
     this.#ended = page.last;
+    const before = this.#buffer.length;
     let bytes = 0;
     for (const document of page.documents) {
       bytes += approximateBytes(document, 4);
@@ -130,10 +133,12 @@ export class SourceReader {
       else this.#buffer.push({ ordinal: this.#ordinal, read });
     }
     this.#storedMeanwhile.clear();
+    const kept = this.#buffer.length - before;
     if (page.documents.length > 0) {
+      const most = kept === 0 ? KNOWN_PAGE_ITEMS : PAGE_ITEMS;
       this.#pageItems = Math.max(
         1,
-        Math.min(PAGE_ITEMS, Math.floor((PAGE_BYTES * page.documents.length) / Math.max(1, bytes))),
+        Math.min(most, Math.floor((PAGE_BYTES * page.documents.length) / Math.max(1, bytes))),
       );
     }
     this.#pages.push({ ordinal: this.#ordinal, cursor: page.cursor });

@@ -13,6 +13,7 @@ import { BatchFileManager } from "../src/state/batch-file-manager.ts";
 import { Journal } from "../src/state/journal.ts";
 import type { Source, SourceDocument, Target } from "../src/store.ts";
 import { openSqliteStore } from "../src/stores/sqlite.ts";
+import { StoreWatch } from "../src/traffic/store-watch.ts";
 import { recordWith } from "./contract/store-contract.ts";
 import { faultyFiles } from "./state/made-up-state.ts";
 
@@ -24,6 +25,7 @@ interface Faults {
   target?: (target: Target) => Partial<Target>;
   unsunk?: readonly number[];
   storeMs?: number;
+  confirm?: () => Promise<void>;
 }
 
 /** A sink between a journal and a real embedded store with `count` documents. */
@@ -63,7 +65,8 @@ async function openSink(count: number, faults: Faults = {}) {
     isChanged: (document, settlement) =>
       settlement.contentHash !== null && contentHashOf(String(document.text)) !== settlement.contentHash,
     unsunk: faults.unsunk ?? [],
-    storeMs: faults.storeMs ?? 60_000,
+    watch: new StoreWatch({ storeMs: faults.storeMs ?? 60_000, now: Date.now }),
+    confirm: faults.confirm ?? (async () => {}),
     now: Date.now,
     onFatal: (reason, error) => fatal.push({ reason, error }),
     onStored: (key, left) => stored.push([key, left]),

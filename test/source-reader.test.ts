@@ -8,6 +8,7 @@ import { SourceReader } from "../src/source-reader.ts";
 import type { Source, Store } from "../src/store.ts";
 import { makeItem } from "../src/stores/mapping.ts";
 import { openSqliteStore } from "../src/stores/sqlite.ts";
+import { StoreWatch } from "../src/traffic/store-watch.ts";
 
 const ITEMS = 1_500;
 let folder: string;
@@ -43,7 +44,7 @@ function readerOf(limit: number | null, isKnown: (key: string) => boolean = () =
     makeItem: (document) => makeItem(document, { text: null, maxChars: 24_000 }),
     isKnown,
     limit,
-    storeMs: 1_000,
+    watch: new StoreWatch({ storeMs: 1_000, now: Date.now }),
     signal: new AbortController().signal,
   });
 }

@@ -9,6 +9,7 @@ export type StateEvent =
   | "execution:start"
   | "execution:recover"
   | "execution:wait"
+  | "execution:resume"
   | "execution:drain"
   | "endpoint:pause"
   | "endpoint:resume";
@@ -65,6 +66,9 @@ const writers: { [K in StateEvent]: (payload: EventMap[K], nowMs: number) => str
       until: clock(untilMs),
       in: durationRange(untilMs - nowMs, untilMs - nowMs, "-"),
     }),
+  ],
+  "execution:resume": ({ waitedMs }, nowMs) => [
+    pairs(nowMs, "resume", { reason: "the store answers again", waited: durationRange(waitedMs, waitedMs, "-") }),
   ],
   "execution:drain": ({ inFlight, reason }, nowMs) => [pairs(nowMs, "drain", { flight: inFlight, reason })],
   "endpoint:pause": ({ endpoint, reason, untilMs }, nowMs) => [

@@ -202,7 +202,7 @@ function errors(snapshot: RunSnapshot, options: PanelOptions): string[] {
 
 /** Always three lines: advice or what is waited for, then the keys. */
 function foot(snapshot: RunSnapshot, options: PanelOptions): string[] {
-  const { style, ascii, history } = options;
+  const { style, ascii, columns, history } = options;
   const { to } = f.symbols(ascii);
   const { waiting, state, counters, nowMs } = snapshot;
   const advice = slotAdvice(snapshot, history);
@@ -211,7 +211,9 @@ function foot(snapshot: RunSnapshot, options: PanelOptions): string[] {
     const until =
       waiting.untilMs === null ? "" : ` until ${f.clock(waiting.untilMs)}, in ${f.duration(waiting.untilMs - nowMs)}`;
     const items = waiting.items > 0 ? `${f.count(waiting.items)} items: ` : "";
-    lines.push(style("yellow", `  ${f.left("Waiting", 12)}${items}${f.printable(waiting.reason)}${until}`));
+    const room = columns - 14 - items.length - until.length;
+    const reason = f.clip(f.printable(waiting.reason), room, ascii);
+    lines.push(style("yellow", `  ${f.left("Waiting", 12)}${items}${reason}${until}`));
   } else if (advice) {
     lines.push(
       `  ${to} All ${advice.slots} slots are busy and the model is not the limit. With ${style("cyan", `--concurrent ${advice.instead}`)}`,

@@ -127,6 +127,7 @@ export class JobExecution implements Execution {
       executionId: this.#executionId,
       events: this.events,
       now: this.#now,
+      watch: this.#view.storeWatch,
       onStored,
       onFatal,
     };
@@ -177,7 +178,7 @@ export class JobExecution implements Execution {
         retryQueue.get(key) !== null ||
         (contentHash !== null && deadLetters.get(key)?.contentHash === contentHash),
       limit: settings.limit,
-      storeMs: settings.deadlines.storeMs,
+      watch: this.#view.storeWatch,
       signal: this.#stopping.signal,
     });
     const suspects: Record<string, { crashes: number; alone: number }> = leftover.unclean
@@ -225,7 +226,7 @@ export class JobExecution implements Execution {
           ? (settled, item) => this.#isSameQuestion(settled, item)
           : null,
       isActive: (key) => active.has(key),
-      storeMs: settings.deadlines.storeMs,
+      watch: this.#view.storeWatch,
       signal: this.#stopping.signal,
       now: this.#now,
     });

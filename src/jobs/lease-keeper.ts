@@ -64,6 +64,16 @@ export class LeaseKeeper {
     return performance.now() - this.#renewedMs > TTL_MS / 2 ? "the store has not confirmed the lease" : null;
   }
 
+  /**
+   * Before a write that carries no fence of its own: a process that slept past its lease must not write over its successor.
+   * Asks the store only when the last renewal is late.
+   * @throws QuerymillError FENCED; STORE_FAILED while the store is away
+   */
+  async confirm(): Promise<void> {
+    if (this.#lost === null && this.holdReason() !== null) await this.#ask();
+    if (this.#lost !== null) throw this.#lost;
+  }
+
   /** Called once, when another process has taken over. */
   onLost(handler: (error: QuerymillError) => void): void {
     this.#onLost = handler;
@@ -79,19 +89,25 @@ export class LeaseKeeper {
     if (this.#renewing || this.#lost !== null) return;
     this.#renewing = true;
     try {
-      if (await this.#lease.renew(this.#target, this.#ownerId, this.fence, TTL_MS)) this.#renewedMs = performance.now();
-      else {
-        this.#lost = new QuerymillError(
-          "FENCED",
-          `Another process has taken over ${this.#target} while this one was stopped. This one writes nothing more.`,
-        );
-        this.#onLost(this.#lost);
-      }
+      await this.#ask();
     } catch {
       // The store is away: the next renewal tells; until then holdReason keeps calls back.
     } finally {
       this.#renewing = false;
     }
+  }
+
+  async #ask(): Promise<void> {
+    // Counted from the question: a process can be stopped between the store's yes and reading it.
+    const askedMs = performance.now();
+    const held = await this.#lease.renew(this.#target, this.#ownerId, this.fence, TTL_MS);
+    if (held) this.#renewedMs = Math.max(this.#renewedMs, askedMs);
+    if (held || this.#lost !== null) return;
+    this.#lost = new QuerymillError(
+      "FENCED",
+      `Another process has taken over ${this.#target} while this one was stopped. This one writes nothing more.`,
+    );
+    this.#onLost(this.#lost);
   }
 }
 

@@ -7,6 +7,7 @@ import { Recorder } from "../recorder.ts";
 import { Sink } from "../sink.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import { Journal } from "../state/journal.ts";
+import type { StoreWatch } from "../traffic/store-watch.ts";
 import type { Adapters } from "./adapters.ts";
 import type { OpenJob } from "./open-job.ts";
 import { type Leftover, replayUnsunk } from "./recovery.ts";
@@ -25,6 +26,7 @@ export interface RecordingOptions {
   readonly executionId: string;
   readonly events: Events;
   readonly now: () => number;
+  readonly watch: StoreWatch;
   /** Called when the store knows of an item all that has to be known: it may be forgotten here. */
   readonly onStored: (key: ItemKey) => void;
   readonly onFatal: (reason: StopReason, error: QuerymillError) => void;
@@ -32,7 +34,7 @@ export interface RecordingOptions {
 
 /** Begins where the leftover ends. @throws QuerymillError STATE_UNWRITABLE */
 export async function openRecording(open: OpenJob, leftover: Leftover, options: RecordingOptions): Promise<Recording> {
-  const { manager, settings, adapters, executionId, events, now, onStored, onFatal } = options;
+  const { manager, settings, adapters, executionId, events, now, watch, onStored, onFatal } = options;
   const recorder = new Recorder({ events, executionId, state: leftover.state, seq: leftover.stateSeq, now });
   const journal = await Journal.open(manager.files, manager.journalFolder, manager.identity, () => recorder.state, {
     seq: leftover.stateSeq,
@@ -54,7 +56,8 @@ export async function openRecording(open: OpenJob, leftover: Leftover, options: 
     keyOf: (document) => keyOf(document._id),
     isChanged: (document, settlement) => isChanged(adapters.makeItem(document), settlement),
     unsunk: leftover.unsunk,
-    storeMs: settings.deadlines.storeMs,
+    watch,
+    confirm: () => open.lease.confirm(),
     now,
     onFatal,
     onStored,

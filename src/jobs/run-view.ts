@@ -6,6 +6,7 @@ import type { Pipeline } from "../pipeline.ts";
 import type { Recorder } from "../recorder.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Endpoint } from "../traffic/endpoint.ts";
+import { StoreWatch } from "../traffic/store-watch.ts";
 import type { OpenJob } from "./open-job.ts";
 
 interface Parts {
@@ -46,6 +47,8 @@ const SHOWN_ERRORS = 20;
 /** What a person or a script sees of an execution: start event, snapshots, and how it ended. */
 export class RunView {
   state: RunSnapshot["state"] = "starting";
+  /** Told of everything that the execution asks of the store. */
+  readonly storeWatch: StoreWatch;
   readonly #settings: JobSettings;
   readonly #executionId: string;
   readonly #prompt: Prompt;
@@ -70,6 +73,12 @@ export class RunView {
     this.#events = events;
     this.#now = now;
     this.#startedMs = now();
+    this.storeWatch = new StoreWatch({
+      storeMs: settings.deadlines.storeMs,
+      now,
+      onWait: (reason, untilMs) => events.emit("execution:wait", { executionId, reason, untilMs, items: 0 }),
+      onResume: (waitedMs) => events.emit("execution:resume", { executionId, waitedMs }),
+    });
     events.on("call:failed", ({ message, failure, endpoint }) => this.#noteError(message, failure, endpoint));
   }
 
@@ -113,7 +122,7 @@ export class RunView {
     const pipeline = parts?.pipeline;
     const counters = recorder?.counters(pipeline?.pending ?? 0) ?? NO_COUNTERS;
     const seconds = Math.max(0.001, (nowMs - this.#startedMs) / 1000);
-    const waiting = pipeline?.waiting ?? null;
+    const waiting = this.storeWatch.waiting ?? pipeline?.waiting ?? null;
     return {
       job,
       executionId: this.#executionId,

@@ -53,6 +53,7 @@ export function logEvents(events: Events, logger: Logger): void {
     .on("execution:wait", ({ untilMs, ...wait }) =>
       logger.info({ ...wait, until: new Date(untilMs).toISOString() }, "execution waits"),
     )
+    .on("execution:resume", (resume) => logger.info(resume, "the store answers again"))
     .on("execution:drain", (drain) => logger.info(drain, "draining"))
     .on("execution:end", ({ labels: _labels, jobTotals: _totals, ...end }) => logger.info(end, "execution ended"))
     .onListenerError((name, error) => logger.error({ event: name, err: error }, "a listener failed"));

@@ -44,7 +44,7 @@ export async function startMongod(
 }
 
 /** @throws Error naming what was tried and the variable to set */
-async function findMongod(): Promise<{ path: string; how: string }> {
+export async function findMongod(): Promise<{ path: string; how: string }> {
   const tried: string[] = [];
   for (const [how, find] of [
     ["on PATH", onPath],

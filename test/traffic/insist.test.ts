@@ -1,6 +1,9 @@
 import { expect, it } from "vitest";
 import { type ErrorCode, QuerymillError } from "../../src/errors.ts";
 import { insist } from "../../src/traffic/insist.ts";
+import { StoreWatch } from "../../src/traffic/store-watch.ts";
+
+const watchFor = (storeMs: number): StoreWatch => new StoreWatch({ storeMs, now: Date.now });
 
 const failing = (codes: readonly ErrorCode[]) => {
   const left = [...codes];
@@ -13,7 +16,7 @@ const failing = (codes: readonly ErrorCode[]) => {
 
 it("asks again while the store is away, until it is there", async () => {
   const action = failing(["STORE_FAILED", "STORE_UNREACHABLE", "STORE_FAILED"]);
-  expect(await insist(action, 60_000, new AbortController().signal)).toBe("done");
+  expect(await insist(action, watchFor(60_000), new AbortController().signal)).toBe("done");
 });
 
 it.each(["STORE_REFUSED", "FENCED", "STATE_UNWRITABLE"] as const)("does not ask again after %s", async (code) => {
@@ -22,28 +25,28 @@ it.each(["STORE_REFUSED", "FENCED", "STATE_UNWRITABLE"] as const)("does not ask 
     asked += 1;
     throw new QuerymillError(code, "no");
   };
-  await expect(insist(action, 60_000, new AbortController().signal)).rejects.toMatchObject({ code });
+  await expect(insist(action, watchFor(60_000), new AbortController().signal)).rejects.toMatchObject({ code });
   expect(asked).toBe(1);
 });
 
 it("does not ask again after a bug", async () => {
   const action = () => Promise.reject(new TypeError("bug"));
-  await expect(insist(action, 60_000, new AbortController().signal)).rejects.toThrow(TypeError);
+  await expect(insist(action, watchFor(60_000), new AbortController().signal)).rejects.toThrow(TypeError);
 });
 
 it("stops waiting at once when its signal fires, before or while it waits", async () => {
   const stopping = new AbortController();
-  const waiting = insist(failing(Array(100).fill("STORE_FAILED")), 60_000, stopping.signal);
+  const waiting = insist(failing(Array(100).fill("STORE_FAILED")), watchFor(60_000), stopping.signal);
   stopping.abort();
   await expect(waiting).rejects.toMatchObject({ name: "AbortError" });
-  await expect(insist(failing(["STORE_FAILED"]), 60_000, stopping.signal)).rejects.toMatchObject({
+  await expect(insist(failing(["STORE_FAILED"]), watchFor(60_000), stopping.signal)).rejects.toMatchObject({
     name: "AbortError",
   });
 });
 
 it("ends with the last error when the store is away for longer than it may be", async () => {
   await expect(
-    insist(failing(Array(100).fill("STORE_UNREACHABLE")), -1, new AbortController().signal),
+    insist(failing(Array(100).fill("STORE_UNREACHABLE")), watchFor(-1), new AbortController().signal),
   ).rejects.toMatchObject({
     code: "STORE_UNREACHABLE",
   });
