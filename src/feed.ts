@@ -23,6 +23,8 @@ export interface FeedOptions {
   readonly reader: SourceReader;
   readonly retryQueue: RetryQueue;
   readonly sink: Sink;
+  /** Resolves when what an earlier execution journaled is stored: until then the end is not known. */
+  readonly recovered: Promise<void>;
   readonly events: Events;
   /** Keys of items that are read ahead, in flight or not stored yet. */
   readonly active: Set<ItemKey>;
@@ -143,6 +145,7 @@ export class Feed {
           break;
         }
       }
+      await this.#options.recovered;
     } finally {
       this.#ended = true;
       this.#slots.wake();
@@ -183,6 +186,7 @@ export class Feed {
       // Only now is it known what comes back: everything in flight has to be settled and stored first.
       while (!this.#stopped && !(this.empty && this.#slots.quiet())) await this.#change();
       if (this.#stopped) return false;
+      await this.#options.recovered;
       await sink.drain();
       if (sink.changed > changedBefore && passes < MAX_PASSES) {
         reader.rewind();
@@ -226,7 +230,16 @@ export class Feed {
       this.#options.active.add(task.item.key);
       this.#ready.push(task);
     }
+    this.#sayPlanned(tasks);
     this.#slots.wake();
+  }
+
+  #sayPlanned(tasks: readonly Task[]): void {
+    const { events, executionId } = this.#options;
+    if (!events.wants("batch:planned")) return;
+    for (const [batchId, batch] of Map.groupBy(tasks, (task) => task.batchId)) {
+      if (batchId !== null) events.emit("batch:planned", { executionId, batchId, items: batch.length });
+    }
   }
 
   #room(): number {

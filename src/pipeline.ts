@@ -7,6 +7,7 @@ import type { Plan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { BatchFiles } from "./state/batch-file.ts";
 import type { Journal } from "./state/journal.ts";
+import type { Budget } from "./traffic/budget.ts";
 import { CallMeter } from "./traffic/call-meter.ts";
 import type { Endpoint } from "./traffic/endpoint.ts";
 import { RunBreaker } from "./traffic/run-breaker.ts";
@@ -14,8 +15,7 @@ import { RunBreaker } from "./traffic/run-breaker.ts";
 export interface PipelineOptions extends Omit<FeedOptions, "stopping"> {
   readonly deadlines: { readonly itemMs: number; readonly idleMs: number; readonly drainMs: number };
   readonly runBreaker: { readonly share: number; readonly window: number };
-  /** USD that may still be spent, given what is under way; null without a budget. */
-  readonly budgetLeft: (() => number) | null;
+  readonly budget: Budget | null;
   readonly classifier: Classifier;
   readonly endpoint: Endpoint;
   readonly recorder: Recorder;
@@ -195,18 +195,22 @@ export class Pipeline {
     }
     for (;;) {
       if (!(await this.#mayCall(task))) return await this.#release(task);
-      if (endpoint.provider.remote) journal.note({ kind: "start", key: task.item.key });
-      const step = await this.#call(task);
-      if (step === null) return await this.#release(task);
-      if (step.next === "settle") return await this.#finish(task, step.outcome, step.latencyMs);
-      this.#sayFailed(task, step);
-      if (step.next === "retry") {
-        this.#backoff.set(task, { atMs: now() + step.afterMs, reason: step.message });
-        return;
+      try {
+        if (endpoint.provider.remote) journal.note({ kind: "start", key: task.item.key });
+        const step = await this.#call(task);
+        if (step === null) return await this.#release(task);
+        if (step.next === "settle") return await this.#finish(task, step.outcome, step.latencyMs);
+        this.#sayFailed(task, step);
+        if (step.next === "retry") {
+          this.#backoff.set(task, { atMs: now() + step.afterMs, reason: step.message });
+          return;
+        }
+        if (step.next !== "stop") continue;
+        if (mode === "continuous" && step.reason === "daily-quota") endpoint.rest(deadlines.itemMs, step.message);
+        else this.stop(step.reason, step.message);
+      } finally {
+        this.#options.budget?.settle();
       }
-      if (step.next !== "stop") continue;
-      if (mode === "continuous" && step.reason === "daily-quota") endpoint.rest(deadlines.itemMs, step.message);
-      else this.stop(step.reason, step.message);
     }
   }
 
@@ -223,19 +227,16 @@ export class Pipeline {
     }
   }
 
-  /** Waits until the endpoint may be called. @returns false when the item has to go back instead */
+  /** Waits until a call may go out, and reserves what it costs. @returns false when the item has to go back instead */
   async #mayCall(task: Task): Promise<boolean> {
-    const { endpoint, budgetLeft, holdReason, now } = this.#options;
+    const { endpoint, budget, holdReason, now } = this.#options;
     while (!this.#stopped) {
-      if (budgetLeft !== null && budgetLeft() <= 0) {
-        this.stop("budget", "The budget is spent.");
-        return false;
-      }
-      if (holdReason() !== null) {
-        await new Promise<void>((resolve) => this.#wakers.push(resolve));
-        continue;
-      }
+      const reserved = holdReason() === null ? (budget?.reserve() ?? "go") : "wait";
+      if (reserved === "spent") this.stop("budget", "The budget is spent.");
+      if (reserved === "wait") await new Promise<void>((resolve) => this.#wakers.push(resolve));
+      if (reserved !== "go") continue;
       if (endpoint.tryEnter()) return true;
+      budget?.settle();
       const sinceMs = now();
       await endpoint.waitForChange(this.#stopping.signal);
       task.restedMs += now() - sinceMs;

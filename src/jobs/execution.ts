@@ -3,23 +3,30 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Classifier } from "../classify.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
-import type { Item, ItemKey } from "../item.ts";
+import type { ItemKey } from "../item.ts";
 import { type Fingerprint, fingerprintOf, type JobSettings } from "../job.ts";
-import { lostCalls, spentIn } from "../outcome.ts";
+import { lostCalls } from "../outcome.ts";
 import { Pipeline } from "../pipeline.ts";
 import { Planner } from "../plan.ts";
-import type { Recorder } from "../recorder.ts";
 import { SourceReader } from "../source-reader.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { type FileSystem, nodeFileSystem } from "../state/files.ts";
-import type { Settled } from "../store.ts";
 import { Endpoint } from "../traffic/endpoint.ts";
 import type { Adapters } from "./adapters.ts";
+import { openBudget } from "./budget.ts";
 import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { firstTasks } from "./first-tasks.ts";
 import { Closers, type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
 import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
-import { archive, freshLeftover, inspectLeftover, type Leftover, nextSuspects, quarantine } from "./recovery.ts";
+import {
+  archive,
+  freshLeftover,
+  inspectLeftover,
+  isSameQuestion,
+  type Leftover,
+  nextSuspects,
+  quarantine,
+} from "./recovery.ts";
 import { requeue } from "./requeue.ts";
 import { RunView } from "./run-view.ts";
 
@@ -112,7 +119,7 @@ export class JobExecution implements Execution {
         (_, error) => failed.push(error),
       ),
     );
-    await storeJournaled(this.#manager, leftover, sink);
+    await storeJournaled(this.#manager, leftover, sink, this.#stopping.signal);
     await journal.close();
     if (failed[0] !== undefined) throw failed[0];
     await archive(this.#manager, this.#executionId);
@@ -205,10 +212,14 @@ export class JobExecution implements Execution {
     keeper.watch();
     if (leftover.inFlight.length > 0)
       await recorder.crashed(leftover.inFlight, lostCalls(leftover.state, leftover.inFlight.length));
-    const stored = await storeJournaled(this.#manager, leftover, sink, (settlement) => {
-      recorder.countRecovered(settlement);
-      active.add(settlement.key);
-    });
+    for (const key of leftover.unsunk.values()) active.add(key);
+    const recovered = storeJournaled(this.#manager, leftover, sink, this.#stopping.signal, (settlement) =>
+      recorder.countRecovered(settlement),
+    );
+    // Until the pipeline waits for it, a failure is not "unhandled".
+    recovered.catch(() => {});
+    // What is to be retried may be among it.
+    if (settings.retryOnly !== null) await recovered;
     const toRetry =
       settings.retryOnly === null ? null : await requeue(this.#manager, recorder, settings.retryOnly, this.#now());
     const planner = new Planner({
@@ -223,7 +234,7 @@ export class JobExecution implements Execution {
       fence: open.lease.fence,
       adopt:
         leftover.checkpoint === null && (await open.target.count()) > 0
-          ? (settled, item) => this.#isSameQuestion(settled, item)
+          ? (settled, item) => isSameQuestion(settled, item, adapters.prompt, settings.model)
           : null,
       isActive: (key) => active.has(key),
       watch: this.#view.storeWatch,
@@ -237,10 +248,10 @@ export class JobExecution implements Execution {
       { unclean: leftover.unclean, suspects },
       { executionId: this.#executionId, limit: settings.limit, now: this.#now, active },
     );
-    if (leftover.unclean || stored > 0) {
+    if (leftover.unclean || leftover.unsunk.size > 0) {
       events.emit("execution:recover", {
         executionId: this.#executionId,
-        stored,
+        stored: leftover.unsunk.size,
         fromBatchFiles: first.again.length,
         damaged,
         uncertainCalls: leftover.inFlight.length,
@@ -257,7 +268,7 @@ export class JobExecution implements Execution {
       retriesOnly: settings.retryOnly !== null,
       deadlines: settings.deadlines,
       runBreaker: settings.runBreaker,
-      budgetLeft: this.#budgetLeft(recorder, endpoint),
+      budget: openBudget(settings, adapters, recorder, this.#now),
       planner,
       reader,
       classifier: this.#classifier(endpoint, open.lease.fence),
@@ -267,6 +278,7 @@ export class JobExecution implements Execution {
       journal,
       batches: this.#manager.batches,
       retryQueue,
+      recovered,
       events,
       active,
       stopping: this.#stopping,
@@ -321,28 +333,5 @@ export class JobExecution implements Execution {
       now: this.#now,
       random: Math.random,
     });
-  }
-
-  #isSameQuestion(settled: Settled, item: Item): boolean {
-    const { prompt } = this.#adapters;
-    const { name, provider } = this.#settings.model;
-    return (
-      settled.contentHash === item.contentHash &&
-      settled.taxonomyVersion === prompt.taxonomy.version &&
-      settled.promptVersion === prompt.version &&
-      (provider === "offline" || settled.model === name || (settled.model?.startsWith(name) ?? false))
-    );
-  }
-
-  /** What may still be spent, with the calls under way reserved at their mean cost. */
-  #budgetLeft(recorder: Recorder, endpoint: Endpoint): (() => number) | null {
-    const { budget } = this.#settings;
-    if (budget === null) return null;
-    return () => {
-      const { costUsd, uncertainUsd, calls } = recorder.spend;
-      const spent = budget.per === "run" ? costUsd + uncertainUsd : spentIn(recorder.state, budget.per, this.#now());
-      const perCall = calls === 0 ? 0 : (costUsd + uncertainUsd) / calls;
-      return budget.usd - spent - perCall * (endpoint.inFlight + 1);
-    };
   }
 }

@@ -58,7 +58,13 @@ export async function firstTasks(
     const known = new Set([...alone, ...culprits]);
     for await (const { items } of manager.batches.leftovers()) {
       for (const { key } of items ?? []) {
-        if (!known.has(key) && manager.retryQueue.get(key) === null && manager.deadLetters.get(key) === null)
+        // What is journaled is active: it is being stored.
+        if (
+          !known.has(key) &&
+          !run.active.has(key) &&
+          manager.retryQueue.get(key) === null &&
+          manager.deadLetters.get(key) === null
+        )
           again.push(key);
       }
     }

@@ -55,7 +55,7 @@ export async function openRecording(open: OpenJob, leftover: Leftover, options: 
     rounds: settings.retry.rounds,
     keyOf: (document) => keyOf(document._id),
     isChanged: (document, settlement) => isChanged(adapters.makeItem(document), settlement),
-    unsunk: leftover.unsunk,
+    unsunk: leftover.unsunk.keys(),
     watch,
     confirm: () => open.lease.confirm(),
     now,
@@ -65,22 +65,24 @@ export async function openRecording(open: OpenJob, leftover: Leftover, options: 
   return { journal, recorder, sink };
 }
 
-/** Stores what an earlier execution journaled: free, and nobody is asked. @returns how many outcomes */
+/**
+ * Stores what an earlier execution journaled: free, and nobody is asked. New work can go on meanwhile.
+ * @param signal leaves the rest to the next execution
+ */
 export async function storeJournaled(
   manager: BatchFileManager,
   leftover: Leftover,
   sink: Sink,
+  signal: AbortSignal,
   visit: (settlement: Settlement) => void = () => {},
-): Promise<number> {
-  let stored = 0;
+): Promise<void> {
   await replayUnsunk(manager, leftover, async (seq, settlement) => {
+    if (signal.aborted) return;
     await sink.room();
     visit(settlement);
     sink.push(seq, settlement);
-    stored += 1;
   });
   await sink.drain();
-  return stored;
 }
 
 function isChanged(read: Item | Skipped, settlement: Settlement): boolean {

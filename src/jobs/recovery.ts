@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { QuerymillError } from "../errors.ts";
-import type { Fingerprint } from "../job.ts";
+import type { Item, ItemKey } from "../item.ts";
+import type { Fingerprint, ModelSettings } from "../job.ts";
+import type { Prompt } from "../llm/provider.ts";
 import {
   applyReopening,
   applyRequeue,
@@ -13,6 +15,7 @@ import {
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Checkpoint } from "../state/checkpoint.ts";
 import { type JournalEntry, type JournalScan, readJournal } from "../state/journal.ts";
+import type { Settled } from "../store.ts";
 
 /** What an earlier execution left in a job's folder. */
 export interface Leftover {
@@ -20,8 +23,8 @@ export interface Leftover {
   readonly scan: JournalScan;
   readonly state: JobState;
   readonly stateSeq: number;
-  /** Journaled outcomes that store and source did not confirm: stored again, asked never. */
-  readonly unsunk: ReadonlySet<number>;
+  /** Journaled outcomes that store and source did not confirm, by their seq, with their item: stored again, asked never. */
+  readonly unsunk: ReadonlyMap<number, ItemKey>;
   /** Keys of calls that were under way. */
   readonly inFlight: readonly string[];
   readonly suspects: Checkpoint["suspects"];
@@ -80,7 +83,7 @@ async function readLeftover(manager: BatchFileManager): Promise<Leftover> {
     scan,
     state,
     stateSeq: scan.lastSeq,
-    unsunk: new Set(unsunk.keys()),
+    unsunk,
     inFlight: [...started],
     suspects,
     damaged: [...damaged, ...scan.damaged.map(({ segment }) => `journal segment ${segment}`)],
@@ -133,12 +136,22 @@ export function freshLeftover(before: Leftover): Leftover {
     scan: { segments: new Map(), lastSeq: 0, damaged: [], base: null },
     state,
     stateSeq: 0,
-    unsunk: new Set(),
+    unsunk: new Map(),
     inFlight: [],
     suspects: {},
     damaged: [],
     unclean: false,
   };
+}
+
+/** Whether the target has an item's answer to the very same question: the text, the taxonomy, the prompt, the model. */
+export function isSameQuestion(settled: Settled, item: Item, prompt: Prompt, model: ModelSettings): boolean {
+  return (
+    settled.contentHash === item.contentHash &&
+    settled.taxonomyVersion === prompt.taxonomy.version &&
+    settled.promptVersion === prompt.version &&
+    (model.provider === "offline" || (settled.model?.startsWith(model.name) ?? false))
+  );
 }
 
 /** @returns suspects after a crash with these calls under way */

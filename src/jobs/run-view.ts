@@ -1,12 +1,12 @@
 import type { Events, ExecutionEnd, ExecutionStatus, RunSnapshot, StopReason } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import type { Prompt } from "../llm/provider.ts";
-import { spentIn } from "../outcome.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Recorder } from "../recorder.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Endpoint } from "../traffic/endpoint.ts";
 import { StoreWatch } from "../traffic/store-watch.ts";
+import { spentOf } from "./budget.ts";
 import type { OpenJob } from "./open-job.ts";
 
 interface Parts {
@@ -186,10 +186,7 @@ export class RunView {
     const { budget } = this.#settings;
     const recorder = this.#parts?.recorder;
     if (budget === null || recorder === undefined) return null;
-    const spentUsd =
-      budget.per === "run"
-        ? recorder.spend.costUsd + recorder.spend.uncertainUsd
-        : spentIn(recorder.state, budget.per, this.#now());
+    const spentUsd = spentOf(this.#settings, recorder, this.#now());
     return { usd: budget.usd, per: budget.per, spentUsd };
   }
 

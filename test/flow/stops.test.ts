@@ -53,6 +53,21 @@ describe.each(STORES)("runs that stop themselves, over %s", (store) => {
     expect(job.server.ledger()).toMatchObject({ received: 60, docsPaidTwice: 0 });
   });
 
+  it("keeps a small budget with many slots, from the very first call on, and spends nothing more when run again", async () => {
+    const job = await makeJob(store, { latency: "fixed:30" });
+    await job.seed(60);
+    const { costUsd } = (await job.run({ limit: 1 })).end;
+    const other = await makeJob(store, { latency: "fixed:30" });
+    await other.seed(60);
+    const usd = costUsd! * 12.5;
+    const { end } = await other.run({ concurrent: 50, budget: { usd, per: "job" } });
+    expect(end).toMatchObject({ exitCode: 4, stopReason: "budget" });
+    expect(end.costUsd).toBeLessThanOrEqual(usd * 1.1);
+    expect(end.classified).toBeGreaterThan(0);
+    const again = await other.run({ concurrent: 50, budget: { usd: end.costUsd!, per: "job" } });
+    expect(again.end).toMatchObject({ exitCode: 4, stopReason: "budget", modelCalls: 0 });
+  });
+
   it("refuses a budget for a model without a price before anything is asked", async () => {
     const job = await makeJob(store);
     await job.seed(3);

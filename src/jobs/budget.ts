@@ -1,0 +1,34 @@
+import type { JobSettings } from "../job.ts";
+import { spentIn } from "../outcome.ts";
+import type { Recorder } from "../recorder.ts";
+import { Budget } from "../traffic/budget.ts";
+import type { Adapters } from "./adapters.ts";
+
+/** Characters of a text and of an answer, for guessing what the very first call costs. */
+const TEXT_CHARS = 1_000;
+const ANSWER_CHARS = 400;
+
+/** USD that the budget's period has cost so far. What may have been billed counts as billed. */
+export function spentOf({ budget }: JobSettings, recorder: Recorder, nowMs: number): number {
+  if (budget === null || budget.per === "run") return recorder.spend.costUsd + recorder.spend.uncertainUsd;
+  return spentIn(recorder.state, budget.per, nowMs);
+}
+
+/** @returns null without a budget */
+export function openBudget(
+  settings: JobSettings,
+  { costOf, estimateUsage, prompt }: Adapters,
+  recorder: Recorder,
+  now: () => number,
+): Budget | null {
+  const { budget, model } = settings;
+  if (budget === null) return null;
+  const guess = costOf(estimateUsage(prompt.system.length + TEXT_CHARS, ANSWER_CHARS), model.name) ?? 0;
+  return new Budget(
+    () => budget.usd - spentOf(settings, recorder, now()),
+    () => {
+      const { costUsd, uncertainUsd, modelCalls } = recorder.totals;
+      return modelCalls === 0 ? guess : ((costUsd ?? 0) + (uncertainUsd ?? 0)) / modelCalls;
+    },
+  );
+}
