@@ -135,7 +135,7 @@ export class Classifier {
   }
 
   #invalid(task: Task, check: AnswerCheck & { status: "invalid" }, reply: ModelReply): Step {
-    const message = check.problems.map((problem) => withoutQuotes(problem, task.item.text)).join("; ");
+    const message = check.problems.map(withoutQuotes).join("; ");
     if (!task.trail.repaired) {
       task.draft = check.draft;
       task.repair = { answer: reply.text, problems: check.problems };
@@ -259,9 +259,10 @@ function shorten(text: string, maxChars: number): string {
   return `${text.slice(0, half)}\n[… shortened …]\n${text.slice(-half)}`.toWellFormed();
 }
 
-/** A model that echoes the customer puts customer text where a label should be: such quotes never reach a message. */
-function withoutQuotes(problem: string, text: string): string {
-  return problem.replaceAll(/"([^"]*)"/g, (quoted, inner: string) =>
-    inner.length > 0 && (inner.length > 40 || text.includes(inner)) ? '"…"' : quoted,
-  );
+/**
+ * What a model puts where a label should be can be the customer's text, in its words or in others: it is in the raw answer
+ * of the dead letter and in no message.
+ */
+function withoutQuotes(problem: string): string {
+  return problem.replaceAll(/ "[^"]*"/g, "");
 }

@@ -58,7 +58,10 @@ export function openOpenAiCompatible(options: OpenAiCompatibleOptions): ModelPro
 
   const send = async (body: Uint8Array, signal: AbortSignal): Promise<HttpAnswer> => {
     try {
-      return await exchange(pool, { method: "POST", path, headers, body, signal, ...limits });
+      return withoutKey(
+        await exchange(pool, { method: "POST", path, headers, body, signal, ...limits }),
+        options.apiKey,
+      );
     } catch (error) {
       throw error instanceof ExchangeError ? brokenExchange(error, url.host, options) : error;
     }
@@ -106,6 +109,12 @@ function chatUrl(baseUrl: string): URL {
     );
   url.pathname = `${url.pathname.replace(/\/+$/, "").replace(/\/chat\/completions$/, "")}/chat/completions`;
   return url;
+}
+
+/** A gateway may repeat the key in an error, and bodies are kept on disk. A short key is a dummy, and part of other words. */
+function withoutKey(answer: HttpAnswer, apiKey: string | null): HttpAnswer {
+  if (apiKey === null || apiKey.length < 12 || !answer.body.includes(apiKey)) return answer;
+  return { ...answer, body: answer.body.replaceAll(apiKey, "***") };
 }
 
 function requestHeaders(apiKey: string | null): string[] {
