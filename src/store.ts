@@ -67,6 +67,10 @@ export interface Source {
   countUnprocessed(maxMs: number): Promise<number | null>;
   /** A page of unprocessed documents in a stable total order, each once, behind `after`. Missing, null and `false` marks all count as unprocessed. */
   readUnprocessed(after: Cursor | null, limit: number): Promise<Page>;
+  /** At most `size` unprocessed documents drawn at random over all of them, each once; fewer only when there are fewer. */
+  sample(size: number): Promise<readonly SourceDocument[]>;
+  /** A page of documents that a job marked with this outcome, in a stable order behind `after`. Marking and unmarking meanwhile moves none of the others. */
+  readMarked(by: Pick<MarkGroup["by"], "job" | "outcome">, after: Cursor | null, limit: number): Promise<Page>;
   /** The documents with these keys that still exist, in any order, marked or not. */
   readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]>;
   /** Marks settled items. Doing it twice changes nothing. Keys that no longer exist are ignored. */

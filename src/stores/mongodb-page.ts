@@ -49,6 +49,7 @@ export async function readRange(
   }
 }
 
-function projectionOf(fields: readonly string[]): Document {
+/** @returns a projection of these top-level fields and `_id` */
+export function projectionOf(fields: readonly string[]): Document {
   return { _id: 1, ...Object.fromEntries(fields.map((field) => [field, 1])) };
 }

@@ -4,7 +4,7 @@ import { type ItemKey, idOf, keyOf } from "../item.ts";
 import type { Cursor, MarkGroup, Page, Source, SourceDocument, SourceInspection, SourceOptions } from "../store.ts";
 import { collectionMissing, nearestNames } from "./missing-collection.ts";
 import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
-import { type Range, readRange } from "./mongodb-page.ts";
+import { projectionOf, type Range, readRange } from "./mongodb-page.ts";
 import { mayDo } from "./mongodb-rights.ts";
 
 /**
@@ -20,6 +20,7 @@ interface Position {
 }
 
 const markAtOnce = 1_000;
+const sampleMs = 10_000;
 const onView = 166;
 const isView = "it is a view, which cannot be written";
 const timedOut = new Set([50, 202]);
@@ -98,9 +99,42 @@ export class MongoSource implements Source {
     });
   }
 
+  async sample(size: number): Promise<readonly SourceDocument[]> {
+    const { filter } = await this.#range("all");
+    const { fields } = this.#options;
+    const shown = fields ? [{ $project: projectionOf(fields) }] : [];
+    const draw = async (stages: Document[], maxTimeMS: number): Promise<SourceDocument[]> => {
+      const drawn = await this.#collection.aggregate(stages, { allowDiskUse: true, maxTimeMS }).toArray();
+      const byKey = new Map(drawn.map((document) => [keyOf(document._id), document as SourceDocument]));
+      return [...byKey.values()].slice(0, size);
+    };
+    return await this.#guarded(async () => {
+      try {
+        return await draw([{ $match: filter }, ...shown, { $sample: { size } }], sampleMs);
+      } catch (error) {
+        if (!timedOut.has(Number((error as { code?: unknown }).code))) throw error;
+        // Drawing first takes a random cursor, whatever the size of the collection.
+        const some = await draw([{ $sample: { size: size * 10 } }, { $match: filter }, ...shown], sampleMs);
+        return some.length > 0 ? some : (await this.readUnprocessed(null, size)).documents;
+      }
+    });
+  }
+
+  async readMarked({ job, outcome }: Pick<MarkGroup["by"], "job" | "outcome">, after: Cursor | null, limit: number) {
+    const { mark, filter, fields } = this.#options;
+    const by = mark.processedBy;
+    const own = { [mark.processed]: true, [`${by}.job`]: job, [`${by}.outcome`]: outcome };
+    const range = { filter: filter ? { $and: [own, filter] } : own, index: "_id_", keyAt: (_id: unknown) => ({ _id }) };
+    const { documents, more } = await this.#guarded(() =>
+      readRange(this.#collection, { ...range, sort: { _id: 1 }, fields }, after, limit),
+    );
+    const last = documents.at(-1);
+    return { documents, cursor: last ? keyOf(last._id) : (after ?? ""), last: !more };
+  }
+
   async readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
     const { fields } = this.#options;
-    const projection = fields ? { _id: 1, ...Object.fromEntries(fields.map((field) => [field, 1])) } : null;
+    const projection = fields ? projectionOf(fields) : null;
     const found = await this.#guarded(() =>
       this.#collection.find({ _id: { $in: keys.map(idOf) as never[] } }, projection ? { projection } : {}).toArray(),
     );

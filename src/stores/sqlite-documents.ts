@@ -96,29 +96,51 @@ export class SqliteDocuments {
     after: number,
     limit: number,
   ): Promise<RowPage> {
+    return await readMatching(this.#unprocessed(collection, mark, "seq, key, body"), filterText, after, limit);
+  }
+
+  /** What a job marked with an outcome, in the order of insertion. */
+  async readMarked(
+    collection: string,
+    by: { readonly mark: MarkFields; readonly job: string; readonly outcome: string },
+    filterText: string | null,
+    after: number,
+    limit: number,
+  ): Promise<RowPage> {
+    const table = this.#table(collection);
+    const { processed, processedBy } = by.mark;
+    // Texts of ours, quoted: the names of job and outcome are the only values.
+    const is = (name: string, value: string): string =>
+      `json_extract(body, ${pathOf(`${processedBy}.${name}`)}) = '${value.replaceAll("'", "''")}'`;
+    const select =
+      table === null
+        ? null
+        : this.#statements.of(
+            `select seq, key, body from ${table} where json_type(body, ${pathOf(processed)}) = 'true' and ${is("job", by.job)} and ${is("outcome", by.outcome)} and seq > ? order by seq limit ?`,
+          );
+    return await readMatching(select, filterText, after, limit);
+  }
+
+  /** Drawn at random in one pass, of which only order numbers stay in memory. */
+  async sample(collection: string, mark: MarkFields, filterText: string | null, size: number): Promise<Row[]> {
     const filter = filterOf(filterText);
-    const select = this.#unprocessed(collection, mark, "seq, key, body");
-    if (select === null) return { ...nothing, seq: after };
-    const slice = (from: number, count: number) =>
-      pageOf(select.iterate(from, count + 1) as Iterable<unknown> as Iterable<OrderedRow>, count);
-    if (filter === null) {
-      const page = slice(after, limit);
-      return page.rows.length === 0 ? { ...page, seq: after } : page;
-    }
-    const found: OrderedRow[] = [];
-    let bytes = 0;
-    for (let from = after; ; await breath()) {
-      const page = slice(from, sliceRows);
-      for (const row of page.rows as readonly OrderedRow[]) {
-        if (!matches(filter, documentOf(row.key, row.body))) continue;
-        if (found.length === limit || (found.length > 0 && bytes + row.body.length > pageBytes))
-          return { rows: found, seq: found.at(-1)!.seq, last: false };
-        found.push(row);
-        bytes += row.body.length;
+    const select = this.#unprocessed(collection, mark, filter === null ? "seq" : "seq, key, body");
+    if (select === null) return [];
+    const drawn: number[] = [];
+    let seen = 0;
+    for (let from = 0; ; await breath()) {
+      const rows = select.all(from, filter === null ? 50 * sliceRows : sliceRows) as unknown as OrderedRow[];
+      if (rows.length === 0) break;
+      for (const { seq, key, body } of rows) {
+        if (filter !== null && !matches(filter, documentOf(key, body))) continue;
+        seen += 1;
+        const place = drawn.length < size ? drawn.length : Math.floor(Math.random() * seen);
+        if (place < size) drawn[place] = seq;
       }
-      if (page.last) return { rows: found, seq: found.at(-1)?.seq ?? after, last: true };
-      from = page.seq;
+      from = rows.at(-1)!.seq;
     }
+    const get = this.#statements.of(`select key, body from ${this.#table(collection)!} where seq = ?`);
+    return drawn.map((seq) => get.get(seq) as unknown as Row | undefined).filter((row) => row !== undefined);
   }
 
   /** @returns null when it would take longer than `maxMs` */
@@ -230,6 +252,37 @@ export class SqliteDocuments {
   }
 }
 
+/** A page of a query's rows behind `after`; with a filter in slices, between which other requests are served. */
+async function readMatching(
+  select: StatementSync | null,
+  filterText: string | null,
+  after: number,
+  limit: number,
+): Promise<RowPage> {
+  const filter = filterOf(filterText);
+  if (select === null) return { ...nothing, seq: after };
+  const slice = (from: number, count: number) =>
+    pageOf(select.iterate(from, count + 1) as Iterable<unknown> as Iterable<OrderedRow>, count);
+  if (filter === null) {
+    const page = slice(after, limit);
+    return page.rows.length === 0 ? { ...page, seq: after } : page;
+  }
+  const found: OrderedRow[] = [];
+  let bytes = 0;
+  for (let from = after; ; await breath()) {
+    const page = slice(from, sliceRows);
+    for (const row of page.rows as readonly OrderedRow[]) {
+      if (!matches(filter, documentOf(row.key, row.body))) continue;
+      if (found.length === limit || (found.length > 0 && bytes + row.body.length > pageBytes))
+        return { rows: found, seq: found.at(-1)!.seq, last: false };
+      found.push(row);
+      bytes += row.body.length;
+    }
+    if (page.last) return { rows: found, seq: found.at(-1)?.seq ?? after, last: true };
+    from = page.seq;
+  }
+}
+
 /** Takes at most `limit` rows and 16 MB; one more row tells that there are more. */
 function pageOf(rows: Iterable<OrderedRow>, limit: number): RowPage {
   const taken: OrderedRow[] = [];
@@ -249,8 +302,13 @@ function indexOf(table: string, { processed }: MarkFields): string {
 
 /** The condition of an open document: the same words in index and query, or the partial index is not used. `false` counts as open. */
 function openBy({ processed }: MarkFields): string {
-  const path = processed.split(".").map((name) => `."${name.replaceAll("'", "''")}"`);
-  return `coalesce(json_type(body, '$${path.join("")}'), 'null') in ('null', 'false')`;
+  return `coalesce(json_type(body, ${pathOf(processed)}), 'null') in ('null', 'false')`;
+}
+
+/** A dotted path as SQLite's JSON functions take it, quoted. */
+function pathOf(path: string): string {
+  const names = path.split(".").map((name) => `."${name.replaceAll("'", "''")}"`);
+  return `'$${names.join("")}'`;
 }
 
 function withValue(document: unknown, path: readonly string[], value: unknown): unknown {

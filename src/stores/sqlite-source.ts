@@ -52,6 +52,19 @@ export class SqliteSource implements Source {
     return { documents: page.rows.map((row) => this.#documentOf(row)), cursor: String(page.seq), last: page.last };
   }
 
+  async sample(size: number): Promise<readonly SourceDocument[]> {
+    const { collection, mark } = this.#options;
+    const rows = await this.#ask("sample", collection, mark, this.#filterText(), size);
+    return rows.map((row) => this.#documentOf(row));
+  }
+
+  async readMarked(by: Pick<MarkGroup["by"], "job" | "outcome">, after: Cursor | null, limit: number): Promise<Page> {
+    const { collection, mark } = this.#options;
+    const marked = { mark, job: by.job, outcome: by.outcome };
+    const page = await this.#ask("readMarked", collection, marked, this.#filterText(), Number(after ?? 0), limit);
+    return { documents: page.rows.map((row) => this.#documentOf(row)), cursor: String(page.seq), last: page.last };
+  }
+
   async readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
     const rows = await this.#ask("readByKeys", this.#options.collection, keys);
     return rows.map((row) => this.#documentOf(row));

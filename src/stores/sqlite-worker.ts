@@ -62,6 +62,8 @@ function open() {
     readByKeys: documents.readByKeys.bind(documents),
     readAll: documents.readAll.bind(documents),
     readUnprocessed: documents.readUnprocessed.bind(documents),
+    readMarked: documents.readMarked.bind(documents),
+    sample: documents.sample.bind(documents),
     buildIndex: documents.buildIndex.bind(documents),
     isIndexed: documents.isIndexed.bind(documents),
     countUnprocessed: documents.countUnprocessed.bind(documents),

@@ -121,6 +121,25 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         }
       });
 
+      it("draws a sample from all over the unprocessed documents, each once", async () => {
+        const collection = await filled(numbered(400));
+        const source = sourceOf(collection);
+        await mark(
+          source,
+          numbered(100).map(({ _id }) => keyOf(_id)),
+        );
+        const ids = (await source.sample(50)).map(({ _id }) => Number(_id));
+        expect(new Set(ids).size).toBe(50);
+        expect(Math.min(...ids)).toBeGreaterThan(100);
+        // By chance once in 10^15: the first 50, or none of the last 150.
+        expect(Math.max(...ids)).toBeGreaterThan(250);
+        const filtered = sourceOf(collection, parseFilter({ _id: { $gt: 395 } }));
+        expect((await filtered.sample(50)).map(({ _id }) => Number(_id)).sort()).toEqual([396, 397, 398, 399, 400]);
+        expect(await sourceOf(await filled([])).sample(5)).toEqual([]);
+        const narrow = store.source({ collection, mark: MARK_FIELDS, filter: null, fields: [] });
+        expect(Object.keys((await narrow.sample(1))[0]!)).toEqual(["_id"]);
+      });
+
       it("reads only the fields asked for", async () => {
         const collection = await filled([{ _id: 1, text: "a", secret: "b" }]);
         const source = store.source({ collection, mark: MARK_FIELDS, filter: null, fields: ["text"] });
@@ -184,6 +203,35 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         await source.unmark([keyOf(2)]);
         expect((await keysOf(source, 10)).sort()).toEqual([2, 3].map(keyOf).sort());
         expect(await source.readByKeys([keyOf(2)])).toEqual([{ _id: 2, text: "query 2" }]);
+      });
+
+      it("finds what a job marked with an outcome, page by page, also while marks are taken away", async () => {
+        const own: MarkFields = { processed: "state.done", processedAt: "doneAt", processedBy: "doneBy" };
+        for (const fields of [MARK_FIELDS, own]) {
+          const source = sourceOf(await filled(numbered(9)), null, fields);
+          const group = (ids: number[], job: string, outcome: "skipped" | "classified") => ({
+            keys: ids.map((id) => keyOf(id)),
+            at: new Date(1_000),
+            by: { job, executionId: "e", outcome },
+          });
+          await source.mark([group([1, 2, 5, 7], "it's", "skipped"), group([3], "it's", "classified")]);
+          await source.mark([group([4, 8], "other", "skipped")]);
+          const seen: ItemKey[] = [];
+          let cursor: string | null = null;
+          for (let last = false; !last; ) {
+            const page = await source.readMarked({ job: "it's", outcome: "skipped" }, cursor, 3);
+            expect(page.documents.length).toBeLessThanOrEqual(3);
+            const keys = page.documents.map(({ _id }) => keyOf(_id));
+            seen.push(...keys);
+            await source.unmark(keys);
+            ({ cursor, last } = page);
+          }
+          expect(seen.sort()).toEqual([1, 2, 5, 7].map(keyOf));
+          expect(await source.readMarked({ job: "it's", outcome: "skipped" }, null, 3)).toMatchObject({
+            documents: [],
+            last: true,
+          });
+        }
       });
 
       it("lets two jobs share a source under different names", async () => {
