@@ -1,12 +1,12 @@
 import { constants, unlinkSync, writeFileSync, writeSync } from "node:fs";
-import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { messageOf, QuerymillError } from "../errors.ts";
 
 /** What local state needs of a file system: everything durable goes through here, so that a test can record and replay it. */
 export interface FileSystem {
-  /** Creates a folder and its parents for this user only (0700). */
-  makeFolder(path: string): Promise<void>;
+  /** Creates a folder and its parents for this user only (0700). @returns the first one that was not there */
+  makeFolder(path: string): Promise<string | undefined>;
   /** Creates a new file (0600); an existing one is an error. */
   create(path: string): Promise<AppendFile>;
   /** @returns null when it does not exist */
@@ -22,6 +22,8 @@ export interface FileSystem {
   list(path: string): Promise<string[]>;
   /** Makes creations, renames and removals inside a folder durable. */
   syncFolder(path: string): Promise<void>;
+  /** Makes what another process wrote to a file durable. */
+  syncFile(path: string): Promise<void>;
 }
 
 export interface AppendFile {
@@ -39,7 +41,7 @@ export interface AppendFile {
  */
 export const nodeFileSystem: FileSystem = {
   async makeFolder(path) {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    return await makeFolders(resolve(path));
   },
   async create(path) {
     return appendFile(await open(path, "wx+", 0o600));
@@ -83,6 +85,14 @@ export const nodeFileSystem: FileSystem = {
       await folder.close();
     }
   },
+  async syncFile(path) {
+    const file = await open(path, constants.O_RDWR);
+    try {
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  },
 };
 
 /**
@@ -104,12 +114,12 @@ export async function replaceFile(files: FileSystem, path: string, data: string)
 }
 
 /**
- * Makes the state folder ready and proves that it can be written, before anything is spent.
+ * Makes the state folder ready and durable, and proves that it can be written, before anything is spent.
  * @throws QuerymillError STATE_UNWRITABLE
  */
 export async function openStateFolder(files: FileSystem, folder: string): Promise<void> {
   try {
-    await files.makeFolder(folder);
+    await syncNames(files, folder, await files.makeFolder(folder));
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
     const probe = join(folder, `.probe-${process.pid}`);
     await files.write(probe, "x");
@@ -142,6 +152,35 @@ export async function fleetingFileSystem(folder: string): Promise<string | null>
 /** @returns the `code` of a Node system error, or null */
 export function codeOf(error: unknown): string | null {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
+}
+
+/**
+ * One folder at a time: mkdir's own recursion never ends in places such as /proc, where nothing can be made.
+ * @returns the first one that was not there
+ */
+async function makeFolders(path: string): Promise<string | undefined> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return path;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST" && (await stat(path)).isDirectory()) return undefined;
+    if (codeOf(error) !== "ENOENT" || dirname(path) === path) throw error;
+    const first = await makeFolders(dirname(path));
+    await mkdir(path, { mode: 0o700 }).catch((again) => {
+      if (codeOf(again) !== "EEXIST") throw again;
+    });
+    return first ?? path;
+  }
+}
+
+/** A folder is only as durable as its name in the folder above it: syncs the names of `path` and its parents up to `first`. */
+async function syncNames(files: FileSystem, path: string, first: string | undefined): Promise<void> {
+  for (let at = resolve(path); first !== undefined && at.startsWith(first); at = dirname(at)) {
+    await files.syncFolder(dirname(at)).catch((error) => {
+      // A folder in which one may write and not read cannot be synced; its file system does it in its own time.
+      if (codeOf(error instanceof QuerymillError ? error.cause : error) !== "EACCES") throw error;
+    });
+  }
 }
 
 function appendFile(handle: FileHandle): AppendFile {

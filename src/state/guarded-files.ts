@@ -46,7 +46,7 @@ export class GuardedFiles implements FileSystem {
     await this.removeFile(this.#reservePath);
   }
 
-  makeFolder(path: string): Promise<void> {
+  makeFolder(path: string): Promise<string | undefined> {
     return this.#try(path, () => this.#files.makeFolder(path));
   }
   async create(path: string): Promise<AppendFile> {
@@ -79,6 +79,9 @@ export class GuardedFiles implements FileSystem {
   }
   syncFolder(path: string): Promise<void> {
     return this.#try(path, () => this.#files.syncFolder(path));
+  }
+  syncFile(path: string): Promise<void> {
+    return this.#try(path, () => this.#files.syncFile(path));
   }
 
   async #try<T>(path: string, action: () => Promise<T>): Promise<T> {

@@ -104,6 +104,8 @@ export class Journal {
   ): Promise<Journal> {
     try {
       await files.makeFolder(folder);
+      // A process that died may have written what it never synced: it was read, so it has to be as safe as the rest.
+      for (const number of after.segments.keys()) await files.syncFile(join(folder, segmentName(number)));
       const segment = Math.max(0, ...after.segments.keys()) + 1;
       const opened = await createSegment(files, folder, segment, identity, after.seq, stateOf());
       const journal = new Journal(files, folder, identity, stateOf, { ...opened, segment });
