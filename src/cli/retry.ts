@@ -43,10 +43,17 @@ export function retryCommand(): Command {
     "retry",
     "Works on waiting items and dead letters again, all or some. Says first what that would cost.",
     `querymill retry --error label-unknown --dry-run
-querymill retry --queue model --model openai/gpt-5-mini --yes`,
+querymill retry --queue model --model openai/gpt-5-mini --yes
+querymill retry --skipped --dry-run`,
   );
   command.addOption(new Option("--queue <name>", "only what has to be done again there: model, store or mark"));
   command.addOption(new Option("--error <class>", "only what failed with this class, such as label-unknown"));
+  command.addOption(
+    new Option(
+      "--skipped",
+      "instead: skipped items that have a text now (source.text was set) are read by the next run",
+    ),
+  );
   command.addOption(new Option("--dry-run", "say what would be done, for nothing"));
   command.addOption(new Option("--yes", "do it without asking"));
   return addJobOptions(command, RUN_KEYS).action(async (flags: Record<string, unknown>) => {
@@ -54,7 +61,16 @@ querymill retry --queue model --model openai/gpt-5-mini --yes`,
   });
 }
 
-async function retry({ queue, error, dryRun, yes, ...flags }: Record<string, unknown>): Promise<number> {
+async function retry({ queue, error, skipped, dryRun, yes, ...flags }: Record<string, unknown>): Promise<number> {
+  if (skipped === true) {
+    if (queue !== undefined || error !== undefined)
+      throw new QuerymillError(
+        "USAGE",
+        "--skipped stands alone: a skipped item is in no queue and has no error. Leave --queue and --error out.",
+      );
+    const { retrySkipped } = await import("./retry-skipped.ts");
+    return await retrySkipped(await loadJob(flags, false), { dryRun: dryRun === true, yes: yes === true });
+  }
   const { settings, output, notes, jobFlags } = await loadJob(flags, dryRun !== true);
   const selection: RetrySelection = {
     ...(queue === undefined ? {} : { queue: String(queue) }),

@@ -66,3 +66,29 @@ test("with nothing to retry it says so and is content", async () => {
   });
   expect(() => space.digest("batch_files")).toThrow("ENOENT");
 });
+
+test("--skipped brings items back that have a text since source.text was set, and the next run classifies them", async () => {
+  const space = makeWorkspace();
+  const inner = queries(6).map(({ _id, text }) => ({ _id: `t${String(_id)}`, ticket: { note: text } }));
+  await space.seed([...queries(2), ...inner, { _id: "empty" }]);
+  const server = await serveModel();
+  expect((await space.querymill(["run", ...runFlags(server), "--no-wait"])).code).toBe(0);
+  const retry = ["retry", ...JOB, "--skipped"];
+  const useless = await space.querymill([...retry, "--yes"]);
+  expect(useless.code).toBe(0);
+  expect(useless.stdout).toContain("7 items of inbox were skipped; 0 of them have a text now.");
+  expect(useless.stdout).toContain("source.text in querymill.yaml");
+  space.write("querymill.yaml", "source: { text: [text, ticket.note] }\n");
+  const before = space.digest();
+  const preview = await space.querymill([...retry, "--dry-run"]);
+  expect(preview.stdout).toContain("7 items of inbox were skipped; 6 of them have a text now.");
+  expect(preview.stdout).toContain("skipped again: no text 1.");
+  expect(space.digest()).toBe(before);
+  expect((await space.querymill(retry)).stderr).toContain("needs --yes");
+  const done = await space.querymill([...retry, "--yes", "--json"]);
+  expect(lastEvent(done.stdout)).toMatchObject({ event: "retry:end", skipped: 7, readable: 6, settingsChanged: true });
+  const status = await space.querymill(["status", ...JOB, "--json"]);
+  expect(JSON.parse(status.stdout).jobs).toMatchObject([{ jobTotals: { classified: 2, skipped: 1 } }]);
+  const again = await space.querymill(["run", ...runFlags(server), "--accept-changes", "--json"]);
+  expect(lastEvent(again.stdout)).toMatchObject({ read: 6, classified: 6, jobTotals: { classified: 8, skipped: 1 } });
+}, 20_000);
