@@ -1,4 +1,4 @@
-import { MongoError, MongoServerError, MongoServerSelectionError } from "mongodb";
+import { MongoBulkWriteError, MongoError, MongoServerError, MongoServerSelectionError } from "mongodb";
 import { messageOf, QuerymillError } from "../errors.ts";
 
 /** Runs an operation on the store; what the driver throws becomes a QuerymillError without credentials. */
@@ -102,7 +102,10 @@ function reasonOf(error: unknown): string {
     const first = [...(error.reason?.servers.values() ?? [])].find((server) => server.error)?.error;
     if (first) return reasonOf(first);
   }
-  if (error instanceof MongoServerError) return error.codeName ?? `code ${error.code}`;
+  const unconfirmed = error instanceof MongoBulkWriteError ? error.result.getWriteConcernError() : undefined;
+  if (unconfirmed) return `no majority confirmed the write in time (code ${unconfirmed.code})`;
+  // A bulk that met trouble on the way has the driver's words and no code.
+  if (error instanceof MongoServerError && error.code !== undefined) return error.codeName ?? `code ${error.code}`;
   return messageOf(error).split("\n")[0]!.replace(/\.$/, "");
 }
 

@@ -24,6 +24,8 @@ export interface CliEnd {
 export interface Cli {
   readonly pid: number;
   readonly ended: Promise<CliEnd>;
+  /** What it has said so far. */
+  readonly events: readonly CliEvent[];
   /** Resolves with the `count`th event of a name; rejects when the process ended before. */
   seen(name: string, count?: number): Promise<CliEvent>;
   /** Nothing when it has ended. */
@@ -79,6 +81,7 @@ export function startCli(
   return {
     pid: child.pid!,
     ended,
+    events,
     seen: (name, count = 1) =>
       new Promise((resolve, reject) => {
         const known = events.filter(({ event }) => event === name);

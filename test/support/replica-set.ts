@@ -123,7 +123,11 @@ async function initiate(ports: readonly number[]): Promise<void> {
       replSetInitiate: {
         _id: "rs",
         members: ports.map((port, _id) => ({ _id, host: `127.0.0.1:${port}` })),
-        settings: { electionTimeoutMillis: ELECTION_MS, heartbeatIntervalMillis: ELECTION_MS / 4 },
+        settings: {
+          electionTimeoutMillis: ELECTION_MS,
+          heartbeatIntervalMillis: ELECTION_MS / 4,
+          heartbeatTimeoutSecs: 2,
+        },
       },
     });
   });
