@@ -45,6 +45,13 @@ describe("a state folder that cannot be used", () => {
     });
   });
 
+  it.each(["/proc/querymill/state", "/dev/null/state"])("is refused where nothing can be made: %s", async (path) => {
+    await expect(openStateFolder(nodeFileSystem, path)).rejects.toMatchObject({
+      code: "STATE_UNWRITABLE",
+      message: expect.stringContaining(path),
+    });
+  });
+
   it("is refused when it may not be written", async () => {
     const parent = await temporaryFolder();
     const path = join(parent, "locked");
