@@ -301,6 +301,16 @@ describe("trouble with the store", () => {
     }
   });
 
+  it("that another process owns now: what carries no fence is not marked", async () => {
+    const taken = new QuerymillError("FENCED", "another process has taken over");
+    const { sink, settle, fatal, unprocessed } = await openSink(2, { confirm: () => Promise.reject(taken) });
+    await settle(failed(1, "deadLetter"), failed(2, "deadLetter"));
+    await sink.drain();
+    expect(fatal.map(({ reason, error }) => [reason, error.code])).toEqual([["fenced", "FENCED"]]);
+    expect(await unprocessed()).toHaveLength(2);
+    expect(sink.sunkSeq()).toBe(0);
+  });
+
   it("that lasts too long ends it: drain returns, the reason is told once, nothing is claimed stored", async () => {
     const { sink, settle, fatal } = await openSink(1_200, {
       target: () => ({ write: () => awayFor(1)(async () => []) }),
