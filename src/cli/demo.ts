@@ -80,6 +80,7 @@ async function demo(flags: Record<string, unknown>): Promise<number> {
       output,
       notes,
       jobFlags: demoFlagsOf(flags),
+      modelFlags: retype(flags, ["model", "baseUrl", "taxonomy"]),
       again: `querymill demo ${retype(flags, DEMO_OPTIONS)}`.trimEnd(),
       afterwards: [{ command: "querymill run --help", does: "the same for your own queries" }],
       summaryAlways: !output.json && !output.quiet,

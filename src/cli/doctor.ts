@@ -4,6 +4,7 @@ import { diagnose, type Finding, sampleTexts } from "../jobs/doctor.ts";
 import { type Look, left, symbols } from "./format.ts";
 import { addJobOptions, type LoadedJob, loadJob } from "./job-command.ts";
 import { makeCommand, RUN_OPTIONS } from "./options.ts";
+import { commandsHere } from "./program.ts";
 import { openScreen } from "./screen.ts";
 import { visible } from "./visible.ts";
 
@@ -36,7 +37,7 @@ async function doctor({ call, sample, ...flags }: Record<string, unknown>): Prom
   const findings: Finding[] = [];
   for await (const finding of diagnose(settings, { call: call === true, modelProblem, now: Date.now })) {
     findings.push(finding);
-    if (!output.json) screen.printWhole(findingLines(finding, screen.look));
+    if (!output.json) screen.printWhole(findingLines({ ...finding, text: commandsHere(finding.text) }, screen.look));
   }
   const texts = shown === 0 ? [] : await sampleTexts(settings, shown);
   const problems = findings.filter(({ level }) => level === "bad").length;

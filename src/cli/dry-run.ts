@@ -2,6 +2,7 @@ import type { OutputSettings } from "../config/load.ts";
 import type { JobSettings } from "../job.ts";
 import type { DryRun, Range } from "../jobs/dry-run.ts";
 import { amount, count, durationRange, type Look, left, moneyRange, symbols } from "./format.ts";
+import { commandsHere } from "./program.ts";
 import { openScreen } from "./screen.ts";
 
 /** `querymill run --dry-run`: says what a run would do, for nothing. @returns the exit code, 0 */
@@ -54,7 +55,9 @@ function dryRunLines(found: DryRun, { concurrent, limit, budget }: JobSettings, 
   for (const obstacle of found.obstacles)
     lines.push(
       "",
-      ...obstacle.split("\n").map((line, index) => (index === 0 ? `${look.style("yellow", warn)} ${line}` : line)),
+      ...commandsHere(obstacle)
+        .split("\n")
+        .map((line, index) => (index === 0 ? `${look.style("yellow", warn)} ${line}` : line)),
     );
   lines.push("", "Nothing was asked, spent or written. Without --dry-run it is done.");
   return lines;

@@ -9,8 +9,8 @@ import type { QueueEntry } from "../state/retry-queue.ts";
 import type { SourceDocument } from "../store.ts";
 import { duration, type Look, latency, left, money, symbols } from "./format.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
-import { makeCommand, shellWord } from "./options.ts";
-import { asTyped } from "./program.ts";
+import { makeCommand } from "./options.ts";
+import { asTyped, shellWord } from "./program.ts";
 import { openScreen } from "./screen.ts";
 import { visible } from "./visible.ts";
 

@@ -4,6 +4,7 @@ import { attributeOf } from "../config/option.ts";
 import { OPTION_KEYS, type OptionKey, optionOf } from "../config/schema.ts";
 import { QuerymillError } from "../errors.ts";
 import { withoutPassword } from "../redact.ts";
+import { asTyped, shellWord } from "./program.ts";
 
 /** A command whose errors are thrown instead of printed; `parseAsync` then rejects with a CommanderError. */
 export function makeCommand(name: string, description: string, example: string): Command {
@@ -11,7 +12,7 @@ export function makeCommand(name: string, description: string, example: string):
     .description(description)
     .configureHelp({ commandUsage: () => `querymill ${name} [options]` })
     .helpOption("-h, --help", "this page")
-    .addHelpText("after", `\nExample:\n  ${example.replaceAll("\n", "\n  ")}\n`)
+    .addHelpText("after", `\nExample:\n  ${asTyped(example).replaceAll("\n", "\n  ")}\n`)
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
@@ -56,11 +57,6 @@ export function retype(flags: Readonly<Record<string, unknown>>, keys: readonly 
     return [long, shellWord(value)];
   });
   return typed.join(" ");
-}
-
-/** A word as a shell takes it for one, quoted when it has to be. */
-export function shellWord(value: string): string {
-  return /^[\w./:@+,=-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
 }
 
 /** A parsing error of commander in our words: what is wrong, and the nearest right thing. */

@@ -28,6 +28,8 @@ export type OutputKind = "live" | "lines" | "json" | "quiet";
 export interface SummaryFacts extends Pick<SummaryOptions, "taxonomy" | "state" | "budgetUsd"> {
   /** Flags that lead another command to the same job. */
   readonly jobFlags: string;
+  /** Flags with which a retry asks the same model. */
+  readonly modelFlags: string;
   /** The command that goes on, as typed, without secrets. */
   readonly again: string;
   /** Commands to try next, whatever the end was. */
@@ -174,7 +176,7 @@ function summaryLines(
   example: string | null,
 ): string[] {
   const { store, target, total } = execution.snapshot();
-  const next = [...nextCommands(end, facts.jobFlags, example), ...facts.afterwards].map(({ command, does }) => ({
+  const next = [...nextCommands(end, facts, example), ...facts.afterwards].map(({ command, does }) => ({
     command: asTyped(command),
     does,
   }));

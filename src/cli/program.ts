@@ -1,4 +1,9 @@
 import { relative } from "node:path";
+import { OPTION_KEYS, type OptionKey, optionOf } from "../config/schema.ts";
+import { withoutPassword } from "../redact.ts";
+
+/** Flags of one run only: a command that goes on must not repeat them. */
+export const ONCE: ReadonlySet<OptionKey> = new Set(["recover", "fresh", "dryRun", "acceptChanges"]);
 
 /**
  * How this program is typed again. Installed it is `querymill`; sources that run unbuilt are reached through npm when
@@ -17,5 +22,50 @@ export function programName(
 
 /** A command written for an installed `querymill`, as it has to be typed here. */
 export function asTyped(command: string): string {
-  return command.replace(/\bquerymill (?=[a-z])/, `${programName()} `);
+  return command.replace(/\bquerymill (?=[a-z-])/g, () => `${programName()} `);
+}
+
+/**
+ * Commands inside a message of a part that knows no command line (`querymill run --job x --recover`), as they have to be
+ * typed here: the program as it was started, and a `run` with the flags of this command line that lead to the same job,
+ * store and model. What the message says itself wins.
+ * @param args what was typed behind the program
+ */
+export function commandsHere(message: string, args: readonly string[] = process.argv.slice(2)): string {
+  const program = programName();
+  const typed = typedFlags(args);
+  const withFlags = message.replace(/\bquerymill run((?: --[\w-]+(?: (?!-)\S+)?)*)/g, (whole, own: string) => {
+    if (/ --help\b/.test(own)) return whole;
+    const said = new Set(own.match(/--[\w-]+/g));
+    if (said.has("--model")) said.add("--base-url");
+    const added = typed.filter(({ flag }) => !said.has(flag)).map(({ words }) => ` ${words}`);
+    // The demo goes on as the demo: `run` would be a job of one's own.
+    return `querymill ${args[0] === "demo" ? "demo" : "run"}${added.join("")}${own}`;
+  });
+  return withFlags.replace(
+    /\bquerymill (?=(?:run|demo|status|retry|get|export|doctor|clean|--help|--version)\b)/g,
+    () => `${program} `,
+  );
+}
+
+/** A word as a shell takes it for one, quoted when it has to be. */
+export function shellWord(value: string): string {
+  return /^[\w./:@+,=-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Settings that were typed, without those of one run only and without secrets. */
+function typedFlags(args: readonly string[]): { readonly flag: string; readonly words: string }[] {
+  const found: { flag: string; words: string }[] = [];
+  for (const [at, arg] of args.entries()) {
+    const [flag = "", inline] = arg.split(/=(.*)/s);
+    const key = OPTION_KEYS.find((name) => optionOf(name).flag?.split(" ")[0] === flag);
+    if (key === undefined || ONCE.has(key)) continue;
+    if (!optionOf(key).flag!.includes("<")) found.push({ flag, words: flag });
+    else {
+      const value = inline ?? args[at + 1];
+      if (value !== undefined && value === withoutPassword(value))
+        found.push({ flag, words: `${flag} ${shellWord(value)}` });
+    }
+  }
+  return found;
 }

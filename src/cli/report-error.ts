@@ -1,6 +1,7 @@
 import { QuerymillError } from "../errors.ts";
 import { makeRedactor } from "../redact.ts";
 import { symbols } from "./format.ts";
+import { commandsHere } from "./program.ts";
 import { lookOf, plainAscii } from "./terminal.ts";
 
 export interface ErrorReport {
@@ -17,7 +18,8 @@ export interface ErrorReport {
 export function reportError(error: unknown, { json, secrets = [] }: ErrorReport): 1 | 2 {
   const redact = makeRedactor(secrets);
   const expected = error instanceof QuerymillError;
-  const message = redact(error instanceof Error ? error.message : String(error));
+  const plain = error instanceof Error ? error.message : String(error);
+  const message = redact(expected ? commandsHere(plain) : plain);
   const look = lookOf(process.stderr, process.env);
   const { bad } = symbols(look.ascii);
   const text = expected ? message : bugText(message, redact(stackOf(error)));

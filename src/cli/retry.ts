@@ -13,6 +13,7 @@ import type { QueueEntry } from "../state/retry-queue.ts";
 import { confirm } from "./confirm.ts";
 import { count, type Look, left, momentRange, money, moneyRange, printable, right, symbols } from "./format.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
+import { modelFlags } from "./model-flags.ts";
 import { makeCommand, retype } from "./options.ts";
 import { asTyped } from "./program.ts";
 import { openScreen } from "./screen.ts";
@@ -83,6 +84,7 @@ async function retry({ queue, error, skipped, dryRun, yes, ...flags }: Record<st
     ...(error === undefined ? [] : [`--error ${String(error)}`]),
     jobFlags,
     retype(flags, RUN_KEYS),
+    dryRun === true ? await modelFlags(flags, preview.ranWith) : "",
   ]
     .filter((part) => part !== "")
     .join(" ");
@@ -107,7 +109,14 @@ async function retry({ queue, error, skipped, dryRun, yes, ...flags }: Record<st
   }
   const { prepareExecution } = await import("../jobs/wiring.ts");
   const only: JobSettings = { ...settings, mode: "batch", retryOnly: selection };
-  return await supervise(await prepareExecution(only), { settings: only, output, notes, jobFlags, again });
+  return await supervise(await prepareExecution(only), {
+    settings: only,
+    output,
+    notes,
+    jobFlags,
+    modelFlags: retype(flags, ["model", "baseUrl", "taxonomy"]),
+    again,
+  });
 }
 
 interface Preview {
@@ -122,6 +131,8 @@ interface Preview {
   readonly costUsd: { readonly from: number; readonly to: number } | null;
   readonly budgetLeftUsd: number | null;
   readonly heldBy: Owner | null;
+  /** The model that the job asked last. */
+  readonly ranWith: string | null;
 }
 
 async function previewOf(settings: JobSettings, selection: RetrySelection): Promise<Preview> {
@@ -132,7 +143,7 @@ async function previewOf(settings: JobSettings, selection: RetrySelection): Prom
   const { deadLetters, waiting } = previewRequeue(manager, selection);
   const entries = [...deadLetters, ...waiting];
   if (entries.length === 0) refuseUnknown(settings.job, selection, manager);
-  const { state } = await inspectLeftover(manager);
+  const { state, checkpoint } = await inspectLeftover(manager);
   const toAsk = entries.filter(({ queue }) => queue === "model").length;
   return {
     items: entries.length,
@@ -143,12 +154,13 @@ async function previewOf(settings: JobSettings, selection: RetrySelection): Prom
     costUsd: costOf(state, toAsk),
     budgetLeftUsd: budgetLeft(settings, state),
     heldBy,
+    ranWith: checkpoint?.fingerprint.model ?? null,
   };
 }
 
 function costOf({ totals }: JobState, toAsk: number): Preview["costUsd"] {
   if (toAsk === 0) return { from: 0, to: 0 };
-  if (totals.costUsd === null || totals.modelCalls === 0) return null;
+  if (totals.costUsd === null || totals.costUsd === 0 || totals.modelCalls === 0) return null;
   const perCall = totals.costUsd / totals.modelCalls;
   return { from: perCall * toAsk, to: perCall * toAsk * 3 };
 }
@@ -226,7 +238,7 @@ function previewLines(preview: Preview, { job, budget }: JobSettings, nowMs: num
 
 function costWords({ costUsd, toAsk }: Preview): string {
   if (toAsk === 0) return "nothing: the answers are there already";
-  if (costUsd === null) return "unknown: no call of this job has a known price";
+  if (costUsd === null) return "unknown: no answered call of this job has a known price yet";
   return `about ${moneyRange(costUsd.from, costUsd.to, "–")} (one to three calls each, at this job's mean)`;
 }
 

@@ -1,11 +1,8 @@
 import type { Command } from "commander";
 import { loadSettings } from "../config/load.ts";
-import type { OptionKey } from "../config/schema.ts";
 import { addOptions, JOB_OPTIONS, makeCommand, RUN_OPTIONS, retype } from "./options.ts";
+import { ONCE } from "./program.ts";
 import { supervise } from "./supervise.ts";
-
-/** Flags of one run only: a command that goes on must not repeat them. */
-const ONCE = new Set<OptionKey>(["recover", "fresh", "dryRun", "acceptChanges"]);
 
 /** `querymill run`: the main job. */
 export function runCommand(): Command {
@@ -35,6 +32,7 @@ async function run(flags: Record<string, unknown>): Promise<number> {
       flags,
       JOB_OPTIONS.filter((key) => key !== "json"),
     ),
+    modelFlags: retype(flags, ["model", "baseUrl", "taxonomy"]),
     again: `querymill run ${retype(
       flags,
       RUN_OPTIONS.filter((key) => !ONCE.has(key)),

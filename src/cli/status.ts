@@ -6,6 +6,7 @@ import type { JobSettings } from "../job.ts";
 import { findJobs, type JobStatus, readStatus } from "../jobs/status.ts";
 import { clock, count, duration, type Look, left, momentRange, money, printable, right, symbols } from "./format.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
+import { modelFlags } from "./model-flags.ts";
 import { makeCommand } from "./options.ts";
 import { asTyped } from "./program.ts";
 import { openScreen } from "./screen.ts";
@@ -49,7 +50,11 @@ async function status(flags: Record<string, unknown>): Promise<number> {
     const nowMs = Date.now();
     const inFull = jobs.length <= MOST_IN_FULL ? jobs : [];
     screen.print(overview(jobs, nowMs, screen.look));
-    for (const job of inFull) screen.printWhole(["", ...details(job, nowMs, withJob(jobFlags, job.job), screen.look)]);
+    for (const job of inFull) {
+      const asked = await modelFlags({ ...flags, json: undefined }, job.model);
+      const command = `${withJob(jobFlags, job.job)} ${asked}`.trimEnd();
+      screen.printWhole(["", ...details(job, nowMs, command, screen.look)]);
+    }
     if (inFull.length === 0) screen.print(["", `One in full:  ${asTyped("querymill status --job NAME")}`]);
   }
   return 0;
@@ -84,15 +89,19 @@ function overview(jobs: readonly (JobStatus & { nextTimes: string[] })[], nowMs:
       job.job,
       job.state === "unclean" ? `${bad} unclean` : job.state,
       job.jobTotals === null ? "" : `${count(settledOf(job.jobTotals))} settled`,
+      job.jobTotals?.retryQueued ? `${count(job.jobTotals.retryQueued)} retry` : "",
+      job.jobTotals?.deadLetters ? `${count(job.jobTotals.deadLetters)} dead` : "",
       job.jobTotals === null ? "" : money(job.jobTotals.costUsd),
       lastSeen(job, nowMs, dash),
     ],
   }));
-  const widths = [0, 1, 2, 3].map((at) => Math.max(...rows.map(({ cells }) => cells[at]!.length)));
-  return rows.map(({ job, cells: [name = "", state = "", done = "", cost = "", seen = ""] }) => {
+  const widths = [0, 1, 2, 3, 4, 5].map((at) => Math.max(...rows.map(({ cells }) => cells[at]!.length)));
+  return rows.map(({ job, cells: [name = "", state = "", ...more] }) => {
     const format = job.state === "running" ? "green" : job.state === "idle" ? "dim" : "red";
-    const parts = [left(name, widths[0]!), look.style(format, left(state, widths[1]!)), right(done, widths[2]!)];
-    return [...parts, right(cost, widths[3]!), seen].join("   ").trimEnd();
+    const seen = more.pop()!;
+    const parts = [left(name, widths[0]!), look.style(format, left(state, widths[1]!))];
+    const figures = more.flatMap((cell, at) => (widths[at + 2] === 0 ? [] : right(cell, widths[at + 2]!)));
+    return [...parts, ...figures, seen].join("   ").trimEnd();
   });
 }
 
@@ -122,6 +131,7 @@ function details(
       `${totals.costUsd === null ? "unknown: calls without a known price" : money(totals.costUsd)}   ${count(totals.modelCalls)} calls${uncertain}`,
     );
   }
+  if (job.model !== null) row("model", job.model === "offline/" ? "offline" : printable(job.model));
   row(
     "held by",
     owner === null

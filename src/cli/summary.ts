@@ -46,14 +46,19 @@ export function sumLine(end: ExecutionEnd, { ascii, style, columns }: f.Look): s
   return [...sum.split(/ (?=[=+] )/).map((part, index) => (index === 0 ? part : `    ${part}`)), `    ${verdict}`];
 }
 
-/** What to do about what is left, most urgent first. `flags` are those that lead to the same job. */
-export function nextCommands(end: ExecutionEnd, flags: string, example: string | null): SummaryOptions["next"] {
-  const again = flags === "" ? "" : ` ${flags}`;
+/** What to do about what is left, most urgent first, for the same job; a retry asks the same model. */
+export function nextCommands(
+  end: ExecutionEnd,
+  { jobFlags, modelFlags }: { readonly jobFlags: string; readonly modelFlags: string },
+  example: string | null,
+): SummaryOptions["next"] {
+  const again = jobFlags === "" ? "" : ` ${jobFlags}`;
+  const asked = modelFlags === "" ? again : `${again} ${modelFlags}`;
   const [reason, number] = Object.entries(end.deadLetterReasons).sort((a, b) => b[1] - a[1])[0] ?? [null, 0];
   const next: { command: string; does: string }[] = [];
   if (reason !== null && /^[\w-]+$/.test(reason))
     next.push({
-      command: `querymill retry --error ${reason} --dry-run${again}`,
+      command: `querymill retry --error ${reason} --dry-run${asked}`,
       does: `what ${f.count(number)} dead letters would cost`,
     });
   if (end.classified > 0)

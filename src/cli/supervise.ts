@@ -17,6 +17,8 @@ export interface SuperviseOptions {
   readonly notes: readonly string[];
   /** Flags that lead another command to the same job, such as `--job x`. */
   readonly jobFlags: string;
+  /** Flags with which a retry asks the same model; none where the settings choose it anyway. @default none */
+  readonly modelFlags?: string;
   /** The command that goes on, without secrets. */
   readonly again: string;
   /** Commands to try next, beside those that the end itself suggests. */
@@ -50,6 +52,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     state: relative(process.cwd(), jobFolder(settings.batchDir, { ...settings, range: WHOLE_RANGE })),
     budgetUsd: settings.budget?.usd ?? null,
     jobFlags: options.jobFlags,
+    modelFlags: options.modelFlags ?? "",
     again: asTyped(options.again),
     afterwards: options.afterwards ?? [],
     drainMs: settings.deadlines.drainMs,

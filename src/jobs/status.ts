@@ -23,6 +23,8 @@ export interface JobStatus extends StateIdentity {
   readonly startedAt: string | null;
   readonly checkpoint: { readonly generation: number; readonly settled: number; readonly savedAt: string } | null;
   readonly jobTotals: JobTotals | null;
+  /** Which model was asked last: `openai/NAME at HOST`. */
+  readonly model: string | null;
   /** Spend per UTC day. */
   readonly ledger: Readonly<Record<string, DaySpend>>;
   /** Outcomes in the journal that the store has not confirmed. */
@@ -83,6 +85,7 @@ export async function readStatus(batchDir: string, identity: StateIdentity): Pro
       savedAt: checkpoint.savedAt,
     },
     jobTotals: state.totals,
+    model: checkpoint?.fingerprint.model ?? null,
     ledger: state.ledger,
     journaled: leftover.unsunk.size,
     callsUnderWay: leftover.inFlight.length,
@@ -119,6 +122,7 @@ const NOTHING = {
   startedAt: null,
   checkpoint: null,
   jobTotals: null,
+  model: null,
   ledger: {},
   journaled: 0,
   callsUnderWay: 0,

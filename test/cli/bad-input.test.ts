@@ -32,7 +32,7 @@ describe("settings", () => {
     [["run", "--model", "offline", "--store", "postgres://me:hunter22@h/db"], {}, [/--store: expected mongodb:/]],
     [["run", "--model", "offline", "--recover", "--fresh"], {}, [/--recover and --fresh exclude each other/]],
     [["status", "--jbo", "x"], {}, [/Unknown option --jbo\. Did you mean --job\?/]],
-    [["get"], {}, [/missing required argument 'item'/, /querymill get --help/]],
+    [["get"], {}, [/missing required argument 'item'/, /bin\.ts get --help/]],
     [["get", "1", "--demo", "--job", "x"], {}, [/--job and --demo exclude each other/]],
     [["doctor", "--sample", "many"], {}, [/--sample: expected an integer from 1 to 100; got "many"/]],
   ])("%j is refused before anything is made", async (args, env, words) => {
@@ -221,8 +221,8 @@ describe("money and local state", () => {
       await space.querymill(["run", ...runFlags(server)]),
       /inbox did not end cleanly/,
       /5 calls were under way and may be paid twice/,
-      /querymill run --job inbox --recover/,
-      /querymill run --job inbox --fresh/,
+      /bin\.ts run --store store\.db .*--job inbox --recover/,
+      /bin\.ts run --store store\.db .*--job inbox --fresh/,
     );
     expect(server.ledger().received).toBe(asked);
     server.reset({ fail: () => null });

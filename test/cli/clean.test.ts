@@ -76,7 +76,7 @@ test("answers that are journaled and not stored, or a run that holds the job, ke
   const before = space.digest("batch_files");
   const unclean = await space.querymill(["clean", "--job", "inbox", "--all", "--yes"]);
   expect(unclean.code).toBe(2);
-  expect(unclean.stderr).toContain("Store them first:  querymill run --job inbox --recover");
+  expect(unclean.stderr).toMatch(/Store them first: {2}node .*bin\.ts run .*--job inbox --recover/);
   expect(space.digest("batch_files")).toBe(before);
 });
 

@@ -25,7 +25,7 @@ test.each([
   [["run", "--batch-sise=5"], "✖ Unknown option --batch-sise. Did you mean --batch-size?\n"],
   [["run", "--limit"], "✖ --limit needs a value: stop after n items.\n"],
   [["rnu"], "✖ Unknown command rnu. Did you mean run?"],
-  [["run", "extra"], '✖ run takes no argument; got "extra". See querymill run --help.\n'],
+  [["run", "extra"], '✖ run takes no argument; got "extra". See node '],
   [
     ["run", "--model", "offline", "--mode", "btach"],
     'expected batch, continuous, scheduled; got "btach". Did you mean batch?\n',
@@ -38,11 +38,13 @@ test.each([
 });
 
 test("without a model it names the three ways on", () => {
-  const { status, stderr } = querymill();
+  const { status, stderr } = querymill("--store", "my store.db", "--limit=5", "--fresh");
   expect(status).toBe(2);
-  expect(stderr).toContain("querymill run --model offline");
-  expect(stderr).toContain("querymill run --base-url http://127.0.0.1:8000/v1 --model NAME");
-  expect(stderr).toContain("OPENAI_API_KEY=… querymill run --model openai/NAME");
+  const run = `node ${bin} run --store 'my store.db' --limit 5`;
+  expect(stderr).toContain(`${run} --model offline\n`);
+  expect(stderr).toContain(`${run} --base-url http://127.0.0.1:8000/v1 --model NAME\n`);
+  expect(stderr).toContain(`OPENAI_API_KEY=… ${run} --model openai/NAME\n`);
+  expect(stderr).toContain(`node ${bin} demo `);
 });
 
 test("with --json an error is an event too", () => {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { programName } from "../../src/cli/program.ts";
+import { commandsHere, programName } from "../../src/cli/program.ts";
 
 const source = join(process.cwd(), "src", "bin.ts");
 
@@ -10,4 +10,18 @@ test("a command is shown as it can be typed here: installed, through npm, or thr
   expect(programName(source, { npm_lifecycle_event: "start" })).toBe("npm run -s querymill --");
   expect(programName(source, {})).toBe("node src/bin.ts");
   expect(programName("/elsewhere/src/bin.ts", {})).toBe("node /elsewhere/src/bin.ts");
+});
+
+test("a command in a message gets the flags that were typed, but no password and nothing of one run only", () => {
+  const message = "Go on:   querymill run --job inbox --recover\nSee querymill run --help, or querymill demo.";
+  const typed = ["run", "--store", "mongodb://me:secret@h/db", "--job=inbox", "--model", "a/b", "--fresh", "--no-wait"];
+  expect(commandsHere(message, typed)).toBe(
+    "Go on:   querymill run --model a/b --no-wait --job inbox --recover\nSee querymill run --help, or querymill demo.",
+  );
+  expect(commandsHere("querymill run --model offline", ["--base-url", "http://h/v1", "--limit", "3"])).toBe(
+    "querymill run --limit 3 --model offline",
+  );
+  expect(commandsHere("querymill run --model openai/x", ["demo", "--store", "a b"])).toBe(
+    "querymill demo --store 'a b' --model openai/x",
+  );
 });

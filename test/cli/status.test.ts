@@ -74,8 +74,8 @@ test("while a run holds the job it tells who; after its death how to go on, both
   expect(code).toBe(0);
   expect(stdout).toContain("inbox did not end cleanly");
   expect(stdout).toContain("5 calls were under way and may be paid twice");
-  expect(stdout).toMatch(/Go on where it was: +.*run --job inbox --recover/);
-  expect(stdout).toMatch(/Start over: +.*run --job inbox --fresh/);
+  expect(stdout).toMatch(/Go on where it was: +.*run --job inbox --base-url URL --model drawn-1 --recover/);
+  expect(stdout).toMatch(/Start over: +.*run --job inbox --base-url URL --model drawn-1 --fresh/);
   expect(space.digest("batch_files")).toBe(before);
 });
 

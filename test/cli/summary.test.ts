@@ -34,7 +34,7 @@ function summary(end: ExecutionEnd, changes: Partial<SummaryOptions> = {}): stri
     state: "batch_files/support-inbox",
     budgetUsd: 250,
     total: 1_000,
-    next: nextCommands(end, "", "T-1042"),
+    next: nextCommands(end, { jobFlags: "", modelFlags: "" }, "T-1042"),
     ...changes,
   });
 }

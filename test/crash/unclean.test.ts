@@ -23,8 +23,8 @@ describe.each(STORES)("after an unclean death, over %s", (store) => {
     expect(plain.events.at(-1)).toMatchObject({ event: "error", code: "STATE_UNCLEAN" });
     expect(plain.stderr).toContain("flow did not end cleanly");
     expect(plain.stderr).toMatch(/calls were under way and may be paid twice/);
-    expect(plain.stderr).toContain("querymill run --job flow --recover");
-    expect(plain.stderr).toContain("querymill run --job flow --fresh");
+    expect(plain.stderr).toMatch(/bin\.ts run .*--recover/);
+    expect(plain.stderr).toMatch(/bin\.ts run .*--fresh/);
     expect((await start(job).ended).code).toBe(2);
     expect(job.server.ledger().received).toBe(receivedBefore);
 

@@ -1,0 +1,30 @@
+import { QuerymillError } from "../errors.ts";
+import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
+import { loadJob } from "./job-command.ts";
+import { shellWord } from "./program.ts";
+
+/**
+ * Flags that a command about a job needs beside those that were typed so that a model is chosen.
+ * @param ranWith what the job asked last, as in its fingerprint: `openai/NAME at HOST`; null when unknown
+ * @returns nothing when flags, environment or file choose one
+ */
+export async function modelFlags(flags: Readonly<Record<string, unknown>>, ranWith: string | null): Promise<string> {
+  try {
+    await loadJob({ ...flags }, true);
+    return "";
+  } catch (error) {
+    if (!(error instanceof QuerymillError)) throw error;
+    return error.code === "MODEL_NOT_CHOSEN" ? flagsOf(ranWith) : "";
+  }
+}
+
+/** The path behind the host is not remembered: where it is not the provider's own, `URL` stands for the whole. */
+function flagsOf(ranWith: string | null): string {
+  const [, provider, name, host] = /^([^/]+)\/(.*?)(?: at (\S+))?$/.exec(ranWith ?? "") ?? [];
+  if (provider === "offline") return "--model offline";
+  if (provider === undefined || name === undefined) return "--model PROVIDER/NAME";
+  const own = OPENAI_COMPATIBLE_PROVIDERS[provider]?.baseUrl;
+  if (own !== undefined && (host === undefined || new URL(own).host === host))
+    return `--model ${shellWord(`${provider}/${name}`)}`;
+  return `--base-url URL --model ${shellWord(own === undefined ? name : `${provider}/${name}`)}`;
+}
