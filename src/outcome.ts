@@ -175,6 +175,19 @@ export function spentIn(state: JobState, per: "day" | "month" | "job", nowMs: nu
   return usd;
 }
 
+/** Documents whose text was cut are up to 16 MB each: so many are read together. */
+const LARGE_AT_ONCE = 4;
+
+/** @returns keys of these outcomes in groups whose documents fit into memory together */
+export function keysToRead(settlements: readonly Settlement[]): ItemKey[][] {
+  const isLarge = (one: Settlement): boolean =>
+    one.outcome === "classified" ? one.record.reviewReasons.includes("text-truncated") : one.outcome === "deadLetter";
+  const groups: ItemKey[][] = [settlements.filter((one) => !isLarge(one)).map(({ key }) => key)];
+  const large = settlements.filter(isLarge).map(({ key }) => key);
+  for (let at = 0; at < large.length; at += LARGE_AT_ONCE) groups.push(large.slice(at, at + LARGE_AT_ONCE));
+  return groups.filter((keys) => keys.length > 0);
+}
+
 export const COUNTER_OF = {
   classified: "classified",
   skipped: "skipped",

@@ -1,7 +1,7 @@
 import { messageOf, QuerymillError } from "./errors.ts";
 import { type Events, type StopReason, stopReasonOf } from "./events.ts";
 import type { ItemKey } from "./item.ts";
-import { NO_SPEND, type Settlement } from "./outcome.ts";
+import { keysToRead, NO_SPEND, type Settlement } from "./outcome.ts";
 import { isDead, isQueued, queueEntryOf } from "./queue-entry.ts";
 import { reviveRecord } from "./record.ts";
 import type { Recorder } from "./recorder.ts";
@@ -202,12 +202,14 @@ export class Sink {
     const present = new Set<ItemKey>();
     const changed = new Set<ItemKey>();
     if (byKey.size === 0) return { present, changed };
-    for (const document of await this.#insist(() => source.readByKeys([...byKey.keys()]))) {
-      const key = keyOf(document);
-      const settlement = byKey.get(key);
-      if (settlement === undefined) continue;
-      present.add(key);
-      if (isChanged(document, settlement)) changed.add(key);
+    for (const keys of keysToRead([...byKey.values()])) {
+      for (const document of await this.#insist(() => source.readByKeys(keys))) {
+        const key = keyOf(document);
+        const settlement = byKey.get(key);
+        if (settlement === undefined) continue;
+        present.add(key);
+        if (isChanged(document, settlement)) changed.add(key);
+      }
     }
     return { present, changed };
   }
