@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { QuerymillError } from "../errors.ts";
 import { diagnose, type Finding, sampleTexts } from "../jobs/doctor.ts";
-import { type Look, left, symbols } from "./format.ts";
+import { type Look, left, symbols, wrapped } from "./format.ts";
 import { addJobOptions, type LoadedJob, loadJob } from "./job-command.ts";
 import { makeCommand, RUN_OPTIONS } from "./options.ts";
 import { commandsHere } from "./program.ts";
@@ -88,19 +88,6 @@ function findingLines({ name, level, text }: Finding, look: Look): string[] {
     `  ${look.style(format, left(symbol, look.ascii ? 3 : 2))}${left(name, NAME_WIDTH)}${first}`,
     ...more.map((line) => `${indent}${line}`.trimEnd()),
   ];
-}
-
-/** Cut between words; a word that is too long stays whole. */
-function wrapped(line: string, width: number): string[] {
-  const lines: string[] = [];
-  let rest = line;
-  while (rest.length > width) {
-    const gap = rest.lastIndexOf(" ", width);
-    if (gap <= 0 || rest.slice(0, gap).trim() === "") break;
-    lines.push(rest.slice(0, gap));
-    rest = rest.slice(gap + 1);
-  }
-  return [...lines, rest];
 }
 
 function sampleSize(text: string): number {

@@ -12,7 +12,10 @@ export interface PanelHistory {
 
 export const NO_HISTORY: PanelHistory = { finish: null, finishAtMs: 0, busySinceMs: null };
 
+/** Data before advice is given. */
 const ENOUGH_MS = 30_000;
+/** Data before a forecast, which is wide until there is three times as much. */
+const EARLY_MS = 10_000;
 const RENEW_MS = 5_000;
 const FULL = 0.95;
 const LIMITING = new Set(["throttled", "daily-quota", "transient", "unknown-outcome"]);
@@ -37,26 +40,30 @@ export function nextHistory(history: PanelHistory, snapshot: RunSnapshot): Panel
   return { finish, finishAtMs: nowMs, busySinceMs };
 }
 
-/** Between the recent and the mean rate, some percent wider; null before 30 s of data or without a total. */
+/** Between the recent and the mean rate, some percent wider; twice as wide early on; null before 10 s of data or without a total. */
 export function finishRange(snapshot: RunSnapshot): PanelHistory["finish"] {
   const { total, nowMs, startedAtMs, itemsPerSecond, itemsPerSecondMean, state } = snapshot;
-  if (total === null || state !== "running" || snapshot.mode !== "batch" || nowMs - startedAtMs < ENOUGH_MS)
-    return null;
+  if (total === null || state !== "running" || snapshot.mode !== "batch" || nowMs - startedAtMs < EARLY_MS) return null;
   const open = total - settled(snapshot);
   if (open <= 0 || itemsPerSecondMean <= 0) return null;
   const fast = Math.max(itemsPerSecond, itemsPerSecondMean);
   const slow = Math.max(Math.min(itemsPerSecond, itemsPerSecondMean), itemsPerSecondMean / 4);
-  return { fromMs: nowMs + (open / fast) * 970, toMs: nowMs + (open / slow) * 1_030 };
+  const early = nowMs - startedAtMs < ENOUGH_MS ? 2 : 1.03;
+  return { fromMs: nowMs + (open / fast / early) * 1_000, toMs: nowMs + (open / slow) * 1_000 * early };
 }
 
 /** What it will have cost at the end, USD; null while that cannot be told. Narrows with the root of what is done. */
 export function costRange(snapshot: RunSnapshot): { fromUsd: number; toUsd: number } | null {
   const { total, counters, nowMs, startedAtMs } = snapshot;
   const paid = counters.classified - counters.recovered + counters.deadLetters;
-  if (total === null || counters.costUsd === null || paid < 30 || nowMs - startedAtMs < ENOUGH_MS) return null;
+  if (total === null || counters.costUsd === null || paid < 30 || nowMs - startedAtMs < EARLY_MS) return null;
   const open = Math.max(0, total - settled(snapshot)) * (counters.costUsd / paid);
   const spread = Math.max(0.01, 1 / Math.sqrt(paid));
-  return { fromUsd: counters.costUsd + open * (1 - spread), toUsd: counters.costUsd + open * (1 + spread) };
+  // The run stops when the budget is spent: more is never paid.
+  const most =
+    snapshot.budget === null ? Number.POSITIVE_INFINITY : Math.max(0, snapshot.budget.usd - snapshot.budget.spentUsd);
+  const capped = (usd: number): number => counters.costUsd! + Math.min(usd, most);
+  return { fromUsd: capped(open * (1 - spread)), toUsd: capped(open * (1 + spread)) };
 }
 
 /** The advice to allow ten times the calls, when it is true: slots full for 30 s, nobody limiting, minutes to go. */

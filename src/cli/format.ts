@@ -166,6 +166,19 @@ export function clip(text: string, width: number, ascii: boolean): string {
   return width < mark.length ? kept.slice(0, width) : kept + mark;
 }
 
+/** Lines no longer than a width, cut between words; a word that is too long stays whole. */
+export function wrapped(line: string, width: number): string[] {
+  const lines: string[] = [];
+  let rest = line;
+  while (rest.length > width) {
+    const gap = rest.lastIndexOf(" ", width);
+    if (gap <= 0 || rest.slice(0, gap).trim() === "") break;
+    lines.push(rest.slice(0, gap));
+    rest = rest.slice(gap + 1);
+  }
+  return [...lines, rest];
+}
+
 /** Padded on the right to a width in cells. */
 export function left(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - widthOf(text)));

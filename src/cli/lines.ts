@@ -37,6 +37,36 @@ export function stateLines<K extends keyof EventMap>(name: K, payload: EventMap[
   return write ? write(payload, nowMs) : [];
 }
 
+/** What came of it, for where there is no summary: why items were skipped or failed, and what to do about it. */
+export function endNotes(
+  end: ExecutionEnd,
+  errors: RunSnapshot["errors"],
+  hints: readonly { readonly command: string; readonly does: string }[],
+  nowMs: number,
+): string[] {
+  const lines = [["skipped", end.skippedReasons] as const, ["dead", end.deadLetterReasons] as const].flatMap(
+    ([name, reasons]) =>
+      Object.entries(reasons)
+        .sort((a, b) => b[1] - a[1])
+        .map(([reason, items]) => pairs(nowMs, name, { reason, items })),
+  );
+  const failed = end.retryQueued + end.deadLetters > 0;
+  const [top] = failed ? [...errors].sort((a, b) => b.count - a.count) : [];
+  if (top !== undefined)
+    lines.push(pairs(nowMs, "error", { message: withoutPassword(top.message), times: top.count, class: top.failure }));
+  const advice = noTextAdvice(end).map((text) => pairs(nowMs, "note", { "": text }));
+  return [...lines, ...advice, ...hints.map(({ command, does }) => `${clock(nowMs)} next ${command}   # ${does}`)];
+}
+
+/** What to do when more than a few items were skipped because no text was found in them. */
+export function noTextAdvice({ skippedReasons, read }: Pick<ExecutionEnd, "skippedReasons" | "read">): string[] {
+  const items = skippedReasons["no text"] ?? 0;
+  if (items < 5 && items * 20 < read) return [];
+  return [
+    "Their text may be in fields that were not looked at: set source.text in querymill.yaml to its path, such as ticket.body.",
+  ];
+}
+
 /** The last line: what became of everything. */
 export function endLine(end: ExecutionEnd, nowMs: number): string {
   return pairs(nowMs, `end ${end.status}`, {

@@ -49,6 +49,8 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
  * @param argv as `process.argv`: node, script, arguments
  */
 export async function main(argv: string[]): Promise<void> {
+  // A reader that went away (`| head`) ends no command with a stack trace.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const [first, ...rest] = argv.slice(2);
   if (first === "--version" || first === "-V") return print(version());
   if (first === "help" && rest[0] === undefined) return print(overview());

@@ -3,10 +3,10 @@ import { type ItemKey, idOf } from "../item.ts";
 import type { Execution } from "../jobs/execution.ts";
 import { NO_HISTORY, nextHistory, type PanelHistory } from "./forecast.ts";
 import { clock, count, duration, type Look, printable, symbols } from "./format.ts";
-import { endLine, progressLine, stateLines } from "./lines.ts";
+import { endLine, endNotes, noTextAdvice, progressLine, stateLines } from "./lines.ts";
 import { renderPanel } from "./panel.ts";
 import { asTyped } from "./program.ts";
-import { nextCommands, renderSummary, type SummaryOptions } from "./summary.ts";
+import { nextCommands, renderSummary, type SummaryOptions, suggestedBudget } from "./summary.ts";
 import { fitLines, LiveTerminal, lookOf, needsAscii } from "./terminal.ts";
 
 /** How one execution is shown. Opened before `run()`, closed after it whatever happened. */
@@ -25,7 +25,7 @@ export interface Output {
 export type OutputKind = "live" | "lines" | "json" | "quiet";
 
 /** What a summary needs beside the end of the execution. */
-export interface SummaryFacts extends Pick<SummaryOptions, "taxonomy" | "state" | "budgetUsd"> {
+export interface SummaryFacts extends Pick<SummaryOptions, "taxonomy" | "state" | "budget"> {
   /** Flags that lead another command to the same job. */
   readonly jobFlags: string;
   /** Flags with which a retry asks the same model. */
@@ -130,7 +130,9 @@ function openLines(execution: Execution, stream: NodeJS.WriteStream, facts: Summ
       if (how === "abort") say([`${clock(Date.now())} abort flight=${execution.snapshot().counters.inFlight}`]);
     },
     end: (end) => {
-      say([endLine(end, Date.now())]);
+      const open = end.exitCode !== 0 || noTextAdvice(end).length > 0;
+      const hints = facts.summaryAlways || !open ? [] : nextSteps(end, facts, null).slice(0, 3);
+      say([...endNotes(end, execution.snapshot().errors, hints, Date.now()), endLine(end, Date.now())]);
       if (facts.summaryAlways) say(["", ...summaryLines(end, execution, facts, look, example())]);
     },
     close: () => clearInterval(timer),
@@ -176,22 +178,30 @@ function summaryLines(
   example: string | null,
 ): string[] {
   const { store, target, total } = execution.snapshot();
+  const next = nextSteps(end, facts, example);
+  return fitLines(renderSummary(end, { ...look, ...facts, store, target, total, next }), { ...look, columns: 1_000 });
+}
+
+function nextSteps(end: ExecutionEnd, facts: SummaryFacts, example: string | null): SummaryOptions["next"] {
   const next = [...nextCommands(end, facts, example), ...facts.afterwards].map(({ command, does }) => ({
     command: asTyped(command),
     does,
   }));
-  if (end.status === "stopped" || end.status === "failed") next.unshift({ command: facts.again, does: "goes on" });
-  return fitLines(renderSummary(end, { ...look, ...facts, store, target, total, next }), { ...look, columns: 1_000 });
+  if (end.status !== "stopped" && end.status !== "failed") return next;
+  const again = { command: facts.again, does: "goes on" };
+  if (end.stopReason !== "budget" || facts.budget === null) return [again, ...next];
+  const raised = facts.again.replace(/ --budget \S+/, "");
+  return [{ command: `${raised} --budget ${suggestedBudget(facts.budget, end)}`, does: "goes on with more" }, ...next];
 }
 
 function stoppingLines(how: "drain" | "abort", execution: Execution, facts: SummaryFacts): string[] {
-  const { inFlight } = execution.snapshot().counters;
+  const { slots } = execution.snapshot();
   if (how === "drain")
     return [
-      `Draining: ${count(inFlight)} calls in flight come home first (at most ${duration(facts.drainMs)}). Ctrl-C again stops at once.`,
+      `Draining: ${count(slots.busy)} calls in flight come home first (at most ${duration(facts.drainMs)}). Ctrl-C again stops at once.`,
     ];
   return [
-    `Stopped at once. ${count(inFlight)} calls were under way; their answers may be paid again.`,
+    `Stopped at once. ${count(slots.busy)} calls were under way; their answers may be paid again.`,
     `Go on with:  ${facts.again} --recover`,
   ];
 }

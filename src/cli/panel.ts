@@ -67,14 +67,15 @@ function progress(snapshot: RunSnapshot, options: PanelOptions): string[] {
   const { columns, ascii, style } = options;
   const done = settled(snapshot);
   const { total } = snapshot;
-  if (total === null) return [f.right(`${f.count(done)} so far`, columns), ""];
+  if (total === null) return [f.right(`${f.count(done)} so far`, columns)];
   const whole = Math.max(total, done);
   const figure = f.right(f.count(done), f.count(whole).length);
   const numbers = `   ${figure} of ${f.count(whole)}`;
-  const width = columns - numbers.length - 2;
+  const share = f.percent(done, whole);
+  const width = columns - numbers.length - 2 - 10;
   const filled = f.bar(whole === 0 ? 1 : done / whole, width, ascii);
   const rest = (ascii ? "." : "░").repeat(Math.max(0, width - f.widthOf(filled)));
-  return [`  ${style("green", filled)}${style("dim", rest)}${numbers}`, f.right(f.percent(done, whole), columns)];
+  return [`  ${style("green", filled)}${style("dim", rest)}${numbers}  ${f.right(share, 8)}`];
 }
 
 function facts(snapshot: RunSnapshot, options: PanelOptions): string[] {
@@ -140,10 +141,19 @@ function sum(snapshot: RunSnapshot, options: PanelOptions): string[] {
     oldestInFlightMs === null
       ? ""
       : `oldest ${f.duration(oldestInFlightMs)}, gives up at ${f.duration(snapshot.attemptTimeoutMs)}`;
+  const rests =
+    snapshot.endpoints.length > 0 && snapshot.endpoints.every(({ pausedUntilMs }) => pausedUntilMs !== null);
+  const restUntilMs = Math.min(
+    ...snapshot.endpoints.map(({ pausedUntilMs }) => pausedUntilMs ?? Number.POSITIVE_INFINITY),
+  );
   const wakes =
     backoff.nextAtMs === null
       ? ""
-      : `first again at ${f.clock(backoff.nextAtMs)}, in ${f.duration(backoff.nextAtMs - nowMs)}`;
+      : rests && backoff.nextAtMs < restUntilMs
+        ? `when the endpoint is asked again, ${restUntilMs > nowMs ? `at ${f.clock(restUntilMs)}` : "now"}`
+        : backoff.nextAtMs <= nowMs
+          ? "first again now"
+          : `first again at ${f.clock(backoff.nextAtMs)}, in ${f.duration(backoff.nextAtMs - nowMs)}`;
   const why = backoff.count > 0 && backoff.reason ? f.printable(backoff.reason) : "";
   return [
     row("read", counters.read, []),
@@ -204,7 +214,7 @@ function errors(snapshot: RunSnapshot, options: PanelOptions): string[] {
 function foot(snapshot: RunSnapshot, options: PanelOptions): string[] {
   const { style, ascii, columns, history } = options;
   const { to } = f.symbols(ascii);
-  const { waiting, state, counters, nowMs } = snapshot;
+  const { waiting, state, slots, nowMs } = snapshot;
   const advice = slotAdvice(snapshot, history);
   const lines: string[] = [];
   if (waiting) {
@@ -222,7 +232,7 @@ function foot(snapshot: RunSnapshot, options: PanelOptions): string[] {
   }
   const keys =
     state === "draining"
-      ? `Draining: ${f.count(counters.inFlight)} calls come home first. Ctrl-C again stops at once.`
+      ? `Draining: ${f.count(slots.busy)} calls come home first. Ctrl-C again stops at once.`
       : "Ctrl-C drains and stops";
   return [...lines, ...Array<string>(2 - lines.length).fill(""), style("dim", `  ${keys}`)];
 }

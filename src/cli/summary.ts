@@ -1,6 +1,8 @@
 import type { ExecutionEnd } from "../events.ts";
+import type { JobSettings } from "../job.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 import * as f from "./format.ts";
+import { noTextAdvice } from "./lines.ts";
 
 export interface SummaryOptions extends f.Look {
   readonly taxonomy: Taxonomy;
@@ -9,7 +11,7 @@ export interface SummaryOptions extends f.Look {
   readonly target: string;
   /** Where local state lies, as the user would write it. */
   readonly state: string;
-  readonly budgetUsd: number | null;
+  readonly budget: JobSettings["budget"];
   /** Items that were found; null when unknown. */
   readonly total: number | null;
   /** Commands to try next with what they do; see {@link nextCommands}. */
@@ -25,8 +27,9 @@ export function renderSummary(end: ExecutionEnd, options: SummaryOptions): strin
   const look = { ...options, columns: Math.min(options.columns, WIDEST) };
   const lines = [title(end, look), "", ...sumLine(end, look), ...notRead(end, look)];
   if (end.classified > 0) lines.push("", ...distributions(end, look));
+  if (end.skipped > 0) lines.push("", ...skippedLines(end, look));
   lines.push("", ...money(end, look), ...places(end, look));
-  if (end.message !== null) lines.push("", `  ${f.printable(end.message)}`);
+  if (end.message !== null) lines.push("", `  ${f.printable(end.message)}${budgetWords(end, options.budget)}`);
   if (options.next.length > 0) lines.push("", "  Next", ...commands(look));
   lines.push(exitLine(end, look));
   return lines;
@@ -61,6 +64,16 @@ export function nextCommands(
       command: `querymill retry --error ${reason} --dry-run${asked}`,
       does: `what ${f.count(number)} dead letters would cost`,
     });
+  else if (end.retryQueued > 0)
+    next.push({
+      command: `querymill retry --dry-run${asked}`,
+      does: `what the ${f.count(end.retryQueued)} that wait would cost`,
+    });
+  if (noTextAdvice(end).length > 0)
+    next.push(
+      { command: `querymill doctor --sample 3${again}`, does: "what the model would see" },
+      { command: `querymill retry --skipped${again}`, does: "brings them back once they have a text" },
+    );
   if (end.classified > 0)
     next.push({ command: `querymill export --format csv --output results.csv${again}`, does: "for a spreadsheet" });
   if (example !== null) next.push({ command: `querymill get ${example}${again}`, does: "one item with its attempts" });
@@ -162,6 +175,38 @@ function isRest(name: string): boolean {
   return / others$/.test(name);
 }
 
+/** Why items were skipped, most frequent reason first, and what to do when their text was not found. */
+function skippedLines(end: ExecutionEnd, look: SummaryOptions): string[] {
+  const reasons = Object.entries(end.skippedReasons).sort((a, b) => b[1] - a[1]);
+  const words = reasons.map(([reason, items]) => `${f.count(items)} ${f.printable(reason)}`).join("   ");
+  return [
+    row("Skipped", words, look),
+    ...noTextAdvice(end).flatMap((text) =>
+      f.wrapped(text, look.columns - 12).map((line) => `${" ".repeat(12)}${line}`),
+    ),
+  ];
+}
+
+/** A budget that lets a stopped run go on: at least half as much again, in whole dollars from ten on. */
+export function suggestedBudget(budget: NonNullable<JobSettings["budget"]>, end: ExecutionEnd): string {
+  const usd = Math.max(budget.usd, spentOf(budget, end) ?? 0) * 1.5;
+  if (usd >= 10) return String(Math.ceil(usd));
+  return usd >= 0.1 ? (Math.ceil(usd * 100) / 100).toFixed(2) : String(Number(usd.toPrecision(2)));
+}
+
+function budgetWords(end: ExecutionEnd, budget: JobSettings["budget"]): string {
+  if (end.stopReason !== "budget" || budget === null) return "";
+  const spent = spentOf(budget, end);
+  const said = spent === null ? "" : ` Spent so far: ${f.money(spent)} of ${f.money(budget.usd)} per ${budget.per}.`;
+  return `${said} To go on, raise --budget above ${f.money(Math.max(budget.usd, spent ?? 0))}${budget.per === "day" || budget.per === "month" ? `, or wait for the next ${budget.per}` : ""}.`;
+}
+
+/** What the end tells of what the budget has paid, uncertain calls included; null when it does not tell. */
+function spentOf({ per }: NonNullable<JobSettings["budget"]>, end: ExecutionEnd): number | null {
+  const from = per === "run" ? end : per === "job" ? end.jobTotals : null;
+  return from === null || from.costUsd === null ? null : from.costUsd + (from.uncertainUsd ?? 0);
+}
+
 function money(end: ExecutionEnd, options: SummaryOptions): string[] {
   const cached = end.cachedInputTokens > 0 ? ` (${f.amount(end.cachedInputTokens)} cached)` : "";
   const parts =
@@ -169,10 +214,19 @@ function money(end: ExecutionEnd, options: SummaryOptions): string[] {
       ? []
       : [`${f.amount(end.inputTokens)} in${cached}`, `${f.amount(end.outputTokens)} out`];
   if (end.uncertainCalls > 0) parts.push(`${f.money(end.uncertainUsd)} uncertain`);
-  const budget = options.budgetUsd === null ? "" : ` of ${f.money(options.budgetUsd)}`;
+  const { budget } = options;
+  const spent = budget === null ? null : spentOf(budget, end);
   const price =
     end.costUsd === null ? `unknown: ${f.count(end.unpricedCalls)} calls without a known price` : f.money(end.costUsd);
-  const lines = [row("Cost", [`${price}${budget}`, ...parts].join("   "), options)];
+  const lines = [row("Cost", [price, ...parts].join("   "), options)];
+  if (budget !== null)
+    lines.push(
+      row(
+        "Budget",
+        `${spent === null ? "" : `${f.money(spent)} of `}${f.money(budget.usd)} per ${budget.per}`,
+        options,
+      ),
+    );
   if (end.savedUsd) lines.push(row("Saved", f.money(end.savedUsd), options));
   return lines;
 }
@@ -186,7 +240,7 @@ function places(end: ExecutionEnd, options: SummaryOptions): string[] {
   ];
   const state = [options.state, ...kept.filter((part) => part !== "")].join("   ");
   return [
-    row("Results", `${options.target} in ${options.store}   ${f.count(end.jobTotals.classified)} records`, options),
+    row("Results", `${f.count(end.jobTotals.classified)} records   ${options.target} in ${options.store}`, options),
     row("State", state, options),
   ];
 }
@@ -212,7 +266,9 @@ function exitLine(end: ExecutionEnd, { style, columns, ascii }: SummaryOptions):
       : end.exitCode === 3
         ? failed.join(", ")
         : end.exitCode === 4
-          ? "it stopped itself and can go on with the same command"
+          ? end.stopReason === "budget"
+            ? "the budget is spent; it goes on with a larger one"
+            : "it stopped itself and can go on with the same command"
           : end.exitCode > 128
             ? "a signal; everything answered is stored and nothing is paid for twice"
             : (end.stopReason ?? end.status);

@@ -39,7 +39,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
   const kind = chooseOutput(output, terminal, process.env.TERM ?? "");
   let shown: Output | null = null;
   const log = await openLog({
-    level: output.logLevel ?? (output.quiet ? "error" : terminal ? "warn" : "info"),
+    level: output.logLevel ?? (output.quiet ? "error" : output.json && output.logFile !== null ? "info" : "warn"),
     file: output.logFile,
     write: (line) => {
       if (!(process.stderr.isTTY && shown?.log(line))) process.stderr.write(line);
@@ -50,7 +50,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
   shown = openOutput(kind, execution, process.stdout, {
     taxonomy: settings.taxonomy,
     state: relative(process.cwd(), jobFolder(settings.batchDir, { ...settings, range: WHOLE_RANGE })),
-    budgetUsd: settings.budget?.usd ?? null,
+    budget: settings.budget,
     jobFlags: options.jobFlags,
     modelFlags: options.modelFlags ?? "",
     again: asTyped(options.again),

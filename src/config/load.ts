@@ -18,7 +18,7 @@ import { parseTaxonomy } from "./taxonomy.ts";
 export interface OutputSettings {
   readonly json: boolean;
   readonly quiet: boolean;
-  /** null: `warn` on a terminal, else `info`. */
+  /** null: `warn`; `info` with both `json` and a file to log to. */
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent" | null;
   /** Absolute path, or null for stderr. */
   readonly logFile: string | null;

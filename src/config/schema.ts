@@ -192,7 +192,7 @@ export const OPTIONS = {
   quiet: toggle({ flag: "--quiet", help: "only the last line and errors", default: false }),
   logLevel: choice({
     flag: "--log-level <level>",
-    help: "of the log on stderr; default: warn on a terminal, else info",
+    help: "of the log; default: warn, or info with both --json and --log-file",
     choices: ["debug", "info", "warn", "error", "silent"],
     default: null,
   }),

@@ -42,12 +42,14 @@ export class Endpoint {
   #timer: NodeJS.Timeout | null = null;
   #results: boolean[] = [];
   #inFlight = 0;
+  readonly #madeMs: number;
   readonly #latencies: number[] = [];
   #answeredAt: number[] = [];
 
   constructor(provider: ModelProvider, options: EndpointOptions) {
     this.provider = provider;
     this.#options = options;
+    this.#madeMs = options.now();
   }
 
   get name(): string {
@@ -122,7 +124,7 @@ export class Endpoint {
       name: this.name,
       inFlight: this.#inFlight,
       limit,
-      callsPerSecond: this.#answeredAt.length / 10,
+      callsPerSecond: this.#answeredAt.length / Math.min(10, Math.max(1, (now - this.#madeMs) / 1_000)),
       p50Ms: at(0.5),
       p95Ms: at(0.95),
       pausedUntilMs: resting ? this.#restUntilMs : null,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { NO_HISTORY, nextHistory } from "../../src/cli/forecast.ts";
-import { endLine, progressLine, stateLines } from "../../src/cli/lines.ts";
+import { endLine, endNotes, progressLine, stateLines } from "../../src/cli/lines.ts";
 import { COUNTERS, makeEnd, makeSnapshot, START_MS } from "./made-up-run.ts";
 
 test("a progress line has plain numbers, one blank between fields, and a question mark for what is unknown", () => {
@@ -49,4 +49,16 @@ test("the last line tells status, counters and exit code", () => {
   expect(endLine(makeEnd(), START_MS)).toBe(
     "13:14:08 end completed_with_failures classified=900 skipped=60 retry=0 dead=40 cost=$144.63 exit=3",
   );
+});
+
+test("before it, the reasons with their counts and what to type next", () => {
+  const hints = [{ command: "querymill retry --dry-run", does: "what it costs" }];
+  expect(endNotes(makeEnd(), makeSnapshot().errors, hints, START_MS)).toEqual([
+    '13:14:08 skipped reason="no text" items=60',
+    "13:14:08 dead reason=label-unknown items=30",
+    "13:14:08 dead reason=content items=10",
+    '13:14:08 error message="urgency \\"urgent\\" is no label of the taxonomy: add it as an alias, then retry" times=214 class=label-unknown',
+    '13:14:08 note "Their text may be in fields that were not looked at: set source.text in querymill.yaml to its path, such as ticket.body."',
+    "13:14:08 next querymill retry --dry-run   # what it costs",
+  ]);
 });

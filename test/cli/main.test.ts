@@ -47,6 +47,14 @@ test("without a model it names the three ways on", () => {
   expect(stderr).toContain(`node ${bin} demo `);
 });
 
+test("a reader that goes away early is no error", () => {
+  for (const page of ["--help", "run --help"]) {
+    const command = `"${process.execPath}" "${bin}" ${page} | true; exit \${PIPESTATUS[0]}`;
+    const { stderr } = spawnSync("bash", ["-c", command], { cwd, encoding: "utf8" });
+    expect(stderr).toBe("");
+  }
+});
+
 test("with --json an error is an event too", () => {
   const { stdout } = querymill("--json", "--limit", "x");
   expect(JSON.parse(stdout)).toMatchObject({ event: "error", code: "USAGE" });

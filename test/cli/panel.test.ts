@@ -106,8 +106,8 @@ test("gives the advice only when slots have been full for 30 s and nobody limits
   expect(lines.join("\n")).toContain("With --concurrent 50");
 });
 
-test("no range before 30 s of data, then one that is renewed at most every 5 s and narrows by half steps", () => {
-  const early = makeSnapshot({ nowMs: START_MS + 29_000 });
+test("no range before 10 s of data, then one that is renewed at most every 5 s and narrows by half steps", () => {
+  const early = makeSnapshot({ nowMs: START_MS + 9_000 });
   expect([finishRange(early), costRange(early)]).toEqual([null, null]);
   const first = makeSnapshot({ nowMs: START_MS + 60_000, itemsPerSecond: 10, itemsPerSecondMean: 40 });
   const history = nextHistory(NO_HISTORY, first);
@@ -144,4 +144,31 @@ test("stays inside any window with any numbers", () => {
     }),
     { seed: 7, numRuns: 300 },
   );
+});
+
+test("a forecast of the cost never goes beyond the budget, and is there after 10 s", () => {
+  const counters = { ...COUNTERS, costUsd: 1 };
+  const early = makeSnapshot({ nowMs: START_MS + 11_000, counters, budget: { usd: 10, per: "job", spentUsd: 9.8 } });
+  expect(costRange(early)!.toUsd).toBeCloseTo(1.2);
+  const calm = finishRange(makeSnapshot())!;
+  const wide = finishRange(early)!;
+  const [from, to] = [wide.fromMs - early.nowMs, wide.toMs - early.nowMs];
+  const late = makeSnapshot();
+  expect(to / from).toBeGreaterThan((calm.toMs - late.nowMs) / (calm.fromMs - late.nowMs));
+});
+
+test("a drain counts calls, and a backoff behind a resting endpoint tells of its rest", () => {
+  const slots = { limit: 50, busy: 7, utilization: 0.5 };
+  expect(draw(makeSnapshot({ state: "draining", slots }), 100).join("\n")).toContain("Draining: 7 calls come home");
+  const { nowMs, endpoints } = makeSnapshot();
+  const resting = endpoints.slice(1);
+  const backoff = { count: 3, nextAtMs: nowMs - 20_000, reason: "429" };
+  expect(draw(makeSnapshot({ endpoints: resting, backoff }), 100).join("\n")).toMatch(
+    /in backoff +3 +when the endpoint is asked again, at \d\d:\d\d:\d\d +429/,
+  );
+  expect(draw(makeSnapshot({ backoff }), 100).join("\n")).toMatch(/in backoff +3 +first again now/);
+});
+
+test("the share stands behind the bar, on its line", () => {
+  expect(draw(makeSnapshot(), 100).join("\n")).toMatch(/░ +161,354 of 248,310 +65\.0 %/);
 });

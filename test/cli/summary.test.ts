@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { widthOf } from "../../src/cli/format.ts";
-import { nextCommands, renderSummary, type SummaryOptions, shares, sumLine } from "../../src/cli/summary.ts";
+import {
+  nextCommands,
+  renderSummary,
+  type SummaryOptions,
+  shares,
+  suggestedBudget,
+  sumLine,
+} from "../../src/cli/summary.ts";
 import type { ExecutionEnd } from "../../src/events.ts";
 import type { Dimension, Taxonomy } from "../../src/taxonomy.ts";
 import { makeEnd } from "./made-up-run.ts";
@@ -32,7 +39,7 @@ function summary(end: ExecutionEnd, changes: Partial<SummaryOptions> = {}): stri
     store: "mongodb://db.internal/support",
     target: "sentimental_analysis",
     state: "batch_files/support-inbox",
-    budgetUsd: 250,
+    budget: { usd: 250, per: "job" },
     total: 1_000,
     next: nextCommands(end, { jobFlags: "", modelFlags: "" }, "T-1042"),
     ...changes,
@@ -79,7 +86,7 @@ test.each([100, 72, 60, 44])("no figure of the summary is wider than %i columns"
 
 test("an unknown cost is said to be unknown, with how many calls it is about", () => {
   const lines = summary(makeEnd({ costUsd: null, unpricedCalls: 950 }));
-  expect(lines.join("\n")).toContain("unknown: 950 calls without a known price of $250.00");
+  expect(lines.join("\n")).toContain("unknown: 950 calls without a known price");
 });
 
 test("ends with the exit code and why", () => {
@@ -98,4 +105,36 @@ test("says what was not read and what to type next", () => {
 test("a reason that came from outside is not put into a command", () => {
   const end = makeEnd({ deadLetterReasons: { "$(rm -rf /)": 40 } });
   expect(summary(end).join("\n")).not.toContain("rm -rf");
+});
+
+test("the cost of the job stands beside a job's budget, the cost of the run beside a run's", () => {
+  const end = makeEnd({ costUsd: 0.5, uncertainUsd: 0, jobTotals: { ...makeEnd().jobTotals, costUsd: 240 } });
+  expect(summary(end).join("\n")).toMatch(/Cost +\$0\.50 .*\n +Budget +\$240\.00 of \$250\.00 per job/);
+  const run = summary(end, { budget: { usd: 2, per: "run" } }).join("\n");
+  expect(run).toMatch(/Cost +\$0\.50 .*\n +Budget +\$0\.50 of \$2\.00 per run/);
+});
+
+test("a spent budget is said with what was spent and from where on it goes on", () => {
+  const end = makeEnd({ stopReason: "budget", status: "stopped", exitCode: 4, message: "The budget is spent." });
+  const jobTotals = { ...end.jobTotals, costUsd: 250.2, uncertainUsd: 0.1 };
+  const lines = summary({ ...end, jobTotals });
+  expect(lines.join("\n")).toContain(
+    "The budget is spent. Spent so far: $250.30 of $250.00 per job. To go on, raise --budget above $250.30.",
+  );
+  expect(lines.at(-1)).toBe("exit 4: the budget is spent; it goes on with a larger one");
+  expect(suggestedBudget({ usd: 250, per: "job" }, { ...end, jobTotals })).toBe("376");
+  expect(suggestedBudget({ usd: 0.002, per: "job" }, makeEnd({ jobTotals: { ...jobTotals, costUsd: 0 } }))).toBe(
+    "0.16",
+  );
+});
+
+test("skipped items are told with their reasons, and what to do when many had no text", () => {
+  const text = summary(makeEnd({ skippedReasons: { "no text": 55, "text is not a string": 5 } })).join("\n");
+  expect(text).toMatch(/Skipped +55 no text +5 text is not a string/);
+  expect(text).toContain("set source.text in querymill.yaml");
+  expect(text).toContain("querymill doctor --sample 3");
+  expect(text).toContain("querymill retry --skipped");
+  const few = summary(makeEnd({ skipped: 2, skippedReasons: { "no text": 2 } })).join("\n");
+  expect(few).toMatch(/Skipped +2 no text/);
+  expect(few).not.toContain("source.text");
 });
