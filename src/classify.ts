@@ -4,6 +4,7 @@ import type { Item } from "./item.ts";
 import type { RetryOptions } from "./job.ts";
 import type { AnswerCheck, compileAnswer, Draft } from "./llm/answer.ts";
 import type { ModelReply, ModelRequest, Prompt } from "./llm/provider.ts";
+import { promptChars } from "./llm/usage.ts";
 import { addSpend, type FailureKind, NO_SPEND, type Origin, type Outcome, type Spend } from "./outcome.ts";
 import type { ClassificationRecord, Usage } from "./record.ts";
 import type { Classification } from "./taxonomy.ts";
@@ -87,9 +88,11 @@ const STOP_REASONS: Partial<Record<FailureClass, StopReason>> = { billing: "bill
 /** Asks the model about one item, one call at a time; between two calls the item holds nothing. */
 export class Classifier {
   readonly #options: ClassifierOptions;
+  readonly #promptChars: number;
 
   constructor(options: ClassifierOptions) {
     this.#options = options;
+    this.#promptChars = promptChars(options.prompt);
   }
 
   /** One call and what follows from it. Throws only for bugs and when `signal` fired (ModelError unknown-outcome). */
@@ -207,14 +210,18 @@ export class Classifier {
   }
 
   #countSpend(task: Task, request: ModelRequest, reply: ModelReply): void {
-    const usage =
-      reply.usage ?? this.#options.estimateUsage(request.prompt.system.length + request.text.length, reply.text.length);
+    const usage = reply.usage ?? this.#options.estimateUsage(this.#charsOf(request), reply.text.length);
     const costUsd = this.#options.costOf(usage, reply.model);
     task.spend = addSpend(task.spend, { ...usage, costUsd: costUsd ?? 0, unpricedCalls: costUsd === null ? 1 : 0 });
   }
 
+  #charsOf({ text, repair }: ModelRequest): number {
+    const again = repair === undefined ? 0 : repair.answer.length + repair.problems.join("\n").length;
+    return this.#promptChars + text.length + again;
+  }
+
   #countUncertain(task: Task, request: ModelRequest): void {
-    const usage = this.#options.estimateUsage(request.prompt.system.length + request.text.length, TYPICAL_ANSWER_CHARS);
+    const usage = this.#options.estimateUsage(this.#charsOf(request), TYPICAL_ANSWER_CHARS);
     const uncertainUsd = this.#options.costOf(usage, this.#options.endpoint.provider.model) ?? 0;
     task.spend = addSpend(task.spend, { uncertainCalls: 1, uncertainUsd });
   }

@@ -191,7 +191,7 @@ export class Pipeline {
     const { endpoint, recorder, journal, now, mode, deadlines } = this.#options;
     if (task.admittedMs === null) {
       task.admittedMs = now();
-      recorder.admit(task.item.key);
+      recorder.admit(task.item.key, () => task.spend);
     }
     for (;;) {
       if (!(await this.#mayCall(task))) return await this.#release(task);

@@ -38,6 +38,8 @@ export class Recorder {
   readonly deadLetterReasons: Record<string, number> = {};
   /** Items that this execution sent to a retry queue: `waiting` there, or `back` in a slot. Each is read once. */
   readonly #queued = new Map<string, "waiting" | "back">();
+  /** What admitted items have cost that are not settled yet: an item between two attempts was paid for already. */
+  readonly #open = new Map<string, () => Spend>();
   /** Settled items by the second, for the rate of the last 30 s. */
   readonly #perSecond = new Map<number, number>();
 
@@ -65,9 +67,19 @@ export class Recorder {
   get spend(): Spend {
     return this.#spend;
   }
+  /** USD of items that are not settled yet, not part of `spend`. What may have been billed counts as billed. */
+  get openUsd(): number {
+    let usd = 0;
+    for (const spend of this.#open.values()) usd += spend().costUsd + spend().uncertainUsd;
+    return usd;
+  }
 
-  /** An item was admitted to a slot: for the first time, or back from the retry queue that this execution sent it to. */
-  admit(key: string): void {
+  /**
+   * An item was admitted to a slot: for the first time, or back from the retry queue that this execution sent it to.
+   * @param spend what it has cost so far, asked for until it is settled or released
+   */
+  admit(key: string, spend?: () => Spend): void {
+    if (spend !== undefined) this.#open.set(key, spend);
     if (this.#queued.get(key) === "waiting") {
       this.#queued.set(key, "back");
       this.counts.retryQueued -= 1;
@@ -170,6 +182,7 @@ export class Recorder {
       this.#queued.set(key, "waiting");
       this.counts.retryQueued += 1;
     } else this.counts.read -= 1;
+    this.#open.delete(key);
     this.#spend = addSpend(this.#spend, spend);
   }
 
@@ -182,6 +195,7 @@ export class Recorder {
     this.counts[COUNTER_OF[settlement.outcome]] += 1;
     if (settlement.outcome === "retryQueued") this.#queued.set(settlement.key, "waiting");
     else this.#queued.delete(settlement.key);
+    this.#open.delete(settlement.key);
     this.#spend = addSpend(this.#spend, settlement.spend);
     const second = Math.floor(this.#options.now() / 1000);
     this.#perSecond.set(second, (this.#perSecond.get(second) ?? 0) + 1);

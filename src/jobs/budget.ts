@@ -1,4 +1,5 @@
 import type { JobSettings } from "../job.ts";
+import { promptChars } from "../llm/usage.ts";
 import { spentIn } from "../outcome.ts";
 import type { Recorder } from "../recorder.ts";
 import { Budget } from "../traffic/budget.ts";
@@ -8,10 +9,11 @@ import type { Adapters } from "./adapters.ts";
 const TEXT_CHARS = 1_000;
 const ANSWER_CHARS = 400;
 
-/** USD that the budget's period has cost so far. What may have been billed counts as billed. */
+/** USD that the budget's period has cost so far, unfinished items included. What may have been billed counts as billed. */
 export function spentOf({ budget }: JobSettings, recorder: Recorder, nowMs: number): number {
-  if (budget === null || budget.per === "run") return recorder.spend.costUsd + recorder.spend.uncertainUsd;
-  return spentIn(recorder.state, budget.per, nowMs);
+  const { spend, state, openUsd } = recorder;
+  if (budget === null || budget.per === "run") return spend.costUsd + spend.uncertainUsd + openUsd;
+  return spentIn(state, budget.per, nowMs) + openUsd;
 }
 
 /** @returns null without a budget */
@@ -23,7 +25,7 @@ export function openBudget(
 ): Budget | null {
   const { budget, model } = settings;
   if (budget === null) return null;
-  const guess = costOf(estimateUsage(prompt.system.length + TEXT_CHARS, ANSWER_CHARS), model.name) ?? 0;
+  const guess = costOf(estimateUsage(promptChars(prompt) + TEXT_CHARS, ANSWER_CHARS), model.name) ?? 0;
   return new Budget(
     () => budget.usd - spentOf(settings, recorder, now()),
     () => {

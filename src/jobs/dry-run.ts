@@ -2,7 +2,7 @@ import { messageOf, QuerymillError } from "../errors.ts";
 import type { SkipReason } from "../item.ts";
 import { fingerprintOf, type JobSettings } from "../job.ts";
 import { userMessage } from "../llm/prompt.ts";
-import { estimateTokens } from "../llm/usage.ts";
+import { estimateTokens, promptChars } from "../llm/usage.ts";
 import type { ClassificationRecord, Usage } from "../record.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Store } from "../store.ts";
@@ -10,6 +10,7 @@ import type { Adapters } from "./adapters.ts";
 import { openExistingStore } from "./existing-store.ts";
 import { refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
 import { inspectLeftover } from "./recovery.ts";
+import { whyNotWritable } from "./state-folder.ts";
 import { ownerOf } from "./status.ts";
 
 export interface Range {
@@ -71,7 +72,7 @@ export async function dryRun(settings: JobSettings, adapters: Adapters): Promise
     const source = store.source({ collection: sourceCollection, mark, filter, fields: adapters.fields });
     const { notMarkable } = await source.inspect();
     const unprocessed = await source.countUnprocessed(COUNT_MS);
-    const { documents } = await source.readUnprocessed(null, SAMPLE);
+    const documents = await source.sample(SAMPLE);
     const reads = documents.map((document) => adapters.makeItem(document));
     const local = await inspectLocal(settings, adapters);
     const records = await recordsOf(store, settings, adapters);
@@ -85,7 +86,12 @@ export async function dryRun(settings: JobSettings, adapters: Adapters): Promise
         : Math.round((items * (reads.length - texts.length)) / reads.length);
     const asked = items === null || skipped === null ? null : items - skipped;
     const estimate = asked === null ? NO_ESTIMATE : estimateCalls(asked, texts, records, settings, adapters);
-    const obstacles = [...local.obstacles, ...(await takenBy(store, targetCollection, job))];
+    const unwritable = await whyNotWritable(settings.batchDir);
+    const obstacles = [
+      ...(unwritable === null ? [] : [unwritable]),
+      ...local.obstacles,
+      ...(await takenBy(store, targetCollection, job)),
+    ];
     if (notMarkable !== null) obstacles.push(`${sourceCollection} cannot be marked, because ${notMarkable}.`);
     const budget = settings.budget;
     if (budget !== null && estimate.costUsd !== null && estimate.costUsd.to + local.spentUsd > budget.usd)
@@ -125,7 +131,7 @@ function estimateCalls(
   const calls = { from: asked, to: Math.ceil(asked * perItem) };
   if (model.provider === "offline")
     return { calls: { from: 0, to: 0 }, inputTokens: NONE, outputTokens: NONE, costUsd: NONE, durationMs: null };
-  const promptChars = prompt.system.length + JSON.stringify(prompt.schema).length;
+  const stable = promptChars(prompt);
   const textChars = mean(texts.map((text) => userMessage(text).length));
   const seen = records.map(({ usage }) => usage);
   const input = seen.length === 0 ? null : mean(seen.map(({ inputTokens }) => inputTokens));
@@ -133,15 +139,15 @@ function estimateCalls(
   const inputTokens =
     input === null
       ? {
-          from: asked * estimateTokens(promptChars + textChars, LOOSE),
-          to: calls.to * estimateTokens(promptChars + textChars, DENSE),
+          from: asked * estimateTokens(stable + textChars, LOOSE),
+          to: calls.to * estimateTokens(stable + textChars, DENSE),
         }
       : around(asked * input);
   const outputTokens = output === null ? scaled(ANSWER, asked, calls.to) : around(asked * output);
   // At best every call but the first finds the unchanging part of the prompt in the provider's cache.
   const cached =
     input === null
-      ? (asked - 1) * estimateTokens(promptChars, LOOSE)
+      ? (asked - 1) * estimateTokens(stable, LOOSE)
       : asked * mean(seen.map((usage) => usage.cachedInputTokens));
   const low = costOf(usageOf(inputTokens.from, outputTokens.from, Math.max(0, cached)), model.name);
   const high = costOf(usageOf(inputTokens.to, outputTokens.to, 0), model.name);

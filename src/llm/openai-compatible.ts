@@ -174,10 +174,17 @@ function refusedCall(answer: HttpAnswer, status: number, request: ModelRequest, 
   }
   const now = Date.now();
   const { failure, said, sentence, retryAfterMs: wait } = httpFailure(status, body, retryAfterMs(headers, now), now);
-  const advice = ADVICE[failure];
+  const advice = failure === "daily-quota" && wait !== null ? goesOnAt(now, wait) : ADVICE[failure];
   const quoted = advice === undefined ? null : quotable(sentence, request.text);
   const message = `${host} answered ${said}${quoted === null ? "" : ` (${quoted})`}.${advice === undefined ? "" : ` ${advice}`}`;
   return new ModelError(failure, message, { ...details, retryAfterMs: wait });
+}
+
+/** @param waitMs what the server asked to wait */
+function goesOnAt(nowMs: number, waitMs: number): string {
+  const minutes = Math.max(1, Math.ceil(waitMs / 60_000));
+  const at = new Date(nowMs + minutes * 60_000).toISOString().slice(0, 16).replace("T", " ");
+  return `It can go on at ${at} UTC (in ${Math.floor(minutes / 60)} h ${minutes % 60} min).`;
 }
 
 function brokenExchange(error: ExchangeError, host: string, options: OpenAiCompatibleOptions): ModelError {

@@ -1,5 +1,6 @@
 import type { Price } from "../job.ts";
 import type { Usage } from "../record.ts";
+import type { Prompt } from "./provider.ts";
 
 /** Tokens to money. */
 export interface Pricing {
@@ -111,6 +112,11 @@ export function sumUsage(a: Usage, b: Usage): Usage {
 /** @param ratio UTF-16 units per token @returns whole tokens, rounded up */
 export function estimateTokens(chars: number, ratio: number = CHARS_PER_TOKEN): number {
   return Math.ceil(chars / ratio);
+}
+
+/** @returns length of the part of every call that stays the same. The schema is input too: providers count it. */
+export function promptChars({ system, schema }: Pick<Prompt, "system" | "schema">): number {
+  return system.length + JSON.stringify(schema).length;
 }
 
 /** For a call whose usage is unknown. Nothing is taken as cached. */
