@@ -124,9 +124,11 @@ async function startIn(job: Job, folder: string, ...flags: string[]): Promise<Cl
 
 /** Exit 2, naming who holds it, before anything was done. */
 function expectRefused(loser: CliEnd, winnerPid: number): void {
-  expect(loser).toMatchObject({ code: 2 });
+  expect({ code: loser.code, said: loser.stderr }).toEqual({
+    code: 2,
+    said: expect.stringMatching(new RegExp(`held by process ${winnerPid} on `)),
+  });
   expect(loser.events.at(-1)).toMatchObject({ event: "error", code: "JOB_HELD" });
-  expect(loser.stderr).toMatch(new RegExp(`held by process ${winnerPid} on `));
   expect(loser.events.filter(({ event }) => event === "item:settled")).toEqual([]);
 }
 
