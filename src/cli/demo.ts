@@ -9,7 +9,7 @@ import { openStore, prepareExecution } from "../jobs/wiring.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { openStateFolder } from "../state/files.ts";
 import { OwnerLock } from "../state/owner.ts";
-import type { Store } from "../store.ts";
+import type { Page, Store } from "../store.ts";
 import { loadDemo } from "./demo-job.ts";
 import { DEMO_DOCUMENTS } from "./demo-queries.ts";
 import { demoFlagsOf } from "./job-command.ts";
@@ -83,11 +83,24 @@ async function demo(flags: Record<string, unknown>): Promise<number> {
       modelFlags: retype(flags, ["model", "baseUrl", "taxonomy"]),
       again: `querymill demo ${retype(flags, DEMO_OPTIONS)}`.trimEnd(),
       afterwards: [{ command: "querymill run --help", does: "the same for your own queries" }],
+      needsReview: () => countUnsure(store, settings),
       summaryAlways: !output.json && !output.quiet,
     });
   } finally {
     await store.close();
   }
+}
+
+async function countUnsure(store: Store, { targetCollection }: JobSettings): Promise<number> {
+  const target = store.target(targetCollection);
+  let unsure = 0;
+  for (let after: string | null = null, last = false; !last; ) {
+    const page: Page = await target.readAll(after, 500);
+    unsure += page.documents.filter(({ needsReview }) => needsReview === true).length;
+    after = page.cursor;
+    last = page.last;
+  }
+  return unsure;
 }
 
 async function startAfresh(manager: BatchFileManager, store: Store, settings: JobSettings): Promise<void> {

@@ -2,7 +2,7 @@ import type { OutputSettings } from "../config/load.ts";
 import type { JobSettings } from "../job.ts";
 import type { DryRun, Range } from "../jobs/dry-run.ts";
 import { amount, count, durationRange, type Look, left, moneyRange, symbols } from "./format.ts";
-import { commandsHere } from "./program.ts";
+import { asTyped, commandsHere } from "./program.ts";
 import { openScreen } from "./screen.ts";
 
 /** `querymill run --dry-run`: says what a run would do, for nothing. @returns the exit code, 0 */
@@ -23,7 +23,7 @@ export async function dryRunCommand(
   return 0;
 }
 
-function dryRunLines(found: DryRun, { concurrent, limit, budget }: JobSettings, look: Look): string[] {
+function dryRunLines(found: DryRun, { concurrent, limit, budget, filter }: JobSettings, look: Look): string[] {
   const { dash, warn, dot } = symbols(look.ascii);
   const row = (name: string, text: string, more = ""): string =>
     `  ${left(name, 10)}${left(text, more === "" ? 0 : 24)}${more === "" ? "" : `  ${look.style("dim", more)}`}`;
@@ -44,6 +44,14 @@ function dryRunLines(found: DryRun, { concurrent, limit, budget }: JobSettings, 
       row("skipped", `about ${count(found.skipped)}`, `of ${count(found.sampled)} looked at: ${reasons.join(", ")}`),
     );
   }
+  const unread = Object.values(found.sampleSkipped).reduce((sum, times) => sum + times, 0);
+  if (unread * 10 >= found.sampled && unread > 0)
+    lines.push(
+      `${look.style("yellow", warn)} ${Math.round((unread / found.sampled) * 100)} % would be skipped. If their text is in other fields, set source.text in querymill.yaml;`,
+      `  ${asTyped("querymill doctor --sample 3")} shows what the model would see.`,
+    );
+  if (found.items === 0 && filter !== null)
+    lines.push(`${look.style("yellow", warn)} No unprocessed item fits the filter.`);
   if (found.calls !== null) lines.push(row("calls", whole(found.calls)));
   if (found.inputTokens !== null && found.outputTokens !== null && found.inputTokens.to > 0) {
     lines.push(row("tokens", `${tokens(found.inputTokens)} in`, `${tokens(found.outputTokens)} out`));

@@ -6,9 +6,10 @@ import type { Writable } from "node:stream";
 import { EJSON } from "bson";
 import { type Command, Option } from "commander";
 import { messageOf, QuerymillError } from "../errors.ts";
+import type { JobSettings } from "../job.ts";
 import { openExistingStore } from "../jobs/existing-store.ts";
 import { codeOf } from "../state/files.ts";
-import type { SourceDocument, Target } from "../store.ts";
+import type { SourceDocument, Store, Target } from "../store.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 import { csvColumns } from "./csv-columns.ts";
 import { count, symbols } from "./format.ts";
@@ -49,6 +50,8 @@ async function exportRecords({ output: file, format, overwrite, ...flags }: Reco
   const store = await openExistingStore(settings);
   try {
     const target = store.target(settings.targetCollection);
+    // An empty target and one that does not exist look alike; the nearest names are told for the latter.
+    if ((await target.count()) === 0) await existing(settings, store);
     const write = (stream: Writable): Promise<number | null> => writeAll(stream, target, kind, settings.taxonomy);
     const records = toStdout ? await write(process.stdout) : await throughTemporary(path, write);
     if (toStdout || records === null) return 0;
@@ -68,6 +71,11 @@ async function exportRecords({ output: file, format, overwrite, ...flags }: Reco
   } finally {
     await store.close();
   }
+}
+
+/** @throws QuerymillError COLLECTION_MISSING with the nearest names */
+async function existing({ targetCollection, mark }: JobSettings, store: Store): Promise<void> {
+  await store.source({ collection: targetCollection, mark, filter: null, fields: [] }).inspect();
 }
 
 function formatOf(file: unknown, format: unknown): Format {

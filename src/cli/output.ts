@@ -17,7 +17,8 @@ export interface Output {
   log(line: string): boolean;
   /** Calls under way are waited for (`drain`), or not (`abort`). */
   stopping(how: "drain" | "abort"): void;
-  end(end: ExecutionEnd): void;
+  /** @param needsReview records of which the model was unsure; null when not counted */
+  end(end: ExecutionEnd, needsReview: number | null): void;
   /** Gives the screen back. Doing it twice changes nothing. */
   close(): void;
 }
@@ -94,10 +95,10 @@ function openLive(execution: Execution, stream: NodeJS.WriteStream, facts: Summa
       return true;
     },
     stopping: (how) => terminal.print(fitLines(stoppingLines(how, execution, facts), look())),
-    end: (end) => {
+    end: (end, needsReview) => {
       clearInterval(timer);
       terminal.clear();
-      terminal.print(summaryLines(end, execution, facts, look(), example()));
+      terminal.print(summaryLines(end, execution, { ...facts, needsReview }, look(), example()));
     },
     close: () => {
       clearInterval(timer);
@@ -129,11 +130,11 @@ function openLines(execution: Execution, stream: NodeJS.WriteStream, facts: Summ
     stopping: (how) => {
       if (how === "abort") say([`${clock(Date.now())} abort flight=${execution.snapshot().counters.inFlight}`]);
     },
-    end: (end) => {
+    end: (end, needsReview) => {
       const open = end.exitCode !== 0 || noTextAdvice(end).length > 0;
       const hints = facts.summaryAlways || !open ? [] : nextSteps(end, facts, null).slice(0, 3);
       say([...endNotes(end, execution.snapshot().errors, hints, Date.now()), endLine(end, Date.now())]);
-      if (facts.summaryAlways) say(["", ...summaryLines(end, execution, facts, look, example())]);
+      if (facts.summaryAlways) say(["", ...summaryLines(end, execution, { ...facts, needsReview }, look, example())]);
     },
     close: () => clearInterval(timer),
   };
@@ -173,7 +174,7 @@ function openQuiet(stream: NodeJS.WriteStream, json: boolean): Output {
 function summaryLines(
   end: ExecutionEnd,
   execution: Execution,
-  facts: SummaryFacts,
+  facts: SummaryFacts & Pick<SummaryOptions, "needsReview">,
   look: Look,
   example: string | null,
 ): string[] {

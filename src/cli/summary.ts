@@ -12,6 +12,8 @@ export interface SummaryOptions extends f.Look {
   /** Where local state lies, as the user would write it. */
   readonly state: string;
   readonly budget: JobSettings["budget"];
+  /** Records of which the model was unsure; null when not counted. */
+  readonly needsReview: number | null;
   /** Items that were found; null when unknown. */
   readonly total: number | null;
   /** Commands to try next with what they do; see {@link nextCommands}. */
@@ -27,6 +29,11 @@ export function renderSummary(end: ExecutionEnd, options: SummaryOptions): strin
   const look = { ...options, columns: Math.min(options.columns, WIDEST) };
   const lines = [title(end, look), "", ...sumLine(end, look), ...notRead(end, look)];
   if (end.classified > 0) lines.push("", ...distributions(end, look));
+  if (options.needsReview !== null && end.classified > 0)
+    lines.push(
+      "",
+      row("Review", `${f.count(options.needsReview)} records say needsReview: it was unsure of them`, look),
+    );
   if (end.skipped > 0) lines.push("", ...skippedLines(end, look));
   lines.push("", ...money(end, look), ...places(end, look));
   if (end.message !== null) lines.push("", `  ${f.printable(end.message)}${budgetWords(end, options.budget)}`);

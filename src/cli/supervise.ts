@@ -23,6 +23,8 @@ export interface SuperviseOptions {
   readonly again: string;
   /** Commands to try next, beside those that the end itself suggests. */
   readonly afterwards?: readonly { readonly command: string; readonly does: string }[];
+  /** Counts the records of which the model was unsure; told in the summary. @default not told */
+  readonly needsReview?: () => Promise<number>;
   /** Print the summary also where there is no terminal. @default false */
   readonly summaryAlways?: boolean;
 }
@@ -77,7 +79,9 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     for (const note of options.notes) shown.note(note);
     const end = await execution.run();
     const exitCode = finalExitCode(end.exitCode, settings.mode, end.stopReason, signals.received(), pipe.broken());
-    shown.end({ ...end, exitCode });
+    if (settings.filter && end.read === 0 && exitCode === 0) shown.note("No unprocessed item fits the filter.");
+    const needsReview = (await options.needsReview?.()) ?? null;
+    shown.end({ ...end, exitCode }, needsReview);
     return exitCode;
   } catch (error) {
     shown.close();

@@ -1,4 +1,5 @@
 import { loadSettings } from "../config/load.ts";
+import { didYouMean } from "../config/nearest.ts";
 import { QuerymillError } from "../errors.ts";
 import { type EventMap, Events, type ExecutionEnd, type RunSnapshot } from "../events.ts";
 import type { Deadlines, JobSettings, MarkFields, Mode, Price, RetryOptions, TextMapping } from "../job.ts";
@@ -81,6 +82,7 @@ export class BatchProcessor {
   #stopped = false;
 
   constructor(options: BatchProcessorOptions = {}) {
+    refuseUnknown(options);
     this.#options = options;
   }
 
@@ -134,6 +136,57 @@ export class BatchProcessor {
   }
 }
 
+/** Each option with the flag that means the same, which messages of the command line name. */
+const FLAGS: Readonly<Record<keyof BatchProcessorOptions, string | null>> = {
+  mongodbUri: "--store",
+  dbName: "--db",
+  sourceCollection: "--source-collection",
+  targetCollection: "--target-collection",
+  batchSize: "--batch-size",
+  maxConcurrent: "--concurrent",
+  batchDir: "--batch-dir",
+  checkpointInterval: "--checkpoint-interval",
+  mode: "--mode",
+  continuousInterval: "--interval",
+  maxRetries: "--retries",
+  schedule: "--schedule",
+  timezone: "--timezone",
+  model: "--model",
+  baseUrl: "--base-url",
+  apiKey: null,
+  job: "--job",
+  limit: "--limit",
+  budget: "--budget",
+  filter: "--filter",
+  recover: "--recover",
+  fresh: "--fresh",
+  acceptChanges: "--accept-changes",
+  wait: "--no-wait",
+  taxonomy: null,
+  mapping: null,
+  mark: null,
+  prices: null,
+  retry: null,
+  deadlines: null,
+  store: null,
+  provider: null,
+};
+
+function refuseUnknown(options: object): void {
+  const names = Object.keys(FLAGS);
+  for (const name of Object.keys(options))
+    if (!Object.hasOwn(FLAGS, name))
+      throw new QuerymillError("USAGE", `BatchProcessor has no option ${name}.${didYouMean(name, names)}`);
+}
+
+/** A refusal in the words of this interface: `maxConcurrent` for `--concurrent`. */
+function inOptions(error: unknown): unknown {
+  if (!(error instanceof QuerymillError)) return error;
+  const optionOf = new Map(Object.entries(FLAGS).map(([name, flag]) => [flag, name]));
+  const message = error.message.replace(/--[a-z]+(?:-[a-z]+)*/g, (flag) => optionOf.get(flag) ?? flag);
+  return new QuerymillError(error.code, message, { cause: error.cause });
+}
+
 async function resolveSettings(options: BatchProcessorOptions): Promise<JobSettings> {
   const { taxonomy, mapping, mark, prices, retry, deadlines, provider } = options;
   const flags = {
@@ -164,7 +217,10 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
   const given = Object.entries(flags).filter(([, value]) => value !== undefined && value !== false);
   const typed = given.map(([name, value]) => [name, typeof value === "number" ? String(value) : value]);
   const env = options.apiKey === undefined ? {} : { QUERYMILL_API_KEY: options.apiKey };
-  const { settings } = await loadSettings({ flags: Object.fromEntries(typed), env, cwd: process.cwd(), files: false });
+  const input = { flags: Object.fromEntries(typed), env, cwd: process.cwd(), files: false };
+  const { settings } = await loadSettings(input).catch((error: unknown) => {
+    throw inOptions(error);
+  });
   return {
     ...settings,
     wait: options.wait ?? settings.wait,

@@ -1,6 +1,6 @@
-import { access, constants, lstat } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { ModelError, messageOf, QuerymillError } from "../errors.ts";
+import { ModelError, QuerymillError } from "../errors.ts";
 import type { JobSettings, Price } from "../job.ts";
 import type { ModelProvider } from "../llm/provider.ts";
 import { loadPricing } from "../llm/usage.ts";
@@ -10,6 +10,7 @@ import { makeItem } from "../stores/mapping.ts";
 import type { Adapters } from "./adapters.ts";
 import { openExistingStore } from "./existing-store.ts";
 import { nextTimes } from "./schedule.ts";
+import { whyNotWritable } from "./state-folder.ts";
 import { findJobs, readStatus } from "./status.ts";
 import { chooseAdapters } from "./wiring.ts";
 
@@ -59,7 +60,7 @@ export async function* diagnose(settings: JobSettings, options: DoctorOptions): 
 }
 
 /**
- * What the model would be shown of the first unprocessed items. Customer text: only where somebody asked for it.
+ * What the model would be shown of some unprocessed items, drawn at random. Customer text: only where somebody asked for it.
  * @throws QuerymillError as opening the store and reading its source
  */
 export async function sampleTexts(settings: JobSettings, count: number): Promise<{ key: string; text: string }[]> {
@@ -67,7 +68,7 @@ export async function sampleTexts(settings: JobSettings, count: number): Promise
   const store = await openExistingStore(settings);
   try {
     const source = store.source({ collection: sourceCollection, mark, filter, fields: null });
-    const { documents } = await source.readUnprocessed(null, count);
+    const documents = await source.sample(count);
     return documents.map((document) => {
       const read = makeItem(document, mapping);
       return { key: read.key, text: "text" in read ? read.text : `(skipped: ${read.reason})` };
@@ -136,7 +137,11 @@ async function* modelFindings(settings: JobSettings, { call, modelProblem }: Doc
     const tookMs = Math.round(performance.now() - startedMs);
     if (!provider.remote) yield ok("Model", `${provider.label}: needs neither key nor network`);
     else if (call) yield await callFinding(settings, adapters, provider);
-    else yield ok("Model", `${provider.label} can be reached in ${tookMs} ms; --call asks it one small question`);
+    else
+      yield ok(
+        "Model",
+        `${provider.label}: the host of ${model.baseUrl ?? provider.endpoint} can be reached in ${tookMs} ms. Only the host was tried, neither the path nor the key: --call asks one small question`,
+      );
   } catch (error) {
     yield bad("Model", error);
   } finally {
@@ -182,14 +187,13 @@ async function callFinding(settings: JobSettings, adapters: Adapters, provider: 
 
 async function* stateFindings({ batchDir, job, tenant }: JobSettings): AsyncGenerator<Finding> {
   const there = await lstat(batchDir).catch(() => null);
-  let folder = batchDir;
-  while (there === null && (await lstat(folder).catch(() => null)) === null) folder = dirname(folder);
-  try {
-    await access(folder, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    yield bad("State folder", `${batchDir} cannot be written: ${messageOf(error)}. Name another with --batch-dir.`);
+  const problem = await whyNotWritable(batchDir);
+  if (problem !== null) {
+    yield bad("State folder", problem);
     return;
   }
+  let folder = batchDir;
+  while (there === null && (await lstat(folder).catch(() => null)) === null) folder = dirname(folder);
   const fleeting = await fleetingFileSystem(folder).catch(() => null);
   const open = there !== null && (there.mode & 0o077) !== 0;
   if (fleeting !== null)
@@ -202,8 +206,8 @@ async function* stateFindings({ batchDir, job, tenant }: JobSettings): AsyncGene
   else yield ok("State folder", there === null ? `${batchDir}, made by the first run` : batchDir);
   const identity = (await findJobs(batchDir)).find((found) => found.job === job && found.tenant === tenant);
   if (identity === undefined) return;
-  const { state, problem, journaled, owner } = await readStatus(batchDir, identity);
-  if (state === "unreadable") yield bad("Job", problem!);
+  const { state, problem: unreadable, journaled, owner } = await readStatus(batchDir, identity);
+  if (state === "unreadable") yield bad("Job", unreadable!);
   else if (state === "unclean")
     yield bad("Job", `${job} did not end cleanly; ${number(journaled)} answers are journaled. Go on with --recover.`);
   else if (owner !== null)

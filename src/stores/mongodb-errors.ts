@@ -71,10 +71,12 @@ function withoutCredentials(text: string, uri: string): string {
   if (end < 0) return text;
   const login = rest.slice(0, end);
   const colon = login.indexOf(":");
-  const [user, password] = colon < 0 ? [login, ""] : [login.slice(0, colon), login.slice(colon + 1)];
-  return [login, password, decoded(password), user, decoded(user)]
-    .filter((secret) => secret !== "")
-    .reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
+  // The user's name is no secret, and what is very short would tear ordinary words apart.
+  const password = colon < 0 ? "" : login.slice(colon + 1);
+  return [
+    ...(colon < 0 ? [] : [login]),
+    ...[password, decoded(password)].filter((secret) => secret.length >= 4),
+  ].reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
 }
 
 function operationFailed(error: unknown, uri: string): QuerymillError {

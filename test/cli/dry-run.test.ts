@@ -63,3 +63,17 @@ test("it tells what would stop the run: another job's target, changed settings",
   expect(changed.code).toBe(0);
   expect(changed.stdout).toContain("was started with other settings");
 });
+
+test("what would be skipped is sampled from everywhere, and a folder that cannot be written is told", async () => {
+  const space = makeWorkspace();
+  await space.seed([...queries(150), ...Array.from({ length: 150 }, (_, at) => ({ _id: at, ticket: { body: "x" } }))]);
+  space.write("taken", "");
+  const run = ["run", "--store", "store.db", "--model", "offline", "--dry-run", "--batch-dir"];
+  const { stdout } = await space.querymill([...run, "taken/state"]);
+  expect(stdout).toMatch(/\d\d % would be skipped\. If their text is in other fields, set source\.text/);
+  expect(stdout).toContain("doctor --sample 3 shows what the model would see.");
+  expect(stdout).toMatch(/taken\/state cannot be written: .* Name another with --batch-dir/);
+  const none = await space.querymill([...run, "state", "--filter", '{"channel": "fax"}']);
+  expect(none.stdout).toContain("No unprocessed item fits the filter.");
+  expect(none.stdout).not.toContain("cannot be written");
+});

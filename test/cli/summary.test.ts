@@ -40,6 +40,7 @@ function summary(end: ExecutionEnd, changes: Partial<SummaryOptions> = {}): stri
     target: "sentimental_analysis",
     state: "batch_files/support-inbox",
     budget: { usd: 250, per: "job" },
+    needsReview: null,
     total: 1_000,
     next: nextCommands(end, { jobFlags: "", modelFlags: "" }, "T-1042"),
     ...changes,
