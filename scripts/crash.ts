@@ -11,7 +11,7 @@ const USAGE = `npm run crash -- [what] [--seed 7] [--json]
                  --store mongodb|sqlite|both (both)  --items N seeded at a time (250)  --slots N (16)
   --states       every state that a power cut can leave of the local files; --sample N draws so many
   --power N      power cuts of a real ext4 file system, as root on Linux; --items, --slots as above
-  --failover N   kills, pauses and isolates members of a replica set of three; --items (150), --slots (50)
+  --failover N   kills, pauses and isolates members of a replica set of three under load; --items before each (3000), --slots (50)
 
 Ends with 1 when a promise was broken. docs/reliability.md says what is counted.
 MongoDB is QUERYMILL_TEST_MONGO, or one that is started here.
@@ -74,7 +74,7 @@ async function main(): Promise<void> {
   }
   if (values.failover !== undefined) {
     const faults = wholeNumber("failover", values.failover);
-    const sizes = { items: amount("items", 150), slots: amount("slots", 50) };
+    const sizes = { items: amount("items", 3_000), slots: amount("slots", 50) };
     const report = await runFailover({ seed, faults, ...sizes, onProgress: say });
     parts.push({ report, lines: failoverLines(report), sound: isFailoverSound(report) });
   }
