@@ -4,7 +4,7 @@ const STOPPING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export type StopSignal = (typeof STOPPING)[number];
 
 /** One Ctrl-C often arrives twice (terminal group and npm): a repeat this soon is the same one. */
-const BOUNCE_MS = -1;
+const BOUNCE_MS = 500;
 
 export interface SignalActions {
   /** First signal: end in good order. */
