@@ -191,7 +191,11 @@ export function fingerprintChanged(
   now: Fingerprint,
   fields: readonly (keyof Fingerprint)[],
 ): QuerymillError {
-  const lines = fields.map((field) => `  ${field}: ${before[field]} before, ${now[field]} now`);
+  const lines = fields.map((field) =>
+    field === "mapping"
+      ? "  mapping: source.text or source.maxChars changed, so the model would see other texts"
+      : `  ${field}: ${before[field]} before, ${now[field]} now`,
+  );
   return new QuerymillError(
     "FINGERPRINT_CHANGED",
     [
