@@ -9,6 +9,8 @@ export interface TerminalRun {
   readonly ended: Promise<{ code: number | null; screen: string }>;
   /** Resolves once the terminal showed this; rejects when the command ended before. */
   shows(what: RegExp): Promise<void>;
+  /** Everything the terminal showed so far. */
+  screen(): string;
   /** Types: `\x03` is Ctrl-C, for the whole process group of the terminal. */
   type(keys: string): void;
   /** Closes the terminal, as closing its window does: its processes get SIGHUP, and nobody reads any more. */
@@ -45,6 +47,7 @@ export function startOnTerminal(
   );
   return {
     ended,
+    screen: () => screen,
     shows: (what) =>
       new Promise((resolve, reject) => {
         const look = (): void => {
