@@ -10,6 +10,10 @@ export const SOURCE = "conversation_set";
 const TARGET = "sentimental_analysis";
 export const JOB = "crash";
 
+/** How long one call may take, in ms, and from when on an answer may have been given up. */
+export const ATTEMPT_MS = 2_000;
+const LATE_MS = 1_500;
+
 /** What became of all items, judged from outside: by the stores and by what the model server was asked. */
 export interface Findings {
   readonly items: number;
@@ -28,6 +32,8 @@ export interface Findings {
   readonly paidAgain: number;
   /** Of these, the ones for an item whose outcome the program had acknowledged before. */
   readonly paidAfterAcknowledgement: number;
+  /** Answers so late that the program may have given up on them: it counts those as perhaps paid. */
+  readonly late: number;
   /** Two usable answers for one item in the same life of the process. */
   readonly paidTwiceInOneLife: number;
   /** Examples of what is wrong, for a person. */
@@ -47,10 +53,11 @@ export class Judge {
   readonly #seed: string;
   /** Counts lives of the process, from 1. */
   #life = 0;
-  /** Life in which a request came, until it is answered. */
-  readonly #asked = new Map<string, number>();
+  /** Life in which a request came, and when, until it is answered. */
+  readonly #asked = new Map<string, { life: number; atMs: number }>();
   /** Lives that usable answers belong to, and the labels of all of them: they are a function of the item. */
   readonly #answers = new Map<string, { lives: number[]; labels: Readonly<Record<string, unknown>> }>();
+  #late = 0;
   /** Items of this life whose call is, or can be, paid. */
   #open = new Set<string>();
   /** First life in which an outcome was acknowledged for good. */
@@ -80,17 +87,19 @@ export class Judge {
     return {
       fail: (id, attempt) => {
         const fault = this.#faultOf(id, attempt);
-        this.#asked.set(`${id}/${attempt}`, this.#life);
+        this.#asked.set(`${id}/${attempt}`, { life: this.#life, atMs: performance.now() });
         if (fault === null || fault === "refusal" || fault === "malformed") this.#open.add(id);
         return fault;
       },
       content: (id, attempt, value) => {
         const fault = this.#faultOf(id, attempt);
-        const life = this.#asked.get(`${id}/${attempt}`) ?? this.#life;
+        const { life, atMs } = this.#asked.get(`${id}/${attempt}`)!;
         this.#asked.delete(`${id}/${attempt}`);
+        const isLate = performance.now() - atMs > LATE_MS;
+        if (isLate) this.#late += 1;
         const labels = { ...value, summary: `What ${id} is about.` };
         const known = this.#answers.get(id) ?? { lives: [] as number[], labels };
-        if (fault !== "malformed") known.lives.push(life);
+        if (fault !== "malformed" && !isLate) known.lives.push(life);
         this.#answers.set(id, known);
         return JSON.stringify(labels);
       },
@@ -104,11 +113,11 @@ export class Judge {
     this.#open = new Set();
   }
 
-  /** It is over. @param events all it said */
-  end(events: readonly CliEvent[]): Life {
+  /** It is over. @param events all it said @param untilMs what it said from this moment on, it said without power */
+  end(events: readonly CliEvent[], untilMs: number): Life {
     let acknowledged = 0;
-    for (const { event, key, outcome } of events) {
-      if (event !== "item:settled") continue;
+    for (const { event, key, outcome, time } of events) {
+      if (event !== "item:settled" || Date.parse(time as string) >= untilMs) continue;
       const id = JSON.parse(key as string) as string;
       acknowledged += 1;
       this.#open.delete(id);
@@ -154,7 +163,7 @@ export class Judge {
       records.delete(id);
     }
     for (const id of records.keys()) note("doubled", String(id), "in the target, not in the source");
-    return { items: this.ids.length, ...counts, buried, ...this.#payments(), examples };
+    return { items: this.ids.length, ...counts, buried, late: this.#late, ...this.#payments(), examples };
   }
 
   /** Usable answers beyond the first of each item, and which of them no death excuses. */
@@ -218,7 +227,7 @@ export class Judge {
     const random = uniform(`${this.#seed}/${id}/${attempt}`, 33);
     if (random < 0.02) return "429";
     if (random < 0.05) return "500";
-    if (random < 0.055) return "hang";
+    if (random < 0.053) return "hang";
     return random < 0.075 && attempt === 1 ? "malformed" : null;
   }
 }

@@ -10,7 +10,7 @@ import { type Cli, type CliEnd, runFlags, startCli } from "../../test/support/cl
 import { uniform } from "../../test/support/model-draw.ts";
 import { type ModelServer, startModelServer } from "../../test/support/model-server.ts";
 import { startMongod } from "../../test/support/mongod.ts";
-import { type Findings, JOB, Judge, SOURCE } from "./judge.ts";
+import { ATTEMPT_MS, type Findings, JOB, Judge, SOURCE } from "./judge.ts";
 
 export type StoreKind = "mongodb" | "sqlite";
 
@@ -67,6 +67,7 @@ export async function runKills(options: KillOptions): Promise<KillReport[]> {
         return await killOver(kind, { ...place, folder, batchDir }, options, async (cli, atMoment) => {
           atMoment();
           cli.kill("SIGKILL");
+          return Number.POSITIVE_INFINITY;
         });
       }),
     );
@@ -109,7 +110,7 @@ function mongoPlace(uri: string): Pick<Place, "storeUri" | "db" | "open" | "drop
 
 /** Short waits, so that retries, timeouts and recovery all happen within the life of one process. */
 const CONFIG = `retry: { retries: 3, baseDelayMs: 20, maxDelayMs: 100, rounds: [50, 50, 50] }
-deadlines: { attemptMs: 600 }
+deadlines: { attemptMs: ${ATTEMPT_MS} }
 taxonomy: taxonomy.yaml
 `;
 const TAXONOMY = `name: shop
@@ -124,8 +125,12 @@ export async function writeConfig(folder: string): Promise<void> {
   await writeFile(join(folder, "taxonomy.yaml"), TAXONOMY);
 }
 
-/** Ends a process, and whatever else it takes; returns when the next one can start. @param atMoment called as it happens */
-type Strike = (cli: Cli, atMoment: () => void) => Promise<void>;
+/**
+ * Ends a process, and whatever else it takes; returns when the next one can start.
+ * @param atMoment called as it happens
+ * @returns epoch ms from which on the process only seemed to live; infinite when it was dead at once
+ */
+type Strike = (cli: Cli, atMoment: () => void) => Promise<number>;
 
 export async function killOver(
   kind: StoreKind,
@@ -160,13 +165,13 @@ export async function killOver(
         },
         () => {},
       );
-      const inFlight = wanted
+      const struck = wanted
         ? await strikeAtRandom(cli, server, `${draw}/${lives}`, soon ? openMs : null, strike)
         : null;
       const end = await cli.ended;
-      const { inHand } = judge.end(end.events);
-      if (inFlight !== null) {
-        deaths.push({ life: lives, inFlight, inHand });
+      const { inHand } = judge.end(end.events, struck?.atMs ?? Number.POSITIVE_INFINITY);
+      if (struck !== null) {
+        deaths.push({ life: lives, inFlight: struck.inFlight, inHand });
         if (soon) killsInRecovery += 1;
         if (end.code === 1) badEnds.push(`exit 1: ${end.stderr.slice(0, 2_000)}`);
         if (deaths.length % 25 === 0) options.onProgress(kind, deaths.length, judge.settled);
@@ -223,7 +228,7 @@ function startRun(place: Place, server: ModelServer, slots: number, recover: boo
 /**
  * Strikes at a time of its own for each draw: while the job is opened, while it recovers, or after some items.
  * @param openMs how long opening takes; null for a strike in the middle of the work
- * @returns calls in flight at that moment, by the server's ledger; null when the process had ended before
+ * @returns calls in flight then, by the server's ledger, and when it was; null when the process had ended before
  */
 async function strikeAtRandom(
   cli: Cli,
@@ -231,7 +236,7 @@ async function strikeAtRandom(
   draw: string,
   openMs: number | null,
   strike: Strike,
-): Promise<number | null> {
+): Promise<{ inFlight: number; atMs: number } | null> {
   const random = uniform(draw, 21);
   const seen = (name: string, count: number, andMs: number): Promise<unknown> =>
     cli.seen(name, count).then(
@@ -249,11 +254,11 @@ async function strikeAtRandom(
   const ended = await Promise.race([moment.then(() => false), cli.ended.then(() => true)]);
   if (ended) return null;
   let inFlight = 0;
-  await strike(cli, () => {
+  const atMs = await strike(cli, () => {
     inFlight = server.ledger().inFlight;
   });
   const { code } = await cli.ended;
-  return code === 0 || code === 3 ? null : inFlight;
+  return code === 0 || code === 3 ? null : { inFlight, atMs };
 }
 
 /** @returns what is wrong with an end that no signal caused */

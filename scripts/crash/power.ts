@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,9 +8,15 @@ import { type KillOptions, type KillReport, killOver, sqlitePlace } from "./kill
 
 const run = promisify(execFile);
 
-/** Cuts an ext4 file system off without writing its log: EXT4_IOC_SHUTDOWN is _IOR('X', 125, __u32), NOLOGFLUSH is 2. */
-const CUT = `import fcntl, os, struct, sys
-fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack("I", 2))`;
+/**
+ * Cuts an ext4 file system off without writing its log, and says when: EXT4_IOC_SHUTDOWN is _IOR('X', 125, __u32),
+ * NOLOGFLUSH is 2. After it a sync that is under way may still be answered with success, which no machine without power
+ * does: what the process says from this moment on does not count.
+ */
+const CUT = `import fcntl, os, struct, sys, time
+folder = os.open(sys.argv[1], os.O_RDONLY)
+print(int(time.time() * 1000))
+fcntl.ioctl(folder, 0x8004587D, struct.pack("I", 2))`;
 
 /**
  * Cuts the power of a real ext4 file system under the command line, with the state and the embedded store on it: what
@@ -35,6 +41,13 @@ export async function runPower(options: Omit<KillOptions, "stores" | "mongoUri">
       ["python3, for the ioctl", () => run("python3", ["--version"])],
     ]);
     if (missing !== null) return missing;
+    // A harness that is stopped leaves no file system mounted behind it.
+    const leave = (): void => {
+      spawnSync("umount", ["-l", mounted]);
+      process.exit(130);
+    };
+    const signals = ["SIGINT", "SIGTERM"] as const;
+    for (const signal of signals) process.once(signal, leave);
     try {
       const place = { ...sqlitePlace(mounted), folder, batchDir: join(mounted, "state") };
       return await killOver(
@@ -42,15 +55,17 @@ export async function runPower(options: Omit<KillOptions, "stores" | "mongoUri">
         place,
         { ...options, stores: ["sqlite"], mongoUri: null },
         async (cli, atMoment) => {
-          await run("python3", ["-c", CUT, mounted], { timeout: 30_000 });
+          const { stdout } = await run("python3", ["-c", CUT, mounted], { timeout: 30_000 });
           atMoment();
           cli.kill("SIGKILL");
           await cli.ended;
           await unmount();
           await mount();
+          return Number(stdout);
         },
       );
     } finally {
+      for (const signal of signals) process.off(signal, leave);
       await unmount();
     }
   } finally {
