@@ -56,6 +56,8 @@ export interface Waiting {
 /** How far ahead of the slots items are planned: about this much work, in ms, and never more items. */
 const AHEAD_MS = 10_000;
 const AHEAD_ITEMS = 500;
+/** Items of an unclean end that are read together: each may be a document of 16 MB. */
+const AGAIN_ITEMS = 10;
 /** With so many items between two attempts, new ones wait. */
 const BACKOFF_ITEMS = 1_000;
 /** Passes of batch mode over a source whose items keep changing while they are in flight. */
@@ -126,13 +128,18 @@ export class Feed {
    * Feeds until everything is done, or the run was stopped.
    * @param first items to do before anything else: `alone` one at a time, `again` in any order
    */
-  async run(first: { alone: readonly Task[]; again: readonly Task[] }): Promise<void> {
+  async run(first: { alone: readonly ItemKey[]; again: readonly ItemKey[] }): Promise<void> {
+    const { planner, active } = this.#options;
     try {
-      for (const task of first.alone) {
-        this.#enqueue([task]);
-        while (this.#options.active.has(task.item.key) && !this.#stopped) await this.#change();
+      for (const key of first.alone) {
+        if (this.#stopped) break;
+        this.#enqueue(await planner.fromKeys([key]));
+        while (active.has(key) && !this.#stopped) await this.#change();
       }
-      this.#enqueue(first.again);
+      for (let at = 0; at < first.again.length && !this.#stopped; at += AGAIN_ITEMS) {
+        this.#enqueue(await planner.fromKeys(first.again.slice(at, at + AGAIN_ITEMS)));
+        while (this.#ready.length >= this.#aheadItems && !this.#stopped) await this.#change();
+      }
       let changedBefore = this.#options.sink.changed;
       for (let passes = 0; !this.#stopped; ) {
         if (await this.#fillUp()) {
@@ -188,7 +195,8 @@ export class Feed {
       if (this.#stopped) return false;
       await this.#options.recovered;
       await sink.drain();
-      if (sink.changed > changedBefore && passes < MAX_PASSES) {
+      const isPartial = reader.startedBehind;
+      if (isPartial || (sink.changed > changedBefore && passes < MAX_PASSES)) {
         reader.rewind();
         return true;
       }

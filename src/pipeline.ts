@@ -29,7 +29,7 @@ export interface PipelineOptions extends Omit<FeedOptions, "stopping"> {
   readonly onSettled: () => void;
 }
 
-/** How long storing may go on after the calls in flight were cut off, in ms: a store that is there needs far less. */
+/** How long storing may go on after the calls in flight were cut off, in ms. */
 const STORE_GRACE_MS = 2_000;
 
 /**
@@ -104,7 +104,7 @@ export class Pipeline {
    * Runs until everything is settled, or it was stopped.
    * @throws bugs; trouble of disk and store is a reason to stop
    */
-  async run(first: { alone: readonly Task[]; again: readonly Task[] }): Promise<void> {
+  async run(first: Parameters<Feed["run"]>[0]): Promise<void> {
     const ticker = setInterval(() => this.#tick(), 500);
     try {
       const slots = Array.from({ length: this.#options.slots }, () => this.#slot());

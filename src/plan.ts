@@ -137,11 +137,6 @@ export class Planner {
     return tasks;
   }
 
-  /** Items of an earlier execution's batch file. */
-  fromItems(items: readonly Item[]): Task[] {
-    return items.map((item) => makeTask(item, { origin: "source", ordinal: null, earlier: null }));
-  }
-
   #nextBatchId(): string {
     this.#batchNumber += 1;
     return `${this.#options.executionId}-${String(this.#batchNumber).padStart(7, "0")}`;

@@ -5,6 +5,7 @@ import { keysToRead, NO_SPEND, type Settlement } from "./outcome.ts";
 import { isDead, isQueued, queueEntryOf } from "./queue-entry.ts";
 import { reviveRecord } from "./record.ts";
 import type { Recorder } from "./recorder.ts";
+import { rangesOf } from "./state/intervals.ts";
 import type { Journal } from "./state/journal.ts";
 import type { RetryQueue } from "./state/retry-queue.ts";
 import type { MarkGroup, Source, SourceDocument, Target, WriteResult } from "./store.ts";
@@ -47,6 +48,7 @@ const GROUP_MS = 250;
 const FLIGHTS = 2;
 /** With this many journaled outcomes waiting for the store, slots wait too. */
 const BACKLOG_ITEMS = 4_000;
+export const RECOVERY_BACKLOG_ITEMS = 1_000;
 
 interface Waiting {
   readonly seq: number;
@@ -82,15 +84,15 @@ export class Sink {
     else this.#timer ??= setTimeout(() => this.#takeOff(true), GROUP_MS);
   }
 
-  /** Resolves when there is room for more outcomes. */
-  async room(): Promise<void> {
-    // What an earlier process left is pending too, but was not brought here yet: only what was, can make room.
-    while (this.#waiting.length >= BACKLOG_ITEMS && !this.#stopping.signal.aborted) {
+  /** Resolves when there is room for more. @param items that may wait: what is recovered leaves room for new answers */
+  async room(items = BACKLOG_ITEMS): Promise<void> {
+    // What an earlier process left is pending too: only what was brought here can make room.
+    while (this.#waiting.length >= items && !this.#stopping.signal.aborted) {
       await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
     }
   }
 
-  /** Resolves when everything pushed so far is stored, or writing became impossible. */
+  /** Resolves when what was pushed so far is stored, or writing became impossible. */
   async drain(): Promise<void> {
     while (this.#pendingSeqs.size > 0 && !this.#stopping.signal.aborted) {
       this.#takeOff(true);
@@ -183,7 +185,7 @@ export class Sink {
         changed.has(key) ? "changed" : outcome === "retryQueued" || unmarked.has(key) ? "queued" : "marked",
       );
     }
-    journal.note({ kind: "sunk", seqs: toRanges(group.map(({ seq }) => seq)) });
+    journal.note({ kind: "sunk", seqs: rangesOf(group.map(({ seq }) => seq)) });
     events.emit("sink:stored", {
       executionId,
       written: settlements.length,
@@ -301,7 +303,7 @@ export class Sink {
   }
 
   #clearTimer(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    clearTimeout(this.#timer ?? undefined);
     this.#timer = null;
   }
 
@@ -330,16 +332,6 @@ function refusedOutcome(
     spend: NO_SPEND,
     atMs: nowMs,
   };
-}
-
-function toRanges(seqs: readonly number[]): [number, number][] {
-  const ranges: [number, number][] = [];
-  for (const seq of seqs.toSorted((a, b) => a - b)) {
-    const last = ranges.at(-1);
-    if (last !== undefined && last[1] === seq - 1) last[1] = seq;
-    else ranges.push([seq, seq]);
-  }
-  return ranges;
 }
 
 function fencedError(job: string): QuerymillError {

@@ -18,6 +18,11 @@ export interface SourceReaderOptions {
   readonly isKnown: (key: ItemKey, contentHash: string | null) => boolean;
   /** Items of this execution in all: no more are read ahead. null for no limit. */
   readonly limit: number | null;
+  /**
+   * Where to begin: what lies before is settled and perhaps not yet marked. null for the start of the range. Late inserts
+   * lie before it too, so a pass from the start has to follow.
+   */
+  readonly startBehind: Cursor | null;
   readonly watch: StoreWatch;
   readonly signal: AbortSignal;
 }
@@ -37,7 +42,8 @@ export class SourceReader {
   #ahead: Promise<Page> | null = null;
   /** Items stored while a page was on its way or waited: it may show them as they were before. */
   readonly #storedMeanwhile = new Set<ItemKey>();
-  #after: Cursor | null = null;
+  #after: Cursor | null;
+  #startedBehind: boolean;
   #ended = false;
   #pageItems = FIRST_PAGE_ITEMS;
   #ordinal = 0;
@@ -47,6 +53,13 @@ export class SourceReader {
 
   constructor(options: SourceReaderOptions) {
     this.#options = options;
+    this.#after = options.startBehind;
+    this.#startedBehind = options.startBehind !== null;
+  }
+
+  /** True while this pass did not begin at the start of the range. */
+  get startedBehind(): boolean {
+    return this.#startedBehind;
   }
 
   /** Items read and not yet taken. */
@@ -72,6 +85,7 @@ export class SourceReader {
   /** Begins again at the start of the range: finds late inserts and what changed. */
   rewind(): void {
     this.#after = null;
+    this.#startedBehind = false;
     this.#ended = false;
     this.#pages = [];
   }
@@ -88,7 +102,7 @@ export class SourceReader {
   /** Items of this execution that are settled without a gap, and the cursor that stands at or before that place. */
   progress(): { settled: number; cursor: Cursor | null } {
     const settled = this.#settled.unbrokenFrom(1);
-    let cursor: Cursor | null = null;
+    let cursor = this.#startedBehind ? this.#options.startBehind : null;
     for (const page of this.#pages) if (page.ordinal <= settled) cursor = page.cursor;
     const keep = this.#pages.findLastIndex((page) => page.ordinal <= settled);
     if (keep > 0) this.#pages = this.#pages.slice(keep);

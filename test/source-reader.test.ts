@@ -28,7 +28,11 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function readerOf(limit: number | null, isKnown: (key: string) => boolean = () => false): SourceReader {
+function readerOf(
+  limit: number | null,
+  isKnown: (key: string) => boolean = () => false,
+  startBehind: string | null = null,
+): SourceReader {
   const source = store.source({ collection: "queries", mark: MARK_FIELDS, filter: null, fields: null });
   const counting: Source = new Proxy(source, {
     get: (inner, name) =>
@@ -44,6 +48,7 @@ function readerOf(limit: number | null, isKnown: (key: string) => boolean = () =
     makeItem: (document) => makeItem(document, { text: null, maxChars: 24_000 }),
     isKnown,
     limit,
+    startBehind,
     watch: new StoreWatch({ storeMs: 1_000, now: Date.now }),
     signal: new AbortController().signal,
   });
@@ -75,6 +80,21 @@ describe("reading ahead", () => {
     expect(taken).toHaveLength(25);
     expect(Math.max(...asked)).toBe(25);
   });
+});
+
+it("begins behind a cursor when it is given one, and at the start once it was rewound", async () => {
+  const before = readerOf(null);
+  await before.take(300);
+  for (let ordinal = 1; ordinal <= 300; ordinal += 1) before.settle(ordinal);
+  const { cursor } = before.progress();
+  const reader = readerOf(null, () => false, cursor);
+  expect(reader.progress()).toEqual({ settled: 0, cursor });
+  // A cursor stands behind a page, and the first one is short.
+  expect(keysOf(await reader.take(1))).toEqual([keyOf(100)]);
+  expect(reader.startedBehind).toBe(true);
+  reader.rewind();
+  expect(reader.startedBehind).toBe(false);
+  expect(reader.progress().cursor).toBeNull();
 });
 
 it("knows up to where everything is settled, whatever is settled first", async () => {

@@ -15,7 +15,7 @@ import { Endpoint } from "../traffic/endpoint.ts";
 import type { Adapters } from "./adapters.ts";
 import { openBudget } from "./budget.ts";
 import { CheckpointKeeper } from "./checkpoint-keeper.ts";
-import { firstTasks } from "./first-tasks.ts";
+import { firstItems } from "./first-items.ts";
 import { Closers, type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
 import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
 import {
@@ -185,6 +185,8 @@ export class JobExecution implements Execution {
         retryQueue.get(key) !== null ||
         (contentHash !== null && deadLetters.get(key)?.contentHash === contentHash),
       limit: settings.limit,
+      // New work begins at once, beside the storing of what was journaled before it.
+      startBehind: leftover.unclean ? (leftover.checkpoint?.cursor ?? null) : null,
       watch: this.#view.storeWatch,
       signal: this.#stopping.signal,
     });
@@ -241,8 +243,7 @@ export class JobExecution implements Execution {
       signal: this.#stopping.signal,
       now: this.#now,
     });
-    const first = await firstTasks(
-      planner,
+    const first = await firstItems(
       this.#manager,
       recording,
       { unclean: leftover.unclean, suspects },

@@ -4,7 +4,7 @@ import { type Item, type ItemKey, keyOf, type Skipped } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import type { Settlement } from "../outcome.ts";
 import { Recorder } from "../recorder.ts";
-import { Sink } from "../sink.ts";
+import { RECOVERY_BACKLOG_ITEMS, Sink } from "../sink.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import { Journal } from "../state/journal.ts";
 import type { StoreWatch } from "../traffic/store-watch.ts";
@@ -78,7 +78,7 @@ export async function storeJournaled(
 ): Promise<void> {
   await replayUnsunk(manager, leftover, async (seq, settlement) => {
     if (signal.aborted) return;
-    await sink.room();
+    await sink.room(RECOVERY_BACKLOG_ITEMS);
     visit(settlement);
     sink.push(seq, settlement);
   });

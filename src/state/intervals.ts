@@ -33,3 +33,14 @@ export class Intervals {
     return [...this.#endOf].sort((a, b) => a[0] - b[0]);
   }
 }
+
+/** @returns these numbers as ranges, in ascending order */
+export function rangesOf(numbers: readonly number[]): [from: number, to: number][] {
+  const ranges: [number, number][] = [];
+  for (const number of numbers.toSorted((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last[1] === number - 1) last[1] = number;
+    else ranges.push([number, number]);
+  }
+  return ranges;
+}

@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { keyOf } from "../../src/item.ts";
+import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
 import { type Cli, runFlags, startCli } from "../support/cli.ts";
 import { type Job, makeHoldingJob, makeJob, STORES } from "../support/job.ts";
 
@@ -34,6 +35,21 @@ describe.each(STORES)("after an unclean death, over %s", (store) => {
     expect(await job.counted(ids)).toEqual({ target: 50 });
     expect(job.server.ledger().ok).toBeLessThanOrEqual(50 + SLOTS);
     expect((await start(job).ended).code).toBe(0);
+  });
+
+  it("begins behind what is settled, and finds late inserts before it all the same", async () => {
+    const job = await makeJob(store);
+    const ids = await job.seed(900);
+    await job.run({ concurrent: SLOTS, limit: 600 });
+    await pretendUnclean(job);
+    await job.put(["a0001"]);
+
+    const { end, seen } = await job.run({ concurrent: 1, recover: true });
+    const settled = seen["item:settled"].map(({ key }) => key);
+    expect(settled.indexOf(keyOf("q0601"))).toBeLessThan(settled.indexOf(keyOf("a0001")));
+    expect(end).toMatchObject({ status: "completed", classified: 301 });
+    expect(await job.counted([...ids, "a0001"])).toEqual({ target: 901 });
+    expect(job.server.ledger().docsPaidTwice).toBe(0);
   });
 
   it("starts over with --fresh after it, without asking again for what the target has", async () => {
@@ -102,4 +118,12 @@ async function startsIn({ settings }: Job, id: string): Promise<number> {
   const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".journal")).sort();
   const text = names.length === 0 ? "" : await readFile(join(folder, names.at(-1)!), "utf8");
   return text.split(JSON.stringify({ kind: "start", key: keyOf(id) })).length - 1;
+}
+
+/** Makes the last checkpoint one of a run that is still under way: what a kill leaves when everything was stored. */
+async function pretendUnclean({ settings: { batchDir, tenant, job } }: Job): Promise<void> {
+  const manager = new BatchFileManager(batchDir, { tenant, job });
+  const checkpoint = (await manager.loadLatestCheckpoint())!;
+  expect(checkpoint.cursor).not.toBeNull();
+  await manager.saveCheckpoint({ ...checkpoint, generation: checkpoint.generation + 1, status: "running" });
 }

@@ -1,23 +1,22 @@
-import type { Task } from "../classify.ts";
+import type { ItemKey } from "../item.ts";
 import { NO_SPEND, type Settlement } from "../outcome.ts";
-import type { Planner } from "../plan.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Checkpoint } from "../state/checkpoint.ts";
 import type { Recording } from "./recording.ts";
 
-export interface FirstTasks {
+/** Keys only: their texts may be large, so they are read a few at a time. */
+export interface FirstItems {
   /** One at a time: they were in flight at two crashes in a row. */
-  readonly alone: readonly Task[];
+  readonly alone: readonly ItemKey[];
   /** In any order: they lay in batch files. */
-  readonly again: readonly Task[];
+  readonly again: readonly ItemKey[];
 }
 
 /**
  * What an unclean end left to do before anything new. An item that was twice alone in flight when the process died ends
  * as a dead letter here.
  */
-export async function firstTasks(
-  planner: Planner,
+export async function firstItems(
   manager: BatchFileManager,
   { recorder, sink }: Recording,
   leftover: { readonly unclean: boolean; readonly suspects: Checkpoint["suspects"] },
@@ -27,7 +26,7 @@ export async function firstTasks(
     readonly now: () => number;
     readonly active: Set<string>;
   },
-): Promise<FirstTasks> {
+): Promise<FirstItems> {
   const { suspects, unclean } = leftover;
   const culprits = Object.keys(suspects).filter((key) => suspects[key]!.alone >= 2);
   // Those that were alone at the last crash come last: a kill from outside does not hit the same one twice.
@@ -53,7 +52,7 @@ export async function firstTasks(
     recorder.admit(key);
     sink.push(await recorder.settle(poison, null), poison);
   }
-  const again: string[] = [];
+  const again: ItemKey[] = [];
   if (unclean && run.limit === null) {
     const known = new Set([...alone, ...culprits]);
     for await (const { items } of manager.batches.leftovers()) {
@@ -70,5 +69,5 @@ export async function firstTasks(
     }
   }
   await manager.batches.clear();
-  return { alone: await planner.fromKeys(alone), again: await planner.fromKeys(again) };
+  return { alone, again };
 }
