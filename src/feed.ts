@@ -201,6 +201,7 @@ export class Feed {
         return true;
       }
     }
+    await this.#options.planner.rest();
     const waitUntilMs = now() + (mode === "batch" ? (retryWaitMs ?? 0) : intervalMs);
     while (!this.#stopped) {
       const nextDueMs = retryQueue.size > 0 ? this.#nextDueMs() : null;

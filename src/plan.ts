@@ -137,6 +137,11 @@ export class Planner {
     return tasks;
   }
 
+  /** Gives back what is only kept to be used again. */
+  async rest(): Promise<void> {
+    await this.#options.batches.trim();
+  }
+
   #nextBatchId(): string {
     this.#batchNumber += 1;
     return `${this.#options.executionId}-${String(this.#batchNumber).padStart(7, "0")}`;

@@ -69,6 +69,12 @@ export class RecordingDisk<Fact> {
         this.steps.push({ kind: "data", node, position: 0, bytes: Buffer.from(data) });
         await nodeFileSystem.write(path, data);
       },
+      overwrite: async (path, data) => {
+        this.#change();
+        const node = this.#nodeAt(path) ?? this.#link(path);
+        this.steps.push({ kind: "data", node, position: 0, bytes: Buffer.from(data) });
+        await nodeFileSystem.overwrite(path, data);
+      },
       rename: async (from, to) => {
         this.#change();
         const node = this.#nodeAt(from)!;
@@ -275,6 +281,10 @@ export function memoryFiles(contents: Contents): FileSystem {
     read: async (path) => files.get(path) ?? null,
     write: async (path, data) => {
       files.set(path, Buffer.from(data));
+    },
+    overwrite: async (path, data) => {
+      const bytes = Buffer.from(data);
+      files.set(path, Buffer.concat([bytes, (files.get(path) ?? bytes).subarray(bytes.length)]));
     },
     rename: async (from, to) => {
       for (const path of [from, ...below(from)]) {

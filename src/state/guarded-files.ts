@@ -65,6 +65,9 @@ export class GuardedFiles implements FileSystem {
   write(path: string, data: string | Uint8Array): Promise<void> {
     return this.#try(path, () => this.#files.write(path, data));
   }
+  overwrite(path: string, data: string): Promise<void> {
+    return this.#try(path, () => this.#files.overwrite(path, data));
+  }
   rename(from: string, to: string): Promise<void> {
     return this.#try(to, () => this.#files.rename(from, to));
   }

@@ -44,6 +44,22 @@ it("lets a batch go with its last item", async () => {
   expect(await leftKeys(batches)).toEqual([]);
 });
 
+it("writes a later batch over the file of a settled one, and keeps none when there is no work", async () => {
+  const folder = join(await temporaryFolder(), "batches");
+  const batches = new BatchFiles(nodeFileSystem, folder, IDENTITY);
+  await batches.save("b-1", [item("a long key that leaves more text behind than the next batch has"), item("2")]);
+  await batches.save("b-2", [item("3")]);
+  await batches.remove("b-1");
+  expect(await leftKeys(batches)).toEqual([["3"]]);
+  await batches.save("b-3", [item("4")]);
+  expect(await filesIn(folder)).toHaveLength(2);
+  expect((await leftKeys(batches)).sort()).toEqual([["3"], ["4"]]);
+  await batches.remove("b-3");
+  await batches.trim();
+  expect(await filesIn(folder)).toHaveLength(1);
+  expect(await leftKeys(batches)).toEqual([["3"]]);
+});
+
 it("passes over batches that are damaged, torn or foreign, and uses the others", async () => {
   const folder = join(await temporaryFolder(), "batches");
   const batches = new BatchFiles(nodeFileSystem, folder, IDENTITY);
