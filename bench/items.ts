@@ -1,6 +1,8 @@
 import { MongoClient } from "mongodb";
 import { MARK_FIELDS } from "../src/job.ts";
+import type { SourceDocument } from "../src/store.ts";
 import { openMongoStore } from "../src/stores/mongodb.ts";
+import { openSqliteStore } from "../src/stores/sqlite.ts";
 
 const SOURCE = "conversation_set";
 export const TARGET = "sentimental_analysis";
@@ -15,10 +17,10 @@ const SENTENCES = [
 ];
 const INSERTED_AT_ONCE = 5_000;
 
-const idOf = (n: number): string => `q${String(n).padStart(8, "0")}`;
+export const idOf = (n: number): string => `q${String(n).padStart(8, "0")}`;
 
 /** Two to six sentences behind the mark by which a model server knows the item. */
-function textOf(n: number): string {
+export function textOf(n: number): string {
   const sentences = Array.from({ length: 2 + (n % 5) }, (_, at) => SENTENCES[(n + at) % SENTENCES.length]);
   return `[doc:q${n}] ${sentences.join(" ")} `;
 }
@@ -32,18 +34,9 @@ export async function seed(uri: string, db: string, items: number, done = 0): Pr
   const client = new MongoClient(uri);
   try {
     const source = client.db(db).collection(SOURCE);
-    const processedBy = { job: "bench", executionId: "before", outcome: "classified" };
     for (let from = 0; from < items; from += INSERTED_AT_ONCE) {
-      const documents = Array.from({ length: Math.min(INSERTED_AT_ONCE, items - from) }, (_, at) => ({
-        _id: idOf(from + at) as never,
-        text: textOf(from + at),
-        channel: "email",
-        createdAt: new Date(1_700_000_000_000 + from + at),
-        ...(from + at < done
-          ? { processed: true, processedAt: new Date(1_700_000_000_000), processedBy }
-          : { processed: false }),
-      }));
-      await source.insertMany(documents, { ordered: false });
+      const documents = documentsOf(from, Math.min(INSERTED_AT_ONCE, items - from), done);
+      await source.insertMany(documents as never[], { ordered: false });
     }
     // The indexes that a job's first run builds.
     const store = await openMongoStore(uri, db, { connectTimeoutMs: 5_000, client });
@@ -54,6 +47,17 @@ export async function seed(uri: string, db: string, items: number, done = 0): Pr
   }
 }
 
+/** The same source in a file of the embedded store. */
+export async function seedEmbedded(path: string, items: number): Promise<void> {
+  const store = await openSqliteStore(path);
+  try {
+    for (let from = 0; from < items; from += INSERTED_AT_ONCE)
+      await store.insert(SOURCE, documentsOf(from, Math.min(INSERTED_AT_ONCE, items - from), 0));
+  } finally {
+    await store.close();
+  }
+}
+
 export async function dropDatabase(uri: string, db: string): Promise<void> {
   const client = new MongoClient(uri);
   try {
@@ -61,4 +65,16 @@ export async function dropDatabase(uri: string, db: string): Promise<void> {
   } finally {
     await client.close();
   }
+}
+
+function documentsOf(from: number, count: number, done: number): SourceDocument[] {
+  const processedBy = { job: "bench", executionId: "before", outcome: "classified" };
+  const classified = { processed: true, processedAt: new Date(1_700_000_000_000), processedBy };
+  return Array.from({ length: count }, (_, at) => ({
+    _id: idOf(from + at),
+    text: textOf(from + at),
+    channel: "email",
+    createdAt: new Date(1_700_000_000_000 + from + at),
+    ...(from + at < done ? classified : { processed: false }),
+  }));
 }
