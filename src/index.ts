@@ -13,12 +13,15 @@ export type {
 } from "./events.ts";
 export { contentHashOf, type Item, type ItemKey, idOf, keyOf, type Skipped, type SkipReason } from "./item.ts";
 export type {
+  Balance,
   Deadlines,
+  EndpointSettings,
   JobSettings,
   MarkFields,
   Mode,
   ModelSettings,
   Price,
+  RateLimits,
   RetryOptions,
   TextMapping,
 } from "./job.ts";

@@ -16,6 +16,47 @@ export interface ModelSettings {
   readonly apiKey: string | null;
 }
 
+/** What an endpoint takes, as its provider grants it; null where nothing was said. */
+export interface RateLimits {
+  /** Calls per minute. */
+  readonly requestsPerMinute: number | null;
+  /** Tokens per minute, input and output together. */
+  readonly tokensPerMinute: number | null;
+  /** Calls in 24 hours. */
+  readonly requestsPerDay: number | null;
+  /** Tokens in 24 hours, input and output together. */
+  readonly tokensPerDay: number | null;
+}
+
+/** One URL with one key, its limits and its part in the run. */
+export interface EndpointSettings {
+  /** Unique in the run: letters, digits, . _ -. @default "main" for the one made from --model and --base-url */
+  readonly name: string;
+  readonly model: ModelSettings;
+  /** Its share relative to the weights of the others, > 0. @default 1 */
+  readonly weight: number;
+  /** Most calls at once here; null: as many as the run has. */
+  readonly concurrent: number | null;
+  readonly limits: RateLimits;
+  /** 0 to 9; it answers only while no endpoint with a smaller number can. @default 0 */
+  readonly fallback: number;
+}
+
+export const NO_LIMITS: RateLimits = {
+  requestsPerMinute: null,
+  tokensPerMinute: null,
+  requestsPerDay: null,
+  tokensPerDay: null,
+};
+
+/** The endpoint of a run that was told of one model only. */
+export function mainEndpoint(model: ModelSettings, limits: RateLimits = NO_LIMITS): EndpointSettings {
+  return { name: "main", model, weight: 1, concurrent: null, limits, fallback: 0 };
+}
+
+/** Which of several endpoints is asked: the one that answers soonest, the cheapest, or each by its weight. */
+export type Balance = "latency" | "cost" | "weight";
+
 /** USD per million tokens. Cached and cache-write tokens cost `input` when not given. */
 export interface Price {
   readonly input: number;
@@ -82,7 +123,10 @@ export interface JobSettings {
   readonly job: string;
   readonly mode: Mode;
   readonly batchSize: number;
-  readonly concurrent: number;
+  /** Most model calls at once; `auto` finds out how many the endpoints take, up to `concurrentMax`. @default 5 */
+  readonly concurrent: number | "auto";
+  /** Ceiling of `auto`. @default 1_000 */
+  readonly concurrentMax: number;
   /** Between polls, in seconds. */
   readonly intervalSeconds: number;
   readonly batchDir: string;
@@ -101,7 +145,13 @@ export interface JobSettings {
   readonly db: string;
   readonly sourceCollection: string;
   readonly targetCollection: string;
+  /** The primary model: of the endpoint that is asked first. */
   readonly model: ModelSettings;
+  /** Who answers: at least one, by `fallback` and then as written; at least one of them has fallback 0. */
+  readonly endpoints: readonly EndpointSettings[];
+  readonly balance: Balance;
+  /** A call that takes longer than this (in ms) is sent a second time to another endpoint; both are paid. null: never. */
+  readonly hedge: { readonly afterMs: number } | null;
   readonly taxonomy: Taxonomy;
   readonly mapping: TextMapping;
   readonly mark: MarkFields;
@@ -118,6 +168,11 @@ export interface JobSettings {
   readonly maxOutputTokens: number;
   /** Stop when at least this share of the last `window` settled items failed. @default 0.5 of 50 */
   readonly runBreaker: { readonly share: number; readonly window: number };
+}
+
+/** @returns the most model calls that the run may have under way at once */
+export function slotCeiling({ concurrent, concurrentMax }: Pick<JobSettings, "concurrent" | "concurrentMax">): number {
+  return concurrent === "auto" ? concurrentMax : concurrent;
 }
 
 /** What makes results comparable. A change is refused without `--accept-changes`. Values are hashes or names: safe to store. */

@@ -4,7 +4,7 @@ import { DEFAULT_TAXONOMY } from "../default-taxonomy.ts";
 import { QuerymillError } from "../errors.ts";
 import type { Filter } from "../filter.ts";
 import { parseFilter } from "../filter.ts";
-import type { JobSettings, ModelSettings } from "../job.ts";
+import { type JobSettings, type ModelSettings, mainEndpoint, type RateLimits } from "../job.ts";
 import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
 import { secretsOfUri } from "../redact.ts";
 import { type ConfigText, parseConfig } from "./file.ts";
@@ -85,6 +85,7 @@ export async function loadSettings({
   const taxonomy =
     taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(pathOf("taxonomy", taxonomyFile), options);
   const usd = get("budget.usd");
+  const afterMs = get("hedge.afterMs");
   const source = get("sourceCollection");
   const target = get("targetCollection");
   const logFile = get("logFile");
@@ -94,6 +95,7 @@ export async function loadSettings({
     mode: get("mode"),
     batchSize: get("batchSize"),
     concurrent: get("concurrent"),
+    concurrentMax: get("concurrentMax"),
     intervalSeconds: get("interval"),
     batchDir,
     checkpointInterval: get("checkpointInterval"),
@@ -109,6 +111,9 @@ export async function loadSettings({
     sourceCollection: source,
     targetCollection: target,
     model: model.settings,
+    endpoints: [mainEndpoint(model.settings, limitsOf(options))],
+    balance: get("balance"),
+    hedge: afterMs === null ? null : { afterMs },
     taxonomy,
     mapping: { text: get("source.text"), maxChars: get("source.maxChars") },
     mark: {
@@ -148,6 +153,15 @@ export async function loadSettings({
   return { settings, output, notes: [...notes, ...model.notes] };
 }
 
+function limitsOf({ get }: ResolvedOptions): RateLimits {
+  return {
+    requestsPerMinute: get("limits.requestsPerMinute"),
+    tokensPerMinute: get("limits.tokensPerMinute"),
+    requestsPerDay: get("limits.requestsPerDay"),
+    tokensPerDay: get("limits.tokensPerDay"),
+  };
+}
+
 async function readConfig(
   flags: SettingsInput["flags"],
   variables: Variables,
@@ -162,7 +176,7 @@ async function readConfig(
 }
 
 /** What excludes each other. What a file says only counts when it was not overruled for this run. */
-function conflicts({ get, name, atLeast }: ResolvedOptions): string[] {
+function conflicts({ get, name, origin, atLeast }: ResolvedOptions): string[] {
   const problems: string[] = [];
   const mode = get("mode");
   if (get("recover") && get("fresh"))
@@ -182,6 +196,10 @@ function conflicts({ get, name, atLeast }: ResolvedOptions): string[] {
   if (get("sourceCollection") === get("targetCollection"))
     problems.push(
       `${name("targetCollection")} is "${get("targetCollection")}", the source itself: classifications would be read as queries. Choose another one.`,
+    );
+  if (get("concurrent") !== "auto" && origin("concurrentMax") !== "default" && atLeast("concurrentMax", "concurrent"))
+    problems.push(
+      `${name("concurrentMax")} is the ceiling of --concurrent auto, and ${name("concurrent")} is ${get("concurrent")}, which is a ceiling itself. Add --concurrent auto, or leave it out.`,
     );
   if (get("retry.baseDelayMs") > get("retry.maxDelayMs"))
     problems.push(

@@ -36,6 +36,21 @@ export function integer<T extends number | null>(
   return define(place, place.default, expected, schema, numberFromText, place.unit);
 }
 
+/** An integer in a closed range, or `auto`. */
+export function integerOrAuto(
+  place: Place & { min: number; max: number; unit: string; default: number | "auto" },
+): OptionDefinition<number | "auto"> {
+  const { expected, schema } = integer({ ...place, default: null });
+  return define(
+    place,
+    place.default,
+    `${expected}, or auto`,
+    z.union([schema, z.literal("auto")]),
+    numberFromText,
+    place.unit,
+  );
+}
+
 /** A number in an open-ended or closed range; `above` excludes its bound. */
 export function decimal<T extends number | null>(
   place: Place & { above: number; max: number; unit: string; default: T },

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Price } from "../job.ts";
 import { MARK_FIELDS } from "../job.ts";
-import { choice, decimal, integer, type OptionDefinition, shaped, text, toggle } from "./option.ts";
+import { choice, decimal, integer, integerOrAuto, type OptionDefinition, shaped, text, toggle } from "./option.ts";
 
 const COLLECTION = /^(?!system\.)[^$\0]{1,200}$/;
 const FIELD = /^(?!_id$)[^$.\0\s][^.\0]{0,99}$/;
@@ -28,13 +28,21 @@ export const OPTIONS = {
     unit: "items",
     default: 10,
   }),
-  concurrent: integer({
-    flag: "--concurrent <n>",
-    help: "maximum concurrent model calls",
+  concurrent: integerOrAuto({
+    flag: "--concurrent <n|auto>",
+    help: "maximum concurrent model calls; auto finds out how many the endpoints take",
     min: 1,
     max: 10_000,
     unit: "calls",
     default: 5,
+  }),
+  concurrentMax: integer({
+    flag: "--concurrent-max <n>",
+    help: "ceiling of --concurrent auto",
+    min: 1,
+    max: 10_000,
+    unit: "calls",
+    default: 1_000,
   }),
   mode: choice({
     flag: "--mode <mode>",
@@ -123,6 +131,22 @@ export const OPTIONS = {
     help: "of any OpenAI-compatible server, such as http://127.0.0.1:8000/v1",
     expected: "an http or https URL without a password, such as http://127.0.0.1:8000/v1",
     pattern: /^https?:\/\/[^\s@#]+$/,
+    default: null,
+  }),
+  "limits.requestsPerMinute": limit("calls per minute", "--rpm <n>"),
+  "limits.tokensPerMinute": limit("tokens per minute, in and out", "--tpm <n>"),
+  "limits.requestsPerDay": limit("calls in 24 hours"),
+  "limits.tokensPerDay": limit("tokens in 24 hours, in and out"),
+  balance: choice({
+    help: "which of several endpoints is asked: the one that answers soonest, the cheapest, or each by its weight",
+    choices: ["latency", "cost", "weight"],
+    default: "latency",
+  }),
+  "hedge.afterMs": integer({
+    help: "a call that takes longer is sent a second time to another endpoint, and both are paid, in ms; default: never",
+    min: 1,
+    max: DAY_MS,
+    unit: "ms",
     default: null,
   }),
   taxonomy: text({
@@ -290,6 +314,12 @@ function fileShape(): Record<string, z.ZodType> {
   }
   for (const [group, members] of Object.entries(groups)) shape[group] = z.strictObject(members).optional();
   return shape;
+}
+
+function limit(what: string, flag?: string): OptionDefinition<number | null> {
+  const [unit] = what.split(" ");
+  const place = { ...(flag === undefined ? {} : { flag }), help: `${what}, that the model's provider grants` };
+  return integer({ ...place, min: 1, max: 1_000_000_000_000, unit: unit!, default: null });
 }
 
 function markField(name: keyof typeof MARK_FIELDS, help: string): OptionDefinition<string> {

@@ -21,8 +21,8 @@ export interface BatchProcessorOptions {
   targetCollection?: string;
   /** Items per batch file, integer >= 1. @default 10 */
   batchSize?: number;
-  /** Model calls at once, integer >= 1. @default 5 */
-  maxConcurrent?: number;
+  /** Model calls at once, integer >= 1; "auto" finds out how many the endpoints take. @default 5 */
+  maxConcurrent?: number | "auto";
   /** Where local state is kept. @default "batch_files" */
   batchDir?: string;
   /** Items settled between checkpoints. @default 50 */

@@ -1,6 +1,6 @@
 import { messageOf, QuerymillError } from "../errors.ts";
 import type { SkipReason } from "../item.ts";
-import { fingerprintOf, type JobSettings } from "../job.ts";
+import { fingerprintOf, type JobSettings, slotCeiling } from "../job.ts";
 import { userMessage } from "../llm/prompt.ts";
 import { estimateTokens, promptChars } from "../llm/usage.ts";
 import type { ClassificationRecord, Usage } from "../record.ts";
@@ -124,9 +124,10 @@ function estimateCalls(
   asked: number,
   texts: readonly string[],
   records: readonly ClassificationRecord[],
-  { model, concurrent }: JobSettings,
+  settings: JobSettings,
   { prompt, costOf }: Adapters,
 ): Estimate {
+  const { model } = settings;
   const perItem = records.length === 0 ? MORE_CALLS : Math.max(1.02, mean(records.map(({ attempts }) => attempts)));
   const calls = { from: asked, to: Math.ceil(asked * perItem) };
   if (model.provider === "offline")
@@ -152,7 +153,7 @@ function estimateCalls(
   const low = costOf(usageOf(inputTokens.from, outputTokens.from, Math.max(0, cached)), model.name);
   const high = costOf(usageOf(inputTokens.to, outputTokens.to, 0), model.name);
   const latencyMs = mean(records.map((record) => record.latencyMs));
-  const wallMs = (asked * perItem * latencyMs) / Math.max(1, Math.min(concurrent, asked));
+  const wallMs = (asked * perItem * latencyMs) / Math.max(1, Math.min(slotCeiling(settings), asked));
   return {
     calls,
     inputTokens,

@@ -4,7 +4,7 @@ import { Classifier } from "../classify.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
 import type { ItemKey } from "../item.ts";
-import { type Fingerprint, fingerprintOf, type JobSettings } from "../job.ts";
+import { type Fingerprint, fingerprintOf, type JobSettings, slotCeiling } from "../job.ts";
 import { lostCalls } from "../outcome.ts";
 import { Pipeline } from "../pipeline.ts";
 import { Planner } from "../plan.ts";
@@ -261,7 +261,7 @@ export class JobExecution implements Execution {
     const pipeline = new Pipeline({
       mode: settings.mode === "continuous" ? "continuous" : "batch",
       executionId: this.#executionId,
-      slots: settings.concurrent,
+      slots: slotCeiling(settings),
       batchSize: settings.batchSize,
       intervalMs: settings.intervalSeconds * 1000,
       limit: settings.limit,

@@ -1,5 +1,5 @@
 import type { Events, ExecutionEnd, ExecutionStatus, RunSnapshot, StopReason } from "../events.ts";
-import type { JobSettings } from "../job.ts";
+import { type JobSettings, slotCeiling } from "../job.ts";
 import type { Prompt } from "../llm/provider.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Recorder } from "../recorder.ts";
@@ -115,7 +115,8 @@ export class RunView {
   }
 
   snapshot(): RunSnapshot {
-    const { job, mode, sourceCollection, targetCollection, concurrent, deadlines } = this.#settings;
+    const { job, mode, sourceCollection, targetCollection, deadlines } = this.#settings;
+    const concurrent = slotCeiling(this.#settings);
     const parts = this.#parts;
     const nowMs = this.#now();
     const recorder = parts?.recorder;

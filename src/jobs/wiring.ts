@@ -1,5 +1,5 @@
 import { QuerymillError } from "../errors.ts";
-import type { JobSettings } from "../job.ts";
+import { type JobSettings, slotCeiling } from "../job.ts";
 import { compileAnswer } from "../llm/answer.ts";
 import { buildPrompt } from "../llm/prompt.ts";
 import type { ModelProvider } from "../llm/provider.ts";
@@ -63,7 +63,8 @@ export async function openStore(settings: Pick<JobSettings, "storeUri" | "db" | 
 
 /** @throws QuerymillError MODEL_NOT_CHOSEN, CONFIG_INVALID */
 async function openProvider(settings: JobSettings): Promise<ModelProvider> {
-  const { model, deadlines, concurrent, taxonomy } = settings;
+  const { deadlines, taxonomy } = settings;
+  const { name, model, concurrent } = settings.endpoints[0]!;
   if (model.provider === "offline") {
     const { openOffline } = await import("../llm/offline.ts");
     return await openOffline(taxonomy);
@@ -75,10 +76,10 @@ async function openProvider(settings: JobSettings): Promise<ModelProvider> {
   return openOpenAiCompatible({
     provider: model.provider,
     model: model.name,
-    endpoint: "main",
+    endpoint: name,
     baseUrl: model.baseUrl,
     apiKey: model.apiKey,
-    connections: concurrent,
+    connections: Math.min(slotCeiling(settings), concurrent ?? Number.POSITIVE_INFINITY),
     connectMs: deadlines.connectMs,
     attemptMs: deadlines.attemptMs,
   });

@@ -27,7 +27,7 @@ describe("settings", () => {
     [
       ["run", "--model", "offline", "--concurrent", "0"],
       {},
-      [/--concurrent: expected an integer from 1 to 10,000; got "0"/],
+      [/--concurrent: expected an integer from 1 to 10,000, or auto; got "0"/],
     ],
     [["run", "--model", "offline", "--store", "postgres://me:hunter22@h/db"], {}, [/--store: expected mongodb:/]],
     [["run", "--model", "offline", "--recover", "--fresh"], {}, [/--recover and --fresh exclude each other/]],

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { type LoadedSettings, loadSettings } from "../../src/config/load.ts";
 import { QuerymillError } from "../../src/errors.ts";
+import { slotCeiling } from "../../src/job.ts";
 
 let cwd = "";
 beforeEach(async () => {
@@ -30,6 +31,9 @@ test("the defaults are those of the documentation", async () => {
     mode: "batch",
     batchSize: 10,
     concurrent: 5,
+    concurrentMax: 1_000,
+    balance: "latency",
+    hedge: null,
     intervalSeconds: 60,
     batchDir: join(cwd, "batch_files"),
     checkpointInterval: 50,
@@ -93,7 +97,7 @@ test("what belongs to one run is refused in a file", async () => {
 });
 
 test.each([
-  [{ concurrent: "auto" }, '--concurrent: expected an integer from 1 to 10,000; got "auto".'],
+  [{ concurrent: "many" }, '--concurrent: expected an integer from 1 to 10,000, or auto; got "many".'],
   [{ batchSize: "0" }, '--batch-size: expected an integer from 1 to 10,000; got "0".'],
   [{ limit: "1.5" }, '--limit: expected an integer from 1 to 1,000,000,000; got "1.5".'],
   [{ budget: "0" }, '--budget: expected a number above 0, at most 1000000000; got "0".'],
@@ -104,6 +108,8 @@ test.each([
   [{ store: "postgres://h/db" }, "--store: expected mongodb://HOST/DB"],
   [{ timezone: "Mars/Base", schedule: "* * * * *", mode: "scheduled" }, "--timezone: expected a time zone"],
   [{ schedule: "every day", mode: "scheduled" }, "--schedule: expected a cron expression"],
+  [{ concurrentMax: "50" }, "--concurrent-max is the ceiling of --concurrent auto"],
+  [{ rpm: "0" }, "--rpm: expected an integer from 1 to"],
   [{ recover: true, fresh: true }, "--recover and --fresh exclude each other"],
   [{ schedule: "0 2 * * *" }, "Add --mode scheduled."],
   [{ mode: "scheduled" }, "add --schedule"],
@@ -180,6 +186,24 @@ test("a price that is no price is told by its model", async () => {
   expect((await refusal(load())).message).toMatch(
     /^querymill\.yaml:2:18 prices\.small\.input: expected a price .*got "cheap"\.$/,
   );
+});
+
+test("--concurrent auto has a ceiling, which counts for nothing beside a number", async () => {
+  await put("querymill.yaml", "concurrent: auto\nconcurrentMax: 300\n");
+  const { settings } = await load();
+  expect(settings).toMatchObject({ concurrent: "auto", concurrentMax: 300 });
+  expect(slotCeiling(settings)).toBe(300);
+  expect(slotCeiling((await load({ concurrent: "7" })).settings)).toBe(7);
+  expect((await refusal(load({ concurrent: "7", concurrentMax: "9" }))).message).toMatch(/--concurrent is 7, which is/);
+});
+
+test("without a list of endpoints there is one, named main, with the limits of the top level", async () => {
+  await put("querymill.yaml", "limits: {requestsPerMinute: 600, tokensPerDay: 5000000}\n");
+  const { settings } = await load({ tpm: "90000" });
+  const limits = { requestsPerMinute: 600, tokensPerMinute: 90_000, requestsPerDay: null, tokensPerDay: 5_000_000 };
+  expect(settings.endpoints).toEqual([
+    { name: "main", model: settings.model, weight: 1, concurrent: null, limits, fallback: 0 },
+  ]);
 });
 
 test("hostile keys change nothing", async () => {

@@ -6,7 +6,7 @@ import { MongoClient } from "mongodb";
 import { afterEach, expect, inject } from "vitest";
 import type { Counters, EventMap, ExecutionEnd } from "../../src/events.ts";
 import { contentHashOf, type ItemKey, idOf, keyOf } from "../../src/item.ts";
-import { type JobSettings, MARK_FIELDS } from "../../src/job.ts";
+import { type JobSettings, MARK_FIELDS, mainEndpoint } from "../../src/job.ts";
 import type { Execution } from "../../src/jobs/execution.ts";
 import { prepareExecution } from "../../src/jobs/wiring.ts";
 import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
@@ -260,12 +260,14 @@ function removeRow(path: string, key: ItemKey): void {
 }
 
 function settingsOf(batchDir: string, baseUrl: string, place: { storeUri: string; db: string }): JobSettings {
+  const model = { provider: "openai-compatible", name: "drawn-1", baseUrl, apiKey: null };
   return {
     tenant: "default",
     job: "flow",
     mode: "batch",
     batchSize: 10,
     concurrent: 5,
+    concurrentMax: 1_000,
     intervalSeconds: 1,
     batchDir,
     checkpointInterval: 50,
@@ -279,7 +281,10 @@ function settingsOf(batchDir: string, baseUrl: string, place: { storeUri: string
     ...place,
     sourceCollection: SOURCE,
     targetCollection: TARGET,
-    model: { provider: "openai-compatible", name: "drawn-1", baseUrl, apiKey: null },
+    model,
+    endpoints: [mainEndpoint(model)],
+    balance: "latency",
+    hedge: null,
     taxonomy: TAXONOMY,
     mapping: { text: null, maxChars: 24_000 },
     mark: MARK_FIELDS,

@@ -2,7 +2,7 @@
  * A process that runs a job with `--recover` and a model that answers by itself, and dies of one text, as a process does
  * that runs out of memory. Its argument: the job's settings as JSON. Writes the end of the run as JSON.
  */
-import type { JobSettings } from "../../src/job.ts";
+import { type JobSettings, slotCeiling } from "../../src/job.ts";
 import { prepareExecution } from "../../src/jobs/wiring.ts";
 import { openOpenAiCompatible } from "../../src/llm/openai-compatible.ts";
 
@@ -13,7 +13,7 @@ const provider = openOpenAiCompatible({
   endpoint: "main",
   baseUrl: settings.model.baseUrl!,
   apiKey: null,
-  connections: settings.concurrent,
+  connections: slotCeiling(settings),
   connectMs: settings.deadlines.connectMs,
   attemptMs: settings.deadlines.attemptMs,
 });
