@@ -175,6 +175,11 @@ export function slotCeiling({ concurrent, concurrentMax }: Pick<JobSettings, "co
   return concurrent === "auto" ? concurrentMax : concurrent;
 }
 
+/** @returns `openai/gpt-5-mini`, or `offline` */
+export function modelLabel({ provider, name }: ModelSettings): string {
+  return provider === "offline" ? "offline" : `${provider}/${name}`;
+}
+
 /** What makes results comparable. A change is refused without `--accept-changes`. Values are hashes or names: safe to store. */
 export interface Fingerprint {
   readonly taxonomy: string;

@@ -59,7 +59,7 @@ function dryRunLines(found: DryRun, { concurrent, limit, budget, filter }: JobSe
   }
   const ofBudget = budget === null ? "" : `budget $${budget.usd} per ${budget.per}`;
   lines.push(row("cost", costWords(found, dash), ofBudget));
-  lines.push(row("time", timeWords(found, dash), `at --concurrent ${concurrent}`));
+  lines.push(row("time", timeWords(found, concurrent, dash), `at --concurrent ${concurrent}`));
   for (const obstacle of found.obstacles)
     lines.push(
       "",
@@ -91,7 +91,8 @@ function costWords({ costUsd, model, items }: DryRun, dash: string): string {
   return items === null ? "unknown" : "price unknown; give it in querymill.yaml under prices";
 }
 
-function timeWords({ durationMs, model }: DryRun, dash: string): string {
+function timeWords({ durationMs, model }: DryRun, concurrent: JobSettings["concurrent"], dash: string): string {
   if (durationMs !== null && model !== "offline") return durationRange(durationMs.from, durationMs.to, dash);
-  return model === "offline" ? "no server to wait for" : "unknown until this job has records";
+  if (model === "offline") return "no server to wait for";
+  return concurrent === "auto" ? "as the endpoints allow" : "unknown until this job has records";
 }

@@ -1,19 +1,25 @@
 import type { ClassifierOptions } from "../classify.ts";
 import type { Item, Skipped } from "../item.ts";
+import type { EndpointSettings } from "../job.ts";
 import type { ModelProvider, Prompt } from "../llm/provider.ts";
 import type { SourceDocument, Store } from "../store.ts";
+
+/** What calls of one endpoint cost. */
+export interface EndpointPricing {
+  /** Whether the price of the model that is asked for is known. */
+  readonly priced: boolean;
+  /** USD of a usage by the model that answered, or null when the price is unknown. */
+  readonly costOf: ClassifierOptions["costOf"];
+}
 
 /** What an execution works with; `wiring.ts` is the only place that names implementations. */
 export interface Adapters {
   openStore(): Promise<Store>;
-  openProvider(): Promise<ModelProvider>;
+  openProvider(endpoint: EndpointSettings): Promise<ModelProvider>;
   readonly prompt: Prompt;
   readonly checkAnswer: ClassifierOptions["checkAnswer"];
   readonly estimateUsage: ClassifierOptions["estimateUsage"];
-  /** USD of a usage, or null when the price is unknown. */
-  readonly costOf: ClassifierOptions["costOf"];
-  /** Whether the chosen model has a known price. */
-  readonly priced: boolean;
+  readonly pricingOf: (endpoint: EndpointSettings) => EndpointPricing;
   readonly makeItem: (document: SourceDocument) => Item | Skipped;
   /** Top-level fields {@link makeItem} needs; null for all. */
   readonly fields: readonly string[] | null;

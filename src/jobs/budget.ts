@@ -19,13 +19,15 @@ export function spentOf({ budget }: JobSettings, recorder: Recorder, nowMs: numb
 /** @returns null without a budget */
 export function openBudget(
   settings: JobSettings,
-  { costOf, estimateUsage, prompt }: Adapters,
+  { pricingOf, estimateUsage, prompt }: Adapters,
   recorder: Recorder,
   now: () => number,
 ): Budget | null {
-  const { budget, model } = settings;
+  const { budget, endpoints } = settings;
   if (budget === null) return null;
-  const guess = costOf(estimateUsage(promptChars(prompt) + TEXT_CHARS, ANSWER_CHARS), model.name) ?? 0;
+  const usage = estimateUsage(promptChars(prompt) + TEXT_CHARS, ANSWER_CHARS);
+  // Whichever endpoint is asked first: as much as the dearest takes.
+  const guess = Math.max(...endpoints.map((endpoint) => pricingOf(endpoint).costOf(usage, endpoint.model.name) ?? 0));
   return new Budget(
     () => budget.usd - spentOf(settings, recorder, now()),
     () => {

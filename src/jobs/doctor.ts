@@ -131,7 +131,7 @@ async function* modelFindings(settings: JobSettings, { call, modelProblem }: Doc
   const adapters = await chooseAdapters(settings);
   let provider: ModelProvider | null = null;
   try {
-    provider = await adapters.openProvider();
+    provider = await adapters.openProvider(settings.endpoints[0]!);
     const startedMs = performance.now();
     await provider.check(AbortSignal.timeout(settings.deadlines.connectMs * 2));
     const tookMs = Math.round(performance.now() - startedMs);
@@ -148,9 +148,10 @@ async function* modelFindings(settings: JobSettings, { call, modelProblem }: Doc
     await provider?.close();
   }
   if (model.provider === "offline") return;
+  const { priced } = adapters.pricingOf(settings.endpoints[0]!);
   const known = (await loadPricing(prices)).priceOf(model.provider, model.name);
-  if (adapters.priced && known !== null) yield ok("Price", priceWords(known));
-  else if (adapters.priced) yield ok("Price", "known");
+  if (priced && known !== null) yield ok("Price", priceWords(known));
+  else if (priced) yield ok("Price", "known");
   else if (budget !== null)
     yield bad(
       "Price",

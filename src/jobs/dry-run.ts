@@ -1,6 +1,6 @@
 import { messageOf, QuerymillError } from "../errors.ts";
 import type { SkipReason } from "../item.ts";
-import { fingerprintOf, type JobSettings, slotCeiling } from "../job.ts";
+import { type EndpointSettings, fingerprintOf, type JobSettings, modelLabel, slotCeiling } from "../job.ts";
 import { userMessage } from "../llm/prompt.ts";
 import { estimateTokens, promptChars } from "../llm/usage.ts";
 import type { ClassificationRecord, Usage } from "../record.ts";
@@ -42,7 +42,7 @@ export interface DryRun {
   readonly outputTokens: Range | null;
   /** USD; null when the price is unknown. */
   readonly costUsd: Range | null;
-  /** At the chosen concurrency; null without a known latency of this job's model. */
+  /** At the chosen concurrency and limits; null when that is `auto`, or no latency of this job's models is known. */
   readonly durationMs: Range | null;
   /** Records of this job and model that tokens and time were taken from; 0: estimated from texts and prompt. */
   readonly basedOnRecords: number;
@@ -65,10 +65,10 @@ const MORE_CALLS = 1.1;
  * @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED, COLLECTION_MISSING, MODEL_UNPRICED
  */
 export async function dryRun(settings: JobSettings, adapters: Adapters): Promise<DryRun> {
-  refuseUnpricedBudget(settings, adapters.priced);
+  refuseUnpricedBudget(settings, adapters.pricingOf);
   const store = await openExistingStore(settings);
   try {
-    const { sourceCollection, targetCollection, mark, filter, model, limit, job } = settings;
+    const { sourceCollection, targetCollection, mark, filter, limit, job } = settings;
     const source = store.source({ collection: sourceCollection, mark, filter, fields: adapters.fields });
     const { notMarkable } = await source.inspect();
     const unprocessed = await source.countUnprocessed(COUNT_MS);
@@ -101,7 +101,7 @@ export async function dryRun(settings: JobSettings, adapters: Adapters): Promise
       store: store.address,
       source: sourceCollection,
       target: targetCollection,
-      model: model.provider === "offline" ? "offline" : `${model.provider}/${model.name}`,
+      model: [...new Set(firstAsked(settings).map(({ model }) => modelLabel(model)))].join(", "),
       unprocessed,
       items,
       waiting: local.waiting,
@@ -125,12 +125,12 @@ function estimateCalls(
   texts: readonly string[],
   records: readonly ClassificationRecord[],
   settings: JobSettings,
-  { prompt, costOf }: Adapters,
+  { prompt, pricingOf }: Adapters,
 ): Estimate {
-  const { model } = settings;
   const perItem = records.length === 0 ? MORE_CALLS : Math.max(1.02, mean(records.map(({ attempts }) => attempts)));
   const calls = { from: asked, to: Math.ceil(asked * perItem) };
-  if (model.provider === "offline")
+  const asks = firstAsked(settings);
+  if (asks[0]!.model.provider === "offline")
     return { calls: { from: 0, to: 0 }, inputTokens: NONE, outputTokens: NONE, costUsd: NONE, durationMs: null };
   const stable = promptChars(prompt);
   const textChars = mean(texts.map((text) => userMessage(text).length));
@@ -150,20 +150,50 @@ function estimateCalls(
     input === null
       ? (asked - 1) * estimateTokens(stable, LOOSE)
       : asked * mean(seen.map((usage) => usage.cachedInputTokens));
-  const low = costOf(usageOf(inputTokens.from, outputTokens.from, Math.max(0, cached)), model.name);
-  const high = costOf(usageOf(inputTokens.to, outputTokens.to, 0), model.name);
+  const costs = (usage: Usage) => asks.map((endpoint) => pricingOf(endpoint).costOf(usage, endpoint.model.name));
+  const low = costs(usageOf(inputTokens.from, outputTokens.from, Math.max(0, cached)));
+  const high = costs(usageOf(inputTokens.to, outputTokens.to, 0));
   const latencyMs = mean(records.map((record) => record.latencyMs));
-  const wallMs = (asked * perItem * latencyMs) / Math.max(1, Math.min(slotCeiling(settings), asked));
+  const slots = Math.max(
+    1,
+    Math.min(
+      slotCeiling(settings),
+      sumOf(asks, ({ concurrent }) => concurrent),
+      asked,
+    ),
+  );
+  const wallMs = Math.max(
+    (asked * perItem * latencyMs) / slots,
+    (asked * perItem * 60_000) / sumOf(asks, ({ limits }) => limits.requestsPerMinute),
+    ((inputTokens.from + outputTokens.from) * 60_000) / sumOf(asks, ({ limits }) => limits.tokensPerMinute),
+  );
   return {
     calls,
     inputTokens,
     outputTokens,
-    costUsd: low === null || high === null ? null : { from: low, to: high },
-    durationMs: records.length === 0 ? null : { from: wallMs * 0.9, to: wallMs * 1.5 },
+    costUsd: rangeOf(low, high),
+    durationMs:
+      records.length === 0 || settings.concurrent === "auto" ? null : { from: wallMs * 0.9, to: wallMs * 1.5 },
   };
 }
 
 const NONE: Range = { from: 0, to: 0 };
+
+/** The endpoints that answer while nothing is wrong. */
+function firstAsked({ endpoints }: JobSettings): EndpointSettings[] {
+  return endpoints.filter(({ fallback }) => fallback === 0);
+}
+
+/** What endpoints take together; Infinity when one of them names no limit. */
+function sumOf(endpoints: readonly EndpointSettings[], limit: (endpoint: EndpointSettings) => number | null): number {
+  return endpoints.reduce((sum, endpoint) => sum + (limit(endpoint) ?? Number.POSITIVE_INFINITY), 0);
+}
+
+/** From the cheapest endpoint's cost to the dearest one's. */
+function rangeOf(low: readonly (number | null)[], high: readonly (number | null)[]): Range | null {
+  if (low.includes(null) || high.includes(null)) return null;
+  return { from: Math.min(...(low as number[])), to: Math.max(...(high as number[])) };
+}
 
 /** Answers that this job got from this model with this prompt: what the next ones will be like. */
 async function recordsOf(store: Store, settings: JobSettings, { prompt }: Adapters): Promise<ClassificationRecord[]> {
@@ -171,7 +201,7 @@ async function recordsOf(store: Store, settings: JobSettings, { prompt }: Adapte
   return (documents as unknown as ClassificationRecord[]).filter(
     ({ job, provider, promptVersion, usage, latencyMs }) =>
       job === settings.job &&
-      provider === settings.model.provider &&
+      settings.endpoints.some(({ model }) => model.provider === provider) &&
       promptVersion === prompt.version &&
       typeof usage?.inputTokens === "number" &&
       typeof latencyMs === "number",

@@ -93,7 +93,7 @@ export class JobExecution implements Execution {
   async run(): Promise<ExecutionEnd> {
     const closers = this.#closers;
     try {
-      refuseUnpricedBudget(this.#settings, this.#adapters.priced);
+      refuseUnpricedBudget(this.#settings, this.#adapters.pricingOf);
       const damagedQueues = await openState(this.#manager, this.#settings, this.#executionId, closers);
       let leftover = await inspectLeftover(this.#manager, this.#settings.fresh ? this.#executionId : null);
       refuseWhatIsUnclear(this.#settings, leftover, this.#fingerprint);
@@ -318,14 +318,14 @@ export class JobExecution implements Execution {
   }
 
   #classifier(endpoint: Endpoint, fence: number): Classifier {
-    const { prompt, checkAnswer, costOf, estimateUsage } = this.#adapters;
-    const { retry, deadlines, maxOutputTokens, job } = this.#settings;
+    const { prompt, checkAnswer, pricingOf, estimateUsage } = this.#adapters;
+    const { retry, deadlines, maxOutputTokens, job, endpoints } = this.#settings;
     const stamp = { job, executionId: this.#executionId, fence };
     return new Classifier({
       endpoint,
       prompt,
       checkAnswer,
-      costOf,
+      costOf: pricingOf(endpoints[0]!).costOf,
       estimateUsage,
       retry,
       itemMs: deadlines.itemMs,

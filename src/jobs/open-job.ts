@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { QuerymillError } from "../errors.ts";
-import { differingFields, type Fingerprint, type JobSettings } from "../job.ts";
+import { differingFields, type Fingerprint, type JobSettings, modelLabel } from "../job.ts";
 import type { ModelProvider } from "../llm/provider.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import { fleetingFileSystem, openStateFolder } from "../state/files.ts";
@@ -41,12 +41,14 @@ export class Closers {
   }
 }
 
-/** @throws QuerymillError MODEL_UNPRICED: a budget needs a price */
-export function refuseUnpricedBudget({ budget, model }: JobSettings, priced: boolean): void {
-  if (budget === null || priced) return;
+/** @throws QuerymillError MODEL_UNPRICED: a budget needs the price of every model that may be asked */
+export function refuseUnpricedBudget({ budget, endpoints }: JobSettings, pricingOf: Adapters["pricingOf"]): void {
+  const unpriced = endpoints.filter((endpoint) => !pricingOf(endpoint).priced);
+  if (budget === null || unpriced.length === 0) return;
+  const names = [...new Set(unpriced.map(({ model }) => modelLabel(model)))].join(", ");
   throw new QuerymillError(
     "MODEL_UNPRICED",
-    `The budget of $${budget.usd} cannot be kept: the price of ${model.provider}/${model.name} is not known. Give it in the config file under prices (USD per million tokens: input, output), or run without --budget.`,
+    `The budget of $${budget.usd} cannot be kept: the price of ${names} is not known. Give it in the config file under prices (USD per million tokens: input, output), or run without --budget.`,
   );
 }
 
@@ -110,7 +112,7 @@ export async function openStores(
   if (fleeting !== null) {
     notes.push(`The state folder ${batchDir} is on ${fleeting}. Choose one on a local disk with --batch-dir.`);
   }
-  const provider = await adapters.openProvider();
+  const provider = await adapters.openProvider(settings.endpoints[0]!);
   closers.add(() => provider.close());
   const lease = await LeaseKeeper.take(store.lease, targetCollection, manager, { job, executionId });
   closers.add(() => lease.release());

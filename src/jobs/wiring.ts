@@ -1,13 +1,13 @@
 import { QuerymillError } from "../errors.ts";
-import { type JobSettings, slotCeiling } from "../job.ts";
+import { type EndpointSettings, type JobSettings, type ModelSettings, slotCeiling } from "../job.ts";
 import { compileAnswer } from "../llm/answer.ts";
 import { buildPrompt } from "../llm/prompt.ts";
 import type { ModelProvider } from "../llm/provider.ts";
 import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
-import { estimateUsage, loadPricing } from "../llm/usage.ts";
+import { estimateUsage, loadPricing, type Pricing } from "../llm/usage.ts";
 import type { Store } from "../store.ts";
 import { fieldsNeeded, makeItem } from "../stores/mapping.ts";
-import type { Adapters } from "./adapters.ts";
+import type { Adapters, EndpointPricing } from "./adapters.ts";
 import { type Execution, JobExecution } from "./execution.ts";
 import { ScheduledExecution } from "./schedule.ts";
 
@@ -30,21 +30,15 @@ export async function prepareExecution(settings: JobSettings, own: Own = {}): Pr
 }
 
 export async function chooseAdapters(settings: JobSettings, own: Own = {}): Promise<Adapters> {
-  const { model, mapping, prices } = settings;
+  const { mapping, prices } = settings;
   const pricing = await loadPricing(prices);
-  // Another server under a provider's name has its own prices: only the user's table knows them.
-  const isOwn = model.baseUrl === null || model.baseUrl === OPENAI_COMPATIBLE_PROVIDERS[model.provider]?.baseUrl;
-  const provider = isOwn ? model.provider : "openai-compatible";
-  const known = (name: string): boolean => pricing.priceOf(provider, name) !== null;
   return {
     openStore: async () => (own.store ? keepOpen(own.store) : await openStore(settings)),
-    openProvider: async () => own.provider ?? (await openProvider(settings)),
+    openProvider: async (endpoint) => own.provider ?? (await openProvider(endpoint, settings)),
     prompt: buildPrompt(settings.taxonomy),
     checkAnswer: compileAnswer(settings.taxonomy),
     estimateUsage,
-    // A server may answer under another name (a dated version): the price of the name that was asked for holds then.
-    costOf: (usage, name) => pricing.costOf(usage, provider, known(name) ? name : model.name),
-    priced: model.provider === "offline" || known(model.name),
+    pricingOf: ({ model }) => pricingOf(model, pricing),
     makeItem: (document) => makeItem(document, mapping),
     fields: fieldsNeeded(mapping),
   };
@@ -61,10 +55,22 @@ export async function openStore(settings: Pick<JobSettings, "storeUri" | "db" | 
   return await openMongoStore(storeUri, db, { connectTimeoutMs: deadlines.connectMs });
 }
 
+function pricingOf(model: ModelSettings, pricing: Pricing): EndpointPricing {
+  // Another server under a provider's name has its own prices: only the user's table knows them.
+  const isOwn = model.baseUrl === null || model.baseUrl === OPENAI_COMPATIBLE_PROVIDERS[model.provider]?.baseUrl;
+  const provider = isOwn ? model.provider : "openai-compatible";
+  const known = (name: string): boolean => pricing.priceOf(provider, name) !== null;
+  return {
+    priced: known(model.name),
+    // A server may answer under another name (a dated version): the price of the name that was asked for holds then.
+    costOf: (usage, name) => pricing.costOf(usage, provider, known(name) ? name : model.name),
+  };
+}
+
 /** @throws QuerymillError MODEL_NOT_CHOSEN, CONFIG_INVALID */
-async function openProvider(settings: JobSettings): Promise<ModelProvider> {
+async function openProvider(endpoint: EndpointSettings, settings: JobSettings): Promise<ModelProvider> {
+  const { name, model, concurrent } = endpoint;
   const { deadlines, taxonomy } = settings;
-  const { name, model, concurrent } = settings.endpoints[0]!;
   if (model.provider === "offline") {
     const { openOffline } = await import("../llm/offline.ts");
     return await openOffline(taxonomy);
