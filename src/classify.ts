@@ -1,3 +1,4 @@
+import type { Clocks } from "./clocks.ts";
 import { type FailureClass, ModelError } from "./errors.ts";
 import type { StopReason } from "./events.ts";
 import type { Item } from "./item.ts";
@@ -25,7 +26,7 @@ export interface Task {
     readonly message: string;
     readonly alike: number;
   } | null;
-  /** Epoch ms of its admission to a slot; null before. */
+  /** When it was admitted to a slot, by the steady clock; null before. */
   admittedMs: number | null;
   /** ms it waited for the endpoint, which do not count against its deadline. */
   restedMs: number;
@@ -66,7 +67,7 @@ export type Step =
   /** The run has to stop; the item goes back untouched. */
   | { readonly next: "stop"; readonly reason: StopReason; readonly message: string; readonly failure: FailureClass };
 
-export interface ClassifierOptions {
+export interface ClassifierOptions extends Clocks {
   readonly endpoint: Endpoint;
   readonly prompt: Prompt;
   readonly checkAnswer: ReturnType<typeof compileAnswer>;
@@ -79,7 +80,6 @@ export interface ClassifierOptions {
   readonly maxOutputTokens: number;
   /** Fields of a record that are the same for the whole execution. */
   readonly stamp: { readonly job: string; readonly executionId: string; readonly fence: number };
-  readonly now: () => number;
   readonly random: () => number;
 }
 
@@ -147,7 +147,7 @@ export class Classifier {
   }
 
   #failed(task: Task, failure: FailureClass, message: string, rawAnswer: string | null, status: number | null): Step {
-    const { retry, random, now, itemMs } = this.#options;
+    const { retry, random, steadyNow, itemMs } = this.#options;
     const decision = decide(failure, task.trail, retry, random);
     this.#remember(task, failure, decision);
     if (decision.do === "stop") {
@@ -163,7 +163,7 @@ export class Classifier {
     }
     if (decision.do === "requeue")
       return { next: "settle", outcome: this.#requeue(task, failure, message, rawAnswer), latencyMs: null };
-    if (now() - (task.admittedMs ?? now()) - task.restedMs > itemMs) {
+    if (steadyNow() - (task.admittedMs ?? steadyNow()) - task.restedMs > itemMs) {
       return {
         next: "settle",
         outcome: this.#requeue(task, "item-deadline", `not answered within ${itemMs} ms: ${message}`, rawAnswer),

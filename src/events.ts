@@ -161,7 +161,10 @@ export interface EndpointSnapshot {
   pauseReason: string | null;
 }
 
-/** Everything the panel shows, at one moment. The same numbers as events and `status`. */
+/**
+ * Everything the panel shows, at one moment. The same numbers as events and `status`. Points in time (epoch ms) are told by
+ * the wall clock as it is set at `nowMs`, so that they can be subtracted from each other.
+ */
 export interface RunSnapshot {
   job: string;
   executionId: string;

@@ -1,4 +1,5 @@
 import type { Task } from "./classify.ts";
+import type { Clocks } from "./clocks.ts";
 import type { Events } from "./events.ts";
 import type { ItemKey } from "./item.ts";
 import type { Mode } from "./job.ts";
@@ -7,7 +8,7 @@ import type { Sink } from "./sink.ts";
 import type { SourceReader } from "./source-reader.ts";
 import type { RetryQueue } from "./state/retry-queue.ts";
 
-export interface FeedOptions {
+export interface FeedOptions extends Clocks {
   readonly mode: Mode;
   readonly executionId: string;
   readonly slots: number;
@@ -29,7 +30,6 @@ export interface FeedOptions {
   /** Keys of items that are read ahead, in flight or not stored yet. */
   readonly active: Set<ItemKey>;
   readonly stopping: AbortSignal;
-  readonly now: () => number;
 }
 
 /** How the feed sees the slots. */
@@ -49,7 +49,8 @@ export interface Slots {
 /** What the whole execution waits for. */
 export interface Waiting {
   readonly reason: string;
-  readonly untilMs: number | null;
+  /** By the wall clock. */
+  readonly untilMs: number;
   readonly items: number;
 }
 
@@ -62,6 +63,8 @@ const AGAIN_ITEMS = 10;
 const BACKOFF_ITEMS = 1_000;
 /** Passes of batch mode over a source whose items keep changing while they are in flight. */
 const MAX_PASSES = 3;
+/** Ends of one wait that are closer together than this are the same, in ms. */
+const SAME_END_MS = 1_000;
 /** How often the retry queue is asked what is due, in ms. */
 const DUE_CHECK_MS = 1_000;
 
@@ -167,20 +170,19 @@ export class Feed {
 
   /** Plans one round when there is need. @returns true when the source is worked off */
   async #fillUp(): Promise<boolean> {
-    const { planner, retryQueue, now } = this.#options;
+    const { planner, retryQueue, steadyNow } = this.#options;
     const need = this.#aheadItems - this.#ready.length;
     if (need <= 0 || this.#slots.waiting() >= BACKOFF_ITEMS) {
       await this.#change();
       return false;
     }
-    if (retryQueue.size > 0 && now() - this.#lastDueCheckMs > DUE_CHECK_MS) {
+    if (retryQueue.size > 0 && steadyNow() - this.#lastDueCheckMs > DUE_CHECK_MS) {
       const due = await planner.fromRetryQueue(this.#room());
-      if (due.tasks.length + due.settlements.length === 0) this.#lastDueCheckMs = now();
+      if (due.tasks.length + due.settlements.length === 0) this.#lastDueCheckMs = steadyNow();
       await this.#accept(due);
       if (this.#room() <= 0) return false;
     }
-    if (this.#options.retriesOnly)
-      return retryQueue.size === 0 || this.#nextDueMs() === null || this.#nextDueMs()! > now();
+    if (this.#options.retriesOnly) return (planner.nextDueInMs() ?? 1) > 0;
     const plan = await planner.fromSource(Math.min(Math.max(need, this.#options.batchSize), this.#room()));
     await this.#accept(plan);
     return plan.ended;
@@ -188,7 +190,7 @@ export class Feed {
 
   /** The source is worked off: what now? @returns false when the run is over */
   async #betweenPasses(passes: number, changedBefore: number): Promise<boolean> {
-    const { mode, intervalMs, reader, sink, retryQueue, now, retryWaitMs } = this.#options;
+    const { mode, intervalMs, reader, sink, planner, retryQueue, now, steadyNow, retryWaitMs } = this.#options;
     if (mode === "batch") {
       // Only now is it known what comes back: everything in flight has to be settled and stored first.
       while (!this.#stopped && !(this.empty && this.#slots.quiet())) await this.#change();
@@ -202,26 +204,22 @@ export class Feed {
       }
     }
     await this.#options.planner.rest();
-    const waitUntilMs = now() + (mode === "batch" ? (retryWaitMs ?? 0) : intervalMs);
+    const waitUntilMs = steadyNow() + (mode === "batch" ? (retryWaitMs ?? 0) : intervalMs);
     while (!this.#stopped) {
-      const nextDueMs = retryQueue.size > 0 ? this.#nextDueMs() : null;
-      if (nextDueMs !== null && nextDueMs <= now()) break;
-      if (mode === "batch" && (nextDueMs === null || nextDueMs > waitUntilMs)) return false;
-      if (now() >= waitUntilMs) break;
-      if (nextDueMs !== null && nextDueMs < waitUntilMs)
-        this.#wait({ reason: "retry queues", untilMs: nextDueMs, items: retryQueue.size });
-      else this.#wait({ reason: "next poll", untilMs: waitUntilMs, items: 0 });
+      const leftMs = waitUntilMs - steadyNow();
+      const dueInMs = planner.nextDueInMs();
+      if (dueInMs !== null && dueInMs <= 0) break;
+      if (mode === "batch" && (dueInMs === null || dueInMs > leftMs)) return false;
+      if (leftMs <= 0) break;
+      if (dueInMs !== null && dueInMs < leftMs)
+        this.#wait({ reason: "retry queues", untilMs: now() + dueInMs, items: retryQueue.size });
+      else this.#wait({ reason: "next poll", untilMs: now() + leftMs, items: 0 });
       await this.#change();
     }
     this.#waiting = null;
     this.#lastDueCheckMs = 0;
     if (mode !== "batch") reader.rewind();
     return !this.#stopped;
-  }
-
-  #nextDueMs(): number | null {
-    const { retryQueue, active } = this.#options;
-    return retryQueue.list().find(({ key }) => !active.has(key))?.dueMs ?? null;
   }
 
   async #accept(plan: Plan): Promise<void> {
@@ -256,16 +254,12 @@ export class Feed {
   }
 
   #wait(waiting: Waiting): void {
-    const isNew = this.#waiting?.reason !== waiting.reason || this.#waiting.untilMs !== waiting.untilMs;
+    const before = this.#waiting;
     this.#waiting = waiting;
-    if (!isNew) return;
+    // The same end as two clocks tell it can be some ms apart.
+    if (before?.reason === waiting.reason && Math.abs(before.untilMs - waiting.untilMs) < SAME_END_MS) return;
     const { events, executionId } = this.#options;
-    events.emit("execution:wait", {
-      executionId,
-      reason: waiting.reason,
-      untilMs: waiting.untilMs ?? 0,
-      items: waiting.items,
-    });
+    events.emit("execution:wait", { executionId, ...waiting });
   }
 
   get #stopped(): boolean {

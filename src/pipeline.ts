@@ -41,7 +41,7 @@ const STORE_GRACE_MS = 2_000;
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #feed: Feed;
-  /** Items between two attempts, with when they may be tried again. */
+  /** Items between two attempts, with when they may be tried again (steady clock). */
   readonly #backoff = new Map<Task, { atMs: number; reason: string }>();
   readonly #calls: CallMeter;
   readonly #stopping: AbortController;
@@ -63,9 +63,9 @@ export class Pipeline {
       setTimeout(() => options.sink.stop(), STORE_GRACE_MS).unref();
     });
     this.#breaker = new RunBreaker(options.runBreaker);
-    const startedMs = options.now();
+    const startedMs = options.steadyNow();
     this.#lastSettledMs = startedMs;
-    this.#calls = new CallMeter(options.slots, options.now);
+    this.#calls = new CallMeter(options.slots, options.steadyNow);
     this.#feed = new Feed(
       { ...options, stopping: options.stopping.signal },
       {
@@ -178,7 +178,7 @@ export class Pipeline {
 
   #nextDue(): Task | undefined {
     if (this.#backoff.size === 0) return undefined;
-    const now = this.#options.now();
+    const now = this.#options.steadyNow();
     for (const [task, { atMs }] of this.#backoff) {
       if (atMs > now) continue;
       this.#backoff.delete(task);
@@ -188,9 +188,9 @@ export class Pipeline {
   }
 
   async #work(task: Task): Promise<void> {
-    const { endpoint, recorder, journal, now, mode, deadlines } = this.#options;
+    const { endpoint, recorder, journal, steadyNow, mode, deadlines } = this.#options;
     if (task.admittedMs === null) {
-      task.admittedMs = now();
+      task.admittedMs = steadyNow();
       recorder.admit(task.item.key, () => task.spend);
     }
     for (;;) {
@@ -202,7 +202,7 @@ export class Pipeline {
         if (step.next === "settle") return await this.#finish(task, step.outcome, step.latencyMs);
         this.#sayFailed(task, step);
         if (step.next === "retry") {
-          this.#backoff.set(task, { atMs: now() + step.afterMs, reason: step.message });
+          this.#backoff.set(task, { atMs: steadyNow() + step.afterMs, reason: step.message });
           return;
         }
         if (step.next !== "stop") continue;
@@ -229,7 +229,7 @@ export class Pipeline {
 
   /** Waits until a call may go out, and reserves what it costs. @returns false when the item has to go back instead */
   async #mayCall(task: Task): Promise<boolean> {
-    const { endpoint, budget, holdReason, now } = this.#options;
+    const { endpoint, budget, holdReason, steadyNow } = this.#options;
     while (!this.#stopped) {
       const reserved = holdReason() === null ? (budget?.reserve() ?? "go") : "wait";
       if (reserved === "spent") this.stop("budget", "The budget is spent.");
@@ -237,9 +237,9 @@ export class Pipeline {
       if (reserved !== "go") continue;
       if (endpoint.tryEnter()) return true;
       budget?.settle();
-      const sinceMs = now();
+      const sinceMs = steadyNow();
       await endpoint.waitForChange(this.#stopping.signal);
-      task.restedMs += now() - sinceMs;
+      task.restedMs += steadyNow() - sinceMs;
     }
     return false;
   }
@@ -263,12 +263,12 @@ export class Pipeline {
   }
 
   async #settle(settlement: Settlement, ordinal: number | null, latencyMs: number | null): Promise<void> {
-    const { recorder, sink, reader, onSettled, now } = this.#options;
+    const { recorder, sink, reader, onSettled, steadyNow } = this.#options;
     await sink.room();
     const seq = await recorder.settle(settlement, latencyMs);
     sink.push(seq, settlement);
     if (ordinal !== null) reader.settle(ordinal);
-    this.#lastSettledMs = now();
+    this.#lastSettledMs = steadyNow();
     this.#idleSaid = false;
     onSettled();
   }
@@ -303,7 +303,7 @@ export class Pipeline {
 
   /** Twice a second: wakes what waits for a time, and looks for what goes on for too long. */
   #tick(): void {
-    const { endpoint, deadlines, mode, now, executionId, events } = this.#options;
+    const { endpoint, deadlines, mode, now, steadyNow, executionId, events } = this.#options;
     if (!this.#stopped && mode === "batch" && endpoint.troubleMs() > deadlines.itemMs) {
       const { pauseReason } = endpoint.snapshot(0);
       this.stop(
@@ -311,7 +311,7 @@ export class Pipeline {
         `${endpoint.name} has answered nothing for ${Math.round(deadlines.itemMs / 60_000)} min: ${pauseReason ?? "every call fails"}`,
       );
     }
-    if (!this.#idleSaid && this.#calls.inFlight > 0 && now() - this.#lastSettledMs > deadlines.idleMs) {
+    if (!this.#idleSaid && this.#calls.inFlight > 0 && steadyNow() - this.#lastSettledMs > deadlines.idleMs) {
       this.#idleSaid = true;
       events.emit("execution:wait", {
         executionId,

@@ -8,6 +8,7 @@ import type { BatchFiles } from "./state/batch-file.ts";
 import type { RetryQueue } from "./state/retry-queue.ts";
 import type { Settled, Source, SourceDocument, Target } from "./store.ts";
 import { insist } from "./traffic/insist.ts";
+import { dueInMs } from "./traffic/retry.ts";
 import type { StoreWatch } from "./traffic/store-watch.ts";
 
 export interface PlannerOptions {
@@ -16,6 +17,8 @@ export interface PlannerOptions {
   readonly target: Target;
   readonly batches: BatchFiles;
   readonly retryQueue: RetryQueue;
+  /** Waits before each retry round, in ms. */
+  readonly rounds: readonly number[];
   readonly makeItem: (document: SourceDocument) => Item | Skipped;
   readonly batchSize: number;
   readonly executionId: string;
@@ -81,10 +84,10 @@ export class Planner {
 
   /** Retries that are due, at most `max`. Written and marked again without asking; asked again with the text as it is now. */
   async fromRetryQueue(max: number): Promise<Plan> {
-    const { retryQueue, source, isActive, now, fence, makeItem, watch, signal } = this.#options;
-    const due = retryQueue
-      .list({ dueMs: now() })
-      .filter(({ key }) => !isActive(key))
+    const { retryQueue, source, fence, makeItem, watch, signal } = this.#options;
+    const due = this.#waiting()
+      .filter((entry) => entry.dueInMs <= 0)
+      .sort((a, b) => a.dueMs - b.dueMs)
       .slice(0, Math.min(max, DUE_ITEMS));
     const settlements: Plan["settlements"][number][] = [];
     const toAsk: typeof due = [];
@@ -118,6 +121,12 @@ export class Planner {
     return { tasks, settlements };
   }
 
+  /** ms until the first retry that nobody works on may be made, 0 or less when one is due; null when there is none. */
+  nextDueInMs(): number | null {
+    const waiting = this.#waiting();
+    return waiting.length === 0 ? null : waiting.reduce((next, { dueInMs }) => Math.min(next, dueInMs), Infinity);
+  }
+
   /**
    * These items, read from the source as they are now. Left out: those that are gone, and those that the target has,
    * since the source brings them again if they are not done.
@@ -140,6 +149,15 @@ export class Planner {
   /** Gives back what is only kept to be used again. */
   async rest(): Promise<void> {
     await this.#options.batches.trim();
+  }
+
+  /** Retries that nobody works on, with how long they still wait; in no order. */
+  #waiting() {
+    const { retryQueue, isActive, rounds, now } = this.#options;
+    return [...retryQueue.keys()]
+      .filter((key) => !isActive(key))
+      .map((key) => retryQueue.get(key)!)
+      .map((entry) => ({ ...entry, dueInMs: dueInMs(entry, rounds, now()) }));
   }
 
   #nextBatchId(): string {

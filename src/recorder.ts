@@ -1,3 +1,4 @@
+import type { Clocks } from "./clocks.ts";
 import type { Counters, EventMap, Events, JobTotals } from "./events.ts";
 import {
   addSpend,
@@ -13,13 +14,12 @@ import {
 } from "./outcome.ts";
 import type { Journal, JournalEntry } from "./state/journal.ts";
 
-export interface RecorderOptions {
+export interface RecorderOptions extends Clocks {
   readonly events: Events;
   readonly executionId: string;
   readonly state: JobState;
   /** Last journal record that is applied in `state`. */
   readonly seq: number;
-  readonly now: () => number;
 }
 
 /**
@@ -40,7 +40,7 @@ export class Recorder {
   readonly #queued = new Map<string, "waiting" | "back">();
   /** What admitted items have cost that are not settled yet: an item between two attempts was paid for already. */
   readonly #open = new Map<string, () => Spend>();
-  /** Settled items by the second, for the rate of the last 30 s. */
+  /** Settled items by the second of the steady clock, for the rate of the last 30 s. */
   readonly #perSecond = new Map<number, number>();
 
   constructor(options: RecorderOptions) {
@@ -161,9 +161,9 @@ export class Recorder {
     };
   }
 
-  /** Settled items a second over the last 30 s (or since the start, when shorter). */
+  /** Settled items a second over the last 30 s (or since the start, when shorter). @param sinceMs by the steady clock */
   rate(sinceMs: number): number {
-    const now = this.#options.now();
+    const now = this.#options.steadyNow();
     const from = Math.max(sinceMs, now - 30_000);
     let items = 0;
     for (const [second, count] of this.#perSecond) {
@@ -197,7 +197,7 @@ export class Recorder {
     else this.#queued.delete(settlement.key);
     this.#open.delete(settlement.key);
     this.#spend = addSpend(this.#spend, settlement.spend);
-    const second = Math.floor(this.#options.now() / 1000);
+    const second = Math.floor(this.#options.steadyNow() / 1000);
     this.#perSecond.set(second, (this.#perSecond.get(second) ?? 0) + 1);
     if (settlement.outcome === "classified") this.#countLabels(settlement.record);
     if (settlement.outcome === "skipped") increment(this.skippedReasons, settlement.reason);

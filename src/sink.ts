@@ -1,3 +1,4 @@
+import type { Clocks } from "./clocks.ts";
 import { messageOf, QuerymillError } from "./errors.ts";
 import { type Events, type StopReason, stopReasonOf } from "./events.ts";
 import type { ItemKey } from "./item.ts";
@@ -13,7 +14,7 @@ import { insist } from "./traffic/insist.ts";
 import { nextRoundMs } from "./traffic/retry.ts";
 import type { StoreWatch } from "./traffic/store-watch.ts";
 
-export interface SinkOptions {
+export interface SinkOptions extends Clocks {
   readonly source: Source;
   readonly target: Target;
   readonly retryQueue: RetryQueue;
@@ -35,7 +36,6 @@ export interface SinkOptions {
   readonly watch: StoreWatch;
   /** Asked before marks, which carry no fence. @throws QuerymillError FENCED when somebody else owns the job */
   readonly confirm: () => Promise<void>;
-  readonly now: () => number;
   /** Called once when writing can not go on. */
   readonly onFatal: (reason: StopReason, error: QuerymillError) => void;
   /** Called when the store knows of an item all that has to be known: it may be forgotten here. */
@@ -153,8 +153,8 @@ export class Sink {
   }
 
   async #store(group: readonly Waiting[]): Promise<void> {
-    const { source, retryQueue, deadLetters, journal, events, executionId, now } = this.#options;
-    const startedMs = now();
+    const { source, retryQueue, deadLetters, journal, events, executionId, now, steadyNow } = this.#options;
+    const startedMs = steadyNow();
     const settlements = group.map(({ settlement }) => settlement);
     const { present, changed } = await this.#lookAgain(settlements);
     const refused = await this.#writeRecords(settlements);
@@ -191,7 +191,7 @@ export class Sink {
       written: settlements.length,
       marked: toMark.length - unmarked.size,
       changed: changed.size,
-      durationMs: now() - startedMs,
+      durationMs: steadyNow() - startedMs,
     });
   }
 

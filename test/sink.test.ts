@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { systemClocks } from "../src/clocks.ts";
 import { QuerymillError } from "../src/errors.ts";
 import { Events } from "../src/events.ts";
 import { contentHashOf, keyOf } from "../src/item.ts";
@@ -41,7 +42,7 @@ async function openSink(count: number, faults: Faults = {}) {
   const manager = new BatchFileManager(join(folder, "state"), { job: "j" }, files);
   await manager.open();
   const events = new Events();
-  const recorder = new Recorder({ events, executionId: "x", state: EMPTY_JOB_STATE, seq: 0, now: Date.now });
+  const recorder = new Recorder({ events, executionId: "x", state: EMPTY_JOB_STATE, seq: 0, ...systemClocks });
   const journal = await Journal.open(files, manager.journalFolder, manager.identity, () => recorder.state, {
     seq: 0,
     segments: new Map(),
@@ -67,7 +68,7 @@ async function openSink(count: number, faults: Faults = {}) {
     unsunk: faults.unsunk ?? [],
     watch: new StoreWatch({ storeMs: faults.storeMs ?? 60_000, now: Date.now }),
     confirm: faults.confirm ?? (async () => {}),
-    now: Date.now,
+    ...systemClocks,
     onFatal: (reason, error) => fatal.push({ reason, error }),
     onStored: (key, left) => stored.push([key, left]),
   };

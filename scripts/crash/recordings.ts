@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClocks } from "../../src/clocks.ts";
 import { loadSettings } from "../../src/config/load.ts";
 import { contentHashOf, keyOf } from "../../src/item.ts";
 import type { JobSettings } from "../../src/job.ts";
@@ -36,7 +37,7 @@ export async function recordJob(seed: number): Promise<Step<Fact>[]> {
     const { settings } = await loadSettings({ flags: { ...base, ...flags }, env: {}, cwd: folder });
     const adapters = await chooseAdapters(settings);
     const watched = { ...adapters, openStore: async () => watchMarks(await adapters.openStore(), disk) };
-    const execution = new JobExecution({ ...settings, ...more }, watched, Date.now, disk.files);
+    const execution = new JobExecution({ ...settings, ...more }, watched, systemClocks, disk.files);
     execution.events.on("item:settled", ({ key, outcome }) => disk.say({ kind: "acknowledged", key, outcome }));
     await execution.run();
   };

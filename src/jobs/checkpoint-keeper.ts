@@ -1,3 +1,4 @@
+import type { Clocks } from "../clocks.ts";
 import type { Events } from "../events.ts";
 import type { Fingerprint } from "../job.ts";
 import type { Recorder } from "../recorder.ts";
@@ -8,7 +9,7 @@ import type { Checkpoint } from "../state/checkpoint.ts";
 import { unwritable } from "../state/guarded-files.ts";
 import type { Journal } from "../state/journal.ts";
 
-export interface CheckpointKeeperOptions {
+export interface CheckpointKeeperOptions extends Clocks {
   readonly manager: BatchFileManager;
   readonly journal: Journal;
   readonly recorder: Recorder;
@@ -22,7 +23,6 @@ export interface CheckpointKeeperOptions {
   /** Settled items between two checkpoints. */
   readonly interval: number;
   readonly startedAt: string;
-  readonly now: () => number;
   readonly onError: (error: unknown) => void;
 }
 
@@ -54,7 +54,7 @@ export class CheckpointKeeper {
   settled(): void {
     this.#settled += 1;
     if (this.#settled < this.#options.interval || this.#saving !== null || this.#timer !== null || this.#ended) return;
-    const waitMs = Math.max(0, this.#lastMs + MINIMUM_MS - this.#options.now());
+    const waitMs = Math.max(0, this.#lastMs + MINIMUM_MS - this.#options.steadyNow());
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#saving ??= this.save("running")
@@ -104,7 +104,7 @@ export class CheckpointKeeper {
     // A macrotask of its own: no acknowledged record is between journal, counts and sink.
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#settled = 0;
-    this.#lastMs = now();
+    this.#lastMs = this.#options.steadyNow();
     this.#generation += 1;
     const { settled, cursor } = reader.progress();
     const sunkSeq = sink.sunkSeq();

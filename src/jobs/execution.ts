@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { Classifier } from "../classify.ts";
+import { type Clocks, onWall, systemClocks } from "../clocks.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
 import type { ItemKey } from "../item.ts";
@@ -57,22 +58,22 @@ export class JobExecution implements Execution {
   readonly #executionId: string;
   readonly #manager: BatchFileManager;
   readonly #fingerprint: Fingerprint;
-  readonly #now: () => number;
+  readonly #clocks: Clocks;
   readonly #stopping = new AbortController();
   readonly #view: RunView;
   readonly #closers = new Closers();
   #pipeline: Pipeline | null = null;
   #stopBefore: { reason: StopReason; message: string | null } | null = null;
 
-  constructor(settings: JobSettings, adapters: Adapters, now = Date.now, files: FileSystem = nodeFileSystem) {
+  constructor(settings: JobSettings, adapters: Adapters, clocks = systemClocks, files: FileSystem = nodeFileSystem) {
     this.#settings = settings;
     this.#adapters = adapters;
-    this.#now = now;
-    this.#executionId = `${new Date(now()).toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}-${randomBytes(2).toString("hex")}`;
+    this.#clocks = clocks;
+    this.#executionId = `${new Date(clocks.now()).toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}-${randomBytes(2).toString("hex")}`;
     this.#manager = new BatchFileManager(settings.batchDir, { tenant: settings.tenant, job: settings.job }, files);
     this.#manager.files.onFull = (error) => this.stop("disk", error.message);
     this.#fingerprint = fingerprintOf(settings, adapters.prompt.version);
-    this.#view = new RunView(settings, this.#executionId, adapters.prompt, this.events, now);
+    this.#view = new RunView(settings, this.#executionId, adapters.prompt, this.events, clocks);
   }
 
   snapshot(): RunSnapshot {
@@ -133,7 +134,7 @@ export class JobExecution implements Execution {
       adapters: this.#adapters,
       executionId: this.#executionId,
       events: this.events,
-      now: this.#now,
+      ...this.#clocks,
       watch: this.#view.storeWatch,
       onStored,
       onFatal,
@@ -144,6 +145,7 @@ export class JobExecution implements Execution {
     const settings = this.#settings;
     const adapters = this.#adapters;
     const events = this.events;
+    const { now, steadyNow } = this.#clocks;
     const closers = this.#closers;
     const active = new Set<ItemKey>();
     this.#view.state = "recovering";
@@ -161,16 +163,16 @@ export class JobExecution implements Execution {
     );
     const { journal, recorder, sink } = recording;
     closers.add(() => journal.close());
-    const startedMs = this.#now();
+    const startedMs = steadyNow();
     const endpoint = new Endpoint(open.provider, {
-      now: this.#now,
+      now: steadyNow,
       random: Math.random,
       onPause: (reason, untilMs) =>
         events.emit("endpoint:pause", {
           executionId: this.#executionId,
           endpoint: open.provider.endpoint,
           reason,
-          untilMs,
+          untilMs: onWall(this.#clocks, untilMs),
         }),
       onResume: () =>
         events.emit("endpoint:resume", { executionId: this.#executionId, endpoint: open.provider.endpoint }),
@@ -205,8 +207,8 @@ export class JobExecution implements Execution {
       before: leftover.checkpoint,
       suspects,
       interval: settings.checkpointInterval,
-      startedAt: new Date(startedMs).toISOString(),
-      now: this.#now,
+      startedAt: new Date(now()).toISOString(),
+      ...this.#clocks,
       onError: (error) => this.stop("disk", messageOf(error)),
     });
     closers.add(() => keeper.close());
@@ -223,13 +225,14 @@ export class JobExecution implements Execution {
     // What is to be retried may be among it.
     if (settings.retryOnly !== null) await recovered;
     const toRetry =
-      settings.retryOnly === null ? null : await requeue(this.#manager, recorder, settings.retryOnly, this.#now());
+      settings.retryOnly === null ? null : await requeue(this.#manager, recorder, settings.retryOnly, now());
     const planner = new Planner({
       reader,
       source: open.source,
       target: open.target,
       batches: this.#manager.batches,
       retryQueue,
+      rounds: settings.retry.rounds,
       makeItem: adapters.makeItem,
       batchSize: settings.batchSize,
       executionId: this.#executionId,
@@ -241,13 +244,13 @@ export class JobExecution implements Execution {
       isActive: (key) => active.has(key),
       watch: this.#view.storeWatch,
       signal: this.#stopping.signal,
-      now: this.#now,
+      now,
     });
     const first = await firstItems(
       this.#manager,
       recording,
       { unclean: leftover.unclean, suspects },
-      { executionId: this.#executionId, limit: settings.limit, now: this.#now, active },
+      { executionId: this.#executionId, limit: settings.limit, now, active },
     );
     if (leftover.unclean || leftover.unsunk.size > 0) {
       events.emit("execution:recover", {
@@ -269,7 +272,7 @@ export class JobExecution implements Execution {
       retriesOnly: settings.retryOnly !== null,
       deadlines: settings.deadlines,
       runBreaker: settings.runBreaker,
-      budget: openBudget(settings, adapters, recorder, this.#now),
+      budget: openBudget(settings, adapters, recorder, now),
       planner,
       reader,
       classifier: this.#classifier(endpoint, open.lease.fence),
@@ -283,7 +286,7 @@ export class JobExecution implements Execution {
       events,
       active,
       stopping: this.#stopping,
-      now: this.#now,
+      ...this.#clocks,
       holdReason: () => open.lease.holdReason(),
       onSettled: () => keeper.settled(),
     });
@@ -300,7 +303,7 @@ export class JobExecution implements Execution {
     // Hints: the next start removes what stays.
     await this.#manager.batches.clear().catch(() => {});
     let end = this.#view.end(damaged, pipeline.stopReason, pipeline.stopMessage);
-    await keeper.end({ ...end, endedAt: new Date(this.#now()).toISOString() }).catch((error) => {
+    await keeper.end({ ...end, endedAt: new Date(now()).toISOString() }).catch((error) => {
       if (!(error instanceof QuerymillError)) throw error;
       if (end.stopReason !== "disk") end = this.#view.end(damaged, "disk", error.message);
     });
@@ -331,7 +334,7 @@ export class JobExecution implements Execution {
       itemMs: deadlines.itemMs,
       maxOutputTokens,
       stamp,
-      now: this.#now,
+      ...this.#clocks,
       random: Math.random,
     });
   }

@@ -1,3 +1,4 @@
+import type { Clocks } from "../clocks.ts";
 import type { QuerymillError } from "../errors.ts";
 import type { Events, StopReason } from "../events.ts";
 import { type Item, type ItemKey, keyOf, type Skipped } from "../item.ts";
@@ -19,13 +20,12 @@ export interface Recording {
   readonly sink: Sink;
 }
 
-export interface RecordingOptions {
+export interface RecordingOptions extends Clocks {
   readonly manager: BatchFileManager;
   readonly settings: JobSettings;
   readonly adapters: Adapters;
   readonly executionId: string;
   readonly events: Events;
-  readonly now: () => number;
   readonly watch: StoreWatch;
   /** Called when the store knows of an item all that has to be known: it may be forgotten here. */
   readonly onStored: (key: ItemKey) => void;
@@ -34,8 +34,8 @@ export interface RecordingOptions {
 
 /** Begins where the leftover ends. @throws QuerymillError STATE_UNWRITABLE */
 export async function openRecording(open: OpenJob, leftover: Leftover, options: RecordingOptions): Promise<Recording> {
-  const { manager, settings, adapters, executionId, events, now, watch, onStored, onFatal } = options;
-  const recorder = new Recorder({ events, executionId, state: leftover.state, seq: leftover.stateSeq, now });
+  const { manager, settings, adapters, executionId, events, now, steadyNow, watch, onStored, onFatal } = options;
+  const recorder = new Recorder({ events, executionId, state: leftover.state, seq: leftover.stateSeq, now, steadyNow });
   const journal = await Journal.open(manager.files, manager.journalFolder, manager.identity, () => recorder.state, {
     seq: leftover.stateSeq,
     segments: leftover.scan.segments,
@@ -59,6 +59,7 @@ export async function openRecording(open: OpenJob, leftover: Leftover, options: 
     watch,
     confirm: () => open.lease.confirm(),
     now,
+    steadyNow,
     onFatal,
     onStored,
   });

@@ -1,3 +1,4 @@
+import { type Clocks, onWall } from "../clocks.ts";
 import type { Events, ExecutionEnd, ExecutionStatus, RunSnapshot, StopReason } from "../events.ts";
 import { type JobSettings, slotCeiling } from "../job.ts";
 import type { Prompt } from "../llm/provider.ts";
@@ -14,6 +15,7 @@ interface Parts {
   readonly recorder: Recorder;
   readonly endpoint: Endpoint;
   readonly manager: BatchFileManager;
+  /** By the steady clock. */
   readonly startedMs: number;
 }
 
@@ -53,7 +55,7 @@ export class RunView {
   readonly #executionId: string;
   readonly #prompt: Prompt;
   readonly #events: Events;
-  readonly #now: () => number;
+  readonly #clocks: Clocks;
   #store = "";
   #model = "";
   #remote = true;
@@ -66,17 +68,18 @@ export class RunView {
     { message: string; failure: string; endpoint: string | null; count: number; lastMs: number }
   >();
 
-  constructor(settings: JobSettings, executionId: string, prompt: Prompt, events: Events, now: () => number) {
+  constructor(settings: JobSettings, executionId: string, prompt: Prompt, events: Events, clocks: Clocks) {
     this.#settings = settings;
     this.#executionId = executionId;
     this.#prompt = prompt;
     this.#events = events;
-    this.#now = now;
-    this.#startedMs = now();
+    this.#clocks = clocks;
+    this.#startedMs = clocks.steadyNow();
     this.storeWatch = new StoreWatch({
       storeMs: settings.deadlines.storeMs,
-      now,
-      onWait: (reason, untilMs) => events.emit("execution:wait", { executionId, reason, untilMs, items: 0 }),
+      now: clocks.steadyNow,
+      onWait: (reason, untilMs) =>
+        events.emit("execution:wait", { executionId, reason, untilMs: onWall(clocks, untilMs), items: 0 }),
       onResume: (waitedMs) => events.emit("execution:resume", { executionId, waitedMs }),
     });
     events.on("call:failed", ({ message, failure, endpoint }) => this.#noteError(message, failure, endpoint));
@@ -118,18 +121,25 @@ export class RunView {
     const { job, mode, sourceCollection, targetCollection, deadlines } = this.#settings;
     const concurrent = slotCeiling(this.#settings);
     const parts = this.#parts;
-    const nowMs = this.#now();
+    const nowMs = this.#clocks.now();
+    // What was measured by the steady clock is told by the wall clock as it is set now, so that all of it agrees.
+    const aheadMs = nowMs - this.#clocks.steadyNow();
+    const told = (steadyMs: number | null): number | null => (steadyMs === null ? null : steadyMs + aheadMs);
+    const startedAtMs = this.#startedMs + aheadMs;
     const recorder = parts?.recorder;
     const pipeline = parts?.pipeline;
     const counters = recorder?.counters(pipeline?.pending ?? 0) ?? NO_COUNTERS;
-    const seconds = Math.max(0.001, (nowMs - this.#startedMs) / 1000);
-    const waiting = this.storeWatch.waiting ?? pipeline?.waiting ?? null;
+    const seconds = Math.max(0.001, (nowMs - startedAtMs) / 1000);
+    const forStore = this.storeWatch.waiting;
+    const waiting = forStore ? { ...forStore, untilMs: told(forStore.untilMs) } : (pipeline?.waiting ?? null);
+    const endpoint = parts?.endpoint.snapshot(concurrent);
+    const backoff = pipeline?.backoff ?? { count: 0, nextAtMs: null, reason: null };
     return {
       job,
       executionId: this.#executionId,
       mode,
       state: this.state === "running" && waiting !== null ? "waiting" : this.state,
-      startedAtMs: this.#startedMs,
+      startedAtMs,
       nowMs,
       store: this.#store,
       source: sourceCollection,
@@ -142,13 +152,13 @@ export class RunView {
       itemsPerSecond: recorder?.rate(this.#startedMs) ?? 0,
       itemsPerSecondMean: (counters.read - counters.inFlight) / seconds,
       slots: { limit: concurrent, busy: pipeline?.calls.inFlight ?? 0, utilization: pipeline?.calls.utilization ?? 0 },
-      endpoints: parts && this.#remote ? [parts.endpoint.snapshot(concurrent)] : [],
-      backoff: pipeline?.backoff ?? { count: 0, nextAtMs: null, reason: null },
+      endpoints: endpoint && this.#remote ? [{ ...endpoint, pausedUntilMs: told(endpoint.pausedUntilMs) }] : [],
+      backoff: { ...backoff, nextAtMs: told(backoff.nextAtMs) },
       retryQueues: parts ? queuesOf(parts.manager) : [],
       skippedReasons: { ...recorder?.skippedReasons },
       deadLetterReasons: { ...recorder?.deadLetterReasons },
       labels: structuredClone(recorder?.labels ?? {}),
-      errors: [...this.#errors.values()],
+      errors: [...this.#errors.values()].map((error) => ({ ...error, lastMs: error.lastMs + aheadMs })),
       waiting,
       oldestInFlightMs: pipeline?.calls.oldestMs ?? null,
       attemptTimeoutMs: deadlines.attemptMs,
@@ -161,7 +171,7 @@ export class RunView {
     const { pipeline, recorder, startedMs } = this.#parts!;
     this.state = "ended";
     const counters = recorder.counters(0);
-    const durationMs = this.#now() - startedMs;
+    const durationMs = this.#clocks.steadyNow() - startedMs;
     const failures = counters.retryQueued + counters.deadLetters + damaged > 0;
     const { status, exitCode } = verdict(stopReason, failures, this.#settings.mode === "batch");
     return {
@@ -187,7 +197,7 @@ export class RunView {
     const { budget } = this.#settings;
     const recorder = this.#parts?.recorder;
     if (budget === null || recorder === undefined) return null;
-    const spentUsd = spentOf(this.#settings, recorder, this.#now());
+    const spentUsd = spentOf(this.#settings, recorder, this.#clocks.now());
     return { usd: budget.usd, per: budget.per, spentUsd };
   }
 
@@ -195,7 +205,13 @@ export class RunView {
     const name = `${failure} ${message}`;
     const before = this.#errors.get(name);
     this.#errors.delete(name);
-    this.#errors.set(name, { message, failure, endpoint, count: (before?.count ?? 0) + 1, lastMs: this.#now() });
+    this.#errors.set(name, {
+      message,
+      failure,
+      endpoint,
+      count: (before?.count ?? 0) + 1,
+      lastMs: this.#clocks.steadyNow(),
+    });
     if (this.#errors.size > SHOWN_ERRORS) this.#errors.delete(this.#errors.keys().next().value!);
   }
 }

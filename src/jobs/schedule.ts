@@ -1,4 +1,5 @@
 import { Cron } from "croner";
+import { type Clocks, systemClocks } from "../clocks.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
 import type { JobSettings } from "../job.ts";
@@ -29,28 +30,28 @@ export class ScheduledExecution implements Execution {
   readonly events = new Events();
   readonly #settings: JobSettings;
   readonly #adapters: Adapters;
-  readonly #now: () => number;
+  readonly #clocks: Clocks;
   #current: JobExecution | null = null;
   #last: { end: ExecutionEnd; snapshot: RunSnapshot } | null = null;
   #stopped: StopReason | null = null;
   #wake: () => void = () => {};
   #nextMs: number | null = null;
 
-  constructor(settings: JobSettings, adapters: Adapters, now: () => number = Date.now) {
+  constructor(settings: JobSettings, adapters: Adapters, clocks = systemClocks) {
     this.#settings = settings;
     this.#adapters = adapters;
-    this.#now = now;
+    this.#clocks = clocks;
     nextTimes(settings.schedule ?? "", settings.timezone, 1);
   }
 
   async run(): Promise<ExecutionEnd> {
-    let from = new Date(this.#now());
+    let from = new Date(this.#clocks.now());
     let idle: JobExecution | null = null;
     while (this.#stopped === null) {
       const [next] = nextTimes(this.#settings.schedule!, this.#settings.timezone, 1, from);
       if (next === undefined) break;
       this.#nextMs = next.getTime();
-      idle ??= new JobExecution(this.#settings, this.#adapters, this.#now);
+      idle ??= new JobExecution(this.#settings, this.#adapters, this.#clocks);
       this.events.emit("execution:wait", {
         executionId: this.#last?.end.executionId ?? "",
         reason: "next scheduled time",
@@ -61,7 +62,7 @@ export class ScheduledExecution implements Execution {
       if (this.#stopped !== null) break;
       await this.#runOnce(idle);
       idle = null;
-      from = new Date(Math.max(this.#now(), this.#nextMs + 1));
+      from = new Date(Math.max(this.#clocks.now(), this.#nextMs + 1));
       this.#sayMissed(next, from);
     }
     if (this.#last === null)
@@ -84,11 +85,11 @@ export class ScheduledExecution implements Execution {
     const snapshot =
       this.#current?.snapshot() ??
       this.#last?.snapshot ??
-      new JobExecution(this.#settings, this.#adapters, this.#now).snapshot();
+      new JobExecution(this.#settings, this.#adapters, this.#clocks).snapshot();
     return this.#current === null
       ? {
           ...snapshot,
-          nowMs: this.#now(),
+          nowMs: this.#clocks.now(),
           state: "waiting",
           waiting: { reason: "next scheduled time", untilMs: this.#nextMs, items: 0 },
         }
@@ -124,9 +125,9 @@ export class ScheduledExecution implements Execution {
 
   /** Timers hold at most 24.8 days, and clocks are set: it looks again at least every minute. */
   async #sleepUntil(untilMs: number): Promise<void> {
-    while (this.#stopped === null && this.#now() < untilMs) {
+    while (this.#stopped === null && this.#clocks.now() < untilMs) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(60_000, untilMs - this.#now()));
+        const timer = setTimeout(resolve, Math.min(60_000, untilMs - this.#clocks.now()));
         this.#wake = () => {
           clearTimeout(timer);
           resolve();

@@ -3,6 +3,7 @@ import type { EndpointSnapshot } from "../events.ts";
 import type { ModelProvider, ModelReply, ModelRequest } from "../llm/provider.ts";
 
 export interface EndpointOptions {
+  /** A clock that is never set. */
   readonly now: () => number;
   readonly random: () => number;
   readonly onPause: (reason: string, untilMs: number) => void;
@@ -36,7 +37,7 @@ export class Endpoint {
   #restUntilMs = 0;
   #restReason = "";
   #restsInRow = 0;
-  /** When calls last went well before the current trouble, epoch ms. */
+  /** When calls last went well before the current trouble. */
   #troubleSinceMs: number | null = null;
   #queue: (() => void)[] = [];
   #timer: NodeJS.Timeout | null = null;

@@ -73,6 +73,24 @@ export function decide(failure: FailureClass, trail: Trail, options: RetryOption
   }
 }
 
+/** Due times are believed this far beyond the whole wait, in ms: clocks are put right in small steps, too. */
+const CLOCK_SLACK_MS = 60_000;
+
+/**
+ * How long an item in a retry queue still has to wait. Its due time is by the wall clock, since it outlives the process:
+ * one further ahead than its whole wait was written before the clock was set back, and the item is due at once.
+ * @param entry its `round` as in the queue, 1 for the first wait
+ * @returns ms, 0 or less when it is due
+ */
+export function dueInMs(
+  entry: { readonly dueMs: number; readonly round: number },
+  rounds: RetryOptions["rounds"],
+  nowMs: number,
+): number {
+  const leftMs = entry.dueMs - nowMs;
+  return leftMs > (rounds[entry.round - 1] ?? 0) + CLOCK_SLACK_MS ? 0 : leftMs;
+}
+
 /** Rounds that end with the very same failure this often in a row end in a dead letter. */
 const ALIKE_LIMIT = 3;
 

@@ -3,6 +3,7 @@ import { messageOf } from "../errors.ts";
 export interface StoreWatchOptions {
   /** How long the store may be away, in ms. */
   readonly storeMs: number;
+  /** A clock that is never set. */
   readonly now: () => number;
   /** Called when something has waited for the store for some seconds. `untilMs` is when it is given up. */
   readonly onWait?: (reason: string, untilMs: number) => void;
@@ -36,7 +37,7 @@ export class StoreWatch {
     return this.#options.storeMs;
   }
 
-  /** What the oldest action waits for, when it has done so for some seconds. Epoch ms. */
+  /** What the oldest action waits for, when it has done so for some seconds; the end by its clock. */
   get waiting(): { reason: string; untilMs: number; items: number } | null {
     const [oldest] = this.#waits;
     if (oldest === undefined || this.#options.now() - oldest.sinceMs < SAY_AFTER_MS) return null;
@@ -73,7 +74,6 @@ export class StoreWatch {
     const [oldest] = this.#waits;
     if (oldest === undefined || this.#timer !== null || this.#saidSinceMs !== null) return;
     const leftMs = oldest.sinceMs + SAY_AFTER_MS - this.#options.now();
-    // At least 1 ms, in case the clock was set back between.
     this.#timer = setTimeout(() => this.#say(), Math.min(SAY_AFTER_MS, Math.max(1, leftMs))).unref();
   }
 

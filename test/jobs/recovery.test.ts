@@ -17,7 +17,14 @@ async function openJob() {
   onTestFinished(() => manager.close());
   const begin = async () => {
     const { state, stateSeq, scan } = await inspectLeftover(manager);
-    const recorder = new Recorder({ events: new Events(), executionId: "x", state, seq: stateSeq, now: () => 1_000 });
+    const recorder = new Recorder({
+      events: new Events(),
+      executionId: "x",
+      state,
+      seq: stateSeq,
+      now: () => 1_000,
+      steadyNow: () => 1_000,
+    });
     const journal = await Journal.open(manager.files, manager.journalFolder, manager.identity, () => recorder.state, {
       seq: stateSeq,
       segments: scan.segments,

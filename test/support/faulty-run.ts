@@ -1,3 +1,4 @@
+import { systemClocks } from "../../src/clocks.ts";
 import type { JobSettings } from "../../src/job.ts";
 import { JobExecution } from "../../src/jobs/execution.ts";
 import { chooseAdapters } from "../../src/jobs/wiring.ts";
@@ -19,7 +20,7 @@ export interface RunDisk {
 /** An execution on the real file system, of a disk that can be slow or full: as measured, a full one takes part of a write first. */
 export async function faultyRun(settings: JobSettings): Promise<{ execution: JobExecution; disk: RunDisk }> {
   const disk: RunDisk = { full: null, fullForGood: false, syncMs: 0, journalSyncs: 0, mostUnsynced: 0 };
-  const execution = new JobExecution(settings, await chooseAdapters(settings), Date.now, faultyFiles(disk));
+  const execution = new JobExecution(settings, await chooseAdapters(settings), systemClocks, faultyFiles(disk));
   return { execution, disk };
 }
 

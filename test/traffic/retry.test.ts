@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { FailureClass } from "../../src/errors.ts";
-import { backoffMs, type Decision, decide, nextRoundMs, type Trail } from "../../src/traffic/retry.ts";
+import { backoffMs, type Decision, decide, dueInMs, nextRoundMs, type Trail } from "../../src/traffic/retry.ts";
 
 const OPTIONS = { retries: 3, baseDelayMs: 1_000, maxDelayMs: 60_000, rounds: [60_000, 300_000, 900_000] };
 const FRESH: Trail = { failures: 0, uncertain: 0, repaired: false, enlarged: false, shortened: false };
@@ -61,4 +61,12 @@ it("a delay doubles from the base, stays below the ceiling and is spread over al
 it("rounds of the retry queue come after 1, 5 and 15 min; then, or failed three times alike, it is a dead letter", () => {
   expect([0, 1, 2, 3].map((round) => nextRoundMs(round, 1, OPTIONS))).toEqual([60_000, 300_000, 900_000, null]);
   expect([1, 2, 3, 4].map((alike) => nextRoundMs(0, alike, OPTIONS))).toEqual([60_000, 60_000, null, null]);
+});
+
+it("an item in a retry queue is due at once when its time lies further ahead than its whole wait and a minute", () => {
+  const left = (round: number, dueMs: number) => dueInMs({ round, dueMs }, OPTIONS.rounds, 0);
+  expect([left(1, -5), left(1, 60_000), left(1, 120_000), left(1, 120_001)]).toEqual([-5, 60_000, 120_000, 0]);
+  expect([left(3, 960_000), left(3, 960_001), left(3, 3_600_000)]).toEqual([960_000, 0, 0]);
+  // Made due by a person, or of a round that the settings no longer have.
+  expect([left(0, 3_600_000), left(4, 3_600_000)]).toEqual([0, 0]);
 });
