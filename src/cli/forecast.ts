@@ -26,8 +26,10 @@ export function settled({ counters }: RunSnapshot): number {
 }
 
 /** History after one more snapshot. The range of the finish is renewed at most every 5 s and narrows by half steps. */
-export function nextHistory(history: PanelHistory, snapshot: RunSnapshot): PanelHistory {
+export function nextHistory(before: PanelHistory, snapshot: RunSnapshot): PanelHistory {
   const { nowMs } = snapshot;
+  // A clock that was set back: what was told by it before is of no use.
+  const history = nowMs < before.finishAtMs ? NO_HISTORY : before;
   const busySinceMs = slotsLimit(snapshot) ? (history.busySinceMs ?? nowMs) : null;
   const fresh = finishRange(snapshot);
   if (fresh === null || history.finish === null) return { finish: fresh, finishAtMs: nowMs, busySinceMs };

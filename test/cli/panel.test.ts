@@ -146,6 +146,13 @@ test("stays inside any window with any numbers", () => {
   );
 });
 
+test("a clock that is set back begins the forecast anew, instead of keeping an old one for as long", () => {
+  const hour = 3_600_000;
+  const history = nextHistory(NO_HISTORY, makeSnapshot({ nowMs: START_MS + 60_000 }));
+  const setBack = makeSnapshot({ nowMs: START_MS + 61_000 - hour, startedAtMs: START_MS - hour });
+  expect(nextHistory(history, setBack).finish).toEqual(finishRange(setBack));
+});
+
 test("a forecast of the cost never goes beyond the budget, and is there after 10 s", () => {
   const counters = { ...COUNTERS, costUsd: 1 };
   const early = makeSnapshot({ nowMs: START_MS + 11_000, counters, budget: { usd: 10, per: "job", spentUsd: 9.8 } });
