@@ -22,9 +22,13 @@ export function nextTimes(schedule: string, timezone: string | null, count: numb
   }
 }
 
+/** How often a wait looks at the clock, in ms: it may have been set, and the machine may have slept. */
+const LOOK_MS = 1_000;
+
 /**
- * One execution at each time of a cron schedule, never two at once: a time that comes while one still runs is missed,
- * and said. Ends only when it is stopped.
+ * One execution at each time of a cron schedule, never two at once: a time that comes while one still runs is missed, and
+ * said. Of the times that the clock is set past, the first one runs. A clock that is set back brings no time again that
+ * has run. Ends only when it is stopped.
  */
 export class ScheduledExecution implements Execution {
   readonly events = new Events();
@@ -45,25 +49,21 @@ export class ScheduledExecution implements Execution {
   }
 
   async run(): Promise<ExecutionEnd> {
-    let from = new Date(this.#clocks.now());
+    let ranMs = Number.NEGATIVE_INFINITY;
     let idle: JobExecution | null = null;
     while (this.#stopped === null) {
+      const lookedMs = this.#clocks.now();
+      const from = new Date(Math.max(lookedMs, ranMs));
       const [next] = nextTimes(this.#settings.schedule!, this.#settings.timezone, 1, from);
       if (next === undefined) break;
-      this.#nextMs = next.getTime();
       idle ??= new JobExecution(this.#settings, this.#adapters, this.#clocks);
-      this.events.emit("execution:wait", {
-        executionId: this.#last?.end.executionId ?? "",
-        reason: "next scheduled time",
-        untilMs: this.#nextMs,
-        items: 0,
-      });
-      await this.#sleepUntil(this.#nextMs);
-      if (this.#stopped !== null) break;
+      this.#sayNext(next.getTime());
+      if (!(await this.#sleepUntil(next.getTime(), lookedMs))) continue;
       await this.#runOnce(idle);
       idle = null;
-      from = new Date(Math.max(this.#clocks.now(), this.#nextMs + 1));
-      this.#sayMissed(next, from);
+      this.#nextMs = null;
+      ranMs = next.getTime();
+      this.#sayMissed(next, new Date(this.#clocks.now()));
     }
     if (this.#last === null)
       throw new QuerymillError("RUN_STOPPED", "Stopped before the first scheduled time: nothing was run.");
@@ -110,6 +110,17 @@ export class ScheduledExecution implements Execution {
     }
   }
 
+  #sayNext(nextMs: number): void {
+    if (this.#nextMs === nextMs) return;
+    this.#nextMs = nextMs;
+    this.events.emit("execution:wait", {
+      executionId: this.#last?.end.executionId ?? "",
+      reason: "next scheduled time",
+      untilMs: nextMs,
+      items: 0,
+    });
+  }
+
   #sayMissed(ran: Date, now: Date): void {
     const missed = nextTimes(this.#settings.schedule!, this.#settings.timezone, 100, ran).filter(
       (time) => time <= now,
@@ -117,22 +128,26 @@ export class ScheduledExecution implements Execution {
     if (missed > 0)
       this.events.emit("execution:wait", {
         executionId: this.#last?.end.executionId ?? "",
-        reason: `${missed} scheduled times passed while it ran and are missed`,
+        reason: `${missed} scheduled times passed meanwhile and are missed`,
         untilMs: now.getTime(),
         items: 0,
       });
   }
 
-  /** Timers hold at most 24.8 days, and clocks are set: it looks again at least every minute. */
-  async #sleepUntil(untilMs: number): Promise<void> {
-    while (this.#stopped === null && this.#clocks.now() < untilMs) {
+  /** @returns false when it was stopped, or the clock was set back behind `lookedMs`: there may be an earlier time then */
+  async #sleepUntil(untilMs: number, lookedMs: number): Promise<boolean> {
+    while (this.#stopped === null) {
+      const nowMs = this.#clocks.now();
+      if (nowMs >= untilMs) return true;
+      if (nowMs < lookedMs) return false;
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(60_000, untilMs - this.#clocks.now()));
+        const timer = setTimeout(resolve, Math.min(LOOK_MS, untilMs - nowMs));
         this.#wake = () => {
           clearTimeout(timer);
           resolve();
         };
       });
     }
+    return false;
   }
 }

@@ -9,7 +9,11 @@ interface LeaseRow {
   readonly expires_at: number | null;
 }
 
-/** Leases as rows, by the clock of this machine: every process that can open the file has the same one. */
+/**
+ * Leases as rows, by the clock of this machine: every process that can open the file has the same one. It may be set: an
+ * end further ahead than the time to live is cut to that when somebody asks for the lease. A living owner renews it before,
+ * a dead one's ends, so a clock that was set back by an hour holds nobody up for an hour.
+ */
 export class SqliteLeases {
   readonly #statements: Statements;
   readonly #nowMs: () => number;
@@ -32,8 +36,11 @@ export class SqliteLeases {
           status: "other-job",
           holder: current ?? { job: row.job, ownerId: "", host: "", pid: 0, executionId: "" },
         };
-      if (current && current.ownerId !== holder.ownerId && (row?.expires_at ?? 0) > now)
-        return { status: "busy", holder: current, expiresInMs: row!.expires_at! - now };
+      if (current && current.ownerId !== holder.ownerId && (row?.expires_at ?? 0) > now) {
+        const expiresAt = Math.min(row!.expires_at!, now + ttlMs);
+        this.#change(target, current.ownerId, row!.fence, "set expires_at = ?", expiresAt);
+        return { status: "busy", holder: current, expiresInMs: expiresAt - now };
+      }
       const fence = (row?.fence ?? 0) + 1;
       this.#statements
         .of(
