@@ -26,7 +26,7 @@ export async function runChild<T>(program: string, flags: Flags, nodeFlags: read
  * Runs any program that prints one JSON object on a line.
  * @throws Error with the end of its stderr when it fails, prints none, or takes too long
  */
-async function lastJson<T>(command: string, args: readonly string[], options: ChildOptions = {}): Promise<T> {
+export async function lastJson<T>(command: string, args: readonly string[], options: ChildOptions = {}): Promise<T> {
   const child = spawn(command, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...options.env },

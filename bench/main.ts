@@ -4,10 +4,11 @@ import { reportLines } from "./report.ts";
 import { Bench, type BenchOptions, type Scenario } from "./scenario.ts";
 import { protections } from "./scenarios/protections.ts";
 import { recovery } from "./scenarios/recovery.ts";
+import { throughput } from "./scenarios/throughput.ts";
 import { isMet } from "./statistics.ts";
 import { PROTECTIONS } from "./take-out.ts";
 
-const SCENARIOS: readonly Scenario[] = [protections, recovery];
+const SCENARIOS: readonly Scenario[] = [throughput, protections, recovery];
 
 const USAGE = `npm run bench -- [scenario …] [--rounds 3] [--items N] [--tools FOLDER] [--json]
 

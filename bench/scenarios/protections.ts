@@ -1,5 +1,4 @@
-import { runChild } from "../child.ts";
-import type { WholeRun } from "../runs/whole-run.ts";
+import { runQuerymill } from "../querymill.ts";
 import type { Bench, Scenario } from "../scenario.ts";
 import { type Figure, figure, ratio } from "../statistics.ts";
 import { PROTECTIONS } from "../take-out.ts";
@@ -13,16 +12,8 @@ export const protections: Scenario = {
   quick: false,
   async measure(bench: Bench): Promise<readonly Figure[]> {
     const items = bench.options.items ?? ITEMS;
-    const mongo = await bench.mongo();
     const server = await bench.modelServer();
-    const run = (without: readonly string[]) => () =>
-      bench.seeded(items, async (db) => {
-        await server.reset();
-        const flags = { mongo: mongo.uri, db, "mongod-pid": mongo.pid, server: server.origin, items };
-        const result = await runChild<WholeRun>("whole-run", { ...flags, without: without.join(",") });
-        if (result.stored !== items) throw new Error(`${result.stored} of ${items} items were stored`);
-        return result;
-      });
+    const run = (without: readonly string[]) => () => runQuerymill(bench, { items, server, without });
     const each = bench.options.without.filter((name) => name !== "all");
     const variants = {
       all: run([]),
