@@ -4,11 +4,12 @@ import { reportLines } from "./report.ts";
 import { Bench, type BenchOptions, type Scenario } from "./scenario.ts";
 import { protections } from "./scenarios/protections.ts";
 import { recovery } from "./scenarios/recovery.ts";
+import { tail } from "./scenarios/tail.ts";
 import { throughput } from "./scenarios/throughput.ts";
 import { isMet } from "./statistics.ts";
 import { PROTECTIONS } from "./take-out.ts";
 
-const SCENARIOS: readonly Scenario[] = [throughput, protections, recovery];
+const SCENARIOS: readonly Scenario[] = [throughput, tail, protections, recovery];
 
 const USAGE = `npm run bench -- [scenario …] [--rounds 3] [--items N] [--tools FOLDER] [--json]
 
@@ -21,6 +22,7 @@ nothing fails for missing one. docs/performance.md says how each is measured.
   --items N         in each run, instead of the scenario's own number
   --tools FOLDER    the measuring tools with the model server and the lean loop (or QUERYMILL_BENCH_TOOLS)
   --without LIST    protections to take out one at a time (${PROTECTIONS.join(",")}; none for all together only)
+  --long            the parts that take many minutes too
   --json            one line of JSON a scenario
 
 MongoDB is QUERYMILL_TEST_MONGO, or one that is started here.
@@ -32,7 +34,7 @@ const toggle = { type: "boolean", default: false } as const;
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { rounds: text, items: text, tools: text, without: text, json: toggle, help: toggle },
+    options: { rounds: text, items: text, tools: text, without: text, long: toggle, json: toggle, help: toggle },
   });
   if (values.help) return void process.stdout.write(USAGE);
   const tools = values.tools ?? process.env.QUERYMILL_BENCH_TOOLS;
@@ -41,6 +43,8 @@ async function main(): Promise<void> {
     items: wholeNumber("items", values.items),
     tools: tools ? resolve(tools) : null,
     without: (values.without ?? PROTECTIONS.join(",")).split(",").filter((name) => name !== "none"),
+    brief: positionals.length === 0,
+    long: values.long,
   };
   for (const scenario of chosen(positionals)) {
     const bench = new Bench(options, (line) => process.stderr.write(`${scenario.name}: ${line}\n`));

@@ -11,6 +11,10 @@ export interface BenchOptions {
   readonly tools: string | null;
   /** Protections to take out, one run for each. */
   readonly without: readonly string[];
+  /** Leaves out what takes minutes: no scenario was named. */
+  readonly brief: boolean;
+  /** Also does what takes many minutes. */
+  readonly long: boolean;
 }
 
 export interface Scenario {
