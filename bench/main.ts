@@ -3,13 +3,14 @@ import { parseArgs } from "node:util";
 import { reportLines } from "./report.ts";
 import { Bench, type BenchOptions, type Scenario } from "./scenario.ts";
 import { protections } from "./scenarios/protections.ts";
+import { rate } from "./scenarios/rate.ts";
 import { recovery } from "./scenarios/recovery.ts";
 import { tail } from "./scenarios/tail.ts";
 import { throughput } from "./scenarios/throughput.ts";
 import { isMet } from "./statistics.ts";
 import { PROTECTIONS } from "./take-out.ts";
 
-const SCENARIOS: readonly Scenario[] = [throughput, tail, protections, recovery];
+const SCENARIOS: readonly Scenario[] = [throughput, tail, rate, protections, recovery];
 
 const USAGE = `npm run bench -- [scenario …] [--rounds 3] [--items N] [--tools FOLDER] [--json]
 
