@@ -7,10 +7,11 @@ import { rate } from "./scenarios/rate.ts";
 import { recovery } from "./scenarios/recovery.ts";
 import { tail } from "./scenarios/tail.ts";
 import { throughput } from "./scenarios/throughput.ts";
+import { wide } from "./scenarios/wide.ts";
 import { isMet } from "./statistics.ts";
 import { PROTECTIONS } from "./take-out.ts";
 
-const SCENARIOS: readonly Scenario[] = [throughput, tail, rate, protections, recovery];
+const SCENARIOS: readonly Scenario[] = [throughput, tail, rate, protections, recovery, wide];
 
 const USAGE = `npm run bench -- [scenario …] [--rounds 3] [--items N] [--tools FOLDER] [--json]
 
