@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { reportLines } from "./report.ts";
 import { Bench, type BenchOptions, type Scenario } from "./scenario.ts";
+import { memory } from "./scenarios/memory.ts";
 import { protections } from "./scenarios/protections.ts";
 import { rate } from "./scenarios/rate.ts";
 import { recovery } from "./scenarios/recovery.ts";
@@ -11,7 +12,7 @@ import { wide } from "./scenarios/wide.ts";
 import { isMet } from "./statistics.ts";
 import { PROTECTIONS } from "./take-out.ts";
 
-const SCENARIOS: readonly Scenario[] = [throughput, tail, rate, protections, recovery, wide];
+const SCENARIOS: readonly Scenario[] = [throughput, tail, rate, protections, recovery, wide, memory];
 
 const USAGE = `npm run bench -- [scenario …] [--rounds 3] [--items N] [--tools FOLDER] [--json]
 
