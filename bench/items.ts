@@ -4,7 +4,7 @@ import type { SourceDocument } from "../src/store.ts";
 import { openMongoStore } from "../src/stores/mongodb.ts";
 import { openSqliteStore } from "../src/stores/sqlite.ts";
 
-const SOURCE = "conversation_set";
+export const SOURCE = "conversation_set";
 export const TARGET = "sentimental_analysis";
 
 /** The sentences of the measuring tools: programs that are compared send the same bytes. */

@@ -6,13 +6,14 @@ import { memory } from "./scenarios/memory.ts";
 import { protections } from "./scenarios/protections.ts";
 import { rate } from "./scenarios/rate.ts";
 import { recovery } from "./scenarios/recovery.ts";
+import { start } from "./scenarios/start.ts";
 import { tail } from "./scenarios/tail.ts";
 import { throughput } from "./scenarios/throughput.ts";
 import { wide } from "./scenarios/wide.ts";
 import { isMet } from "./statistics.ts";
 import { PROTECTIONS } from "./take-out.ts";
 
-const SCENARIOS: readonly Scenario[] = [throughput, tail, rate, protections, recovery, wide, memory];
+const SCENARIOS: readonly Scenario[] = [throughput, tail, rate, start, protections, recovery, wide, memory];
 
 const USAGE = `npm run bench -- [scenario …] [--rounds 3] [--items N] [--tools FOLDER] [--json]
 
