@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { reportLines } from "./report.ts";
 import { Bench, type BenchOptions, type Scenario } from "./scenario.ts";
 import { memory } from "./scenarios/memory.ts";
+import { peers } from "./scenarios/peers.ts";
 import { protections } from "./scenarios/protections.ts";
 import { rate } from "./scenarios/rate.ts";
 import { recovery } from "./scenarios/recovery.ts";
@@ -13,7 +14,7 @@ import { wide } from "./scenarios/wide.ts";
 import { isMet } from "./statistics.ts";
 import { PROTECTIONS } from "./take-out.ts";
 
-const SCENARIOS: readonly Scenario[] = [throughput, tail, rate, start, protections, recovery, wide, memory];
+const SCENARIOS: readonly Scenario[] = [throughput, tail, rate, start, protections, recovery, wide, memory, peers];
 
 const USAGE = `npm run bench -- [scenario …] [--rounds 3] [--items N] [--tools FOLDER] [--json]
 
@@ -26,6 +27,7 @@ nothing fails for missing one. docs/performance.md says how each is measured.
   --items N         in each run, instead of the scenario's own number
   --tools FOLDER    the measuring tools with the model server and the lean loop (or QUERYMILL_BENCH_TOOLS)
   --without LIST    protections to take out one at a time (${PROTECTIONS.join(",")}; none for all together only)
+  --peers LIST      interpreters of the Python programs: openai=PATH,aiohttp=PATH,curator=PATH
   --long            the parts that take many minutes too
   --json            one line of JSON a scenario
 
@@ -38,7 +40,16 @@ const toggle = { type: "boolean", default: false } as const;
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { rounds: text, items: text, tools: text, without: text, long: toggle, json: toggle, help: toggle },
+    options: {
+      rounds: text,
+      items: text,
+      tools: text,
+      without: text,
+      peers: text,
+      long: toggle,
+      json: toggle,
+      help: toggle,
+    },
   });
   if (values.help) return void process.stdout.write(USAGE);
   const tools = values.tools ?? process.env.QUERYMILL_BENCH_TOOLS;
@@ -46,7 +57,8 @@ async function main(): Promise<void> {
     rounds: wholeNumber("rounds", values.rounds) ?? 3,
     items: wholeNumber("items", values.items),
     tools: tools ? resolve(tools) : null,
-    without: (values.without ?? PROTECTIONS.join(",")).split(",").filter((name) => name !== "none"),
+    without: values.without === undefined ? PROTECTIONS : list(values.without).filter((name) => name !== "none"),
+    pythons: new Map(list(values.peers).map((one) => one.split("=", 2) as [string, string])),
     brief: positionals.length === 0,
     long: values.long,
   };
@@ -76,6 +88,8 @@ function chosen(names: readonly string[]): readonly Scenario[] {
     return found;
   });
 }
+
+const list = (value: string | undefined): string[] => (value ?? "").split(",").filter(Boolean);
 
 function wholeNumber(name: string, value: string | undefined): number | null {
   if (value === undefined) return null;

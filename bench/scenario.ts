@@ -11,6 +11,8 @@ export interface BenchOptions {
   readonly tools: string | null;
   /** Protections to take out, one run for each. */
   readonly without: readonly string[];
+  /** Interpreters of the Python programs, by their names in `--peers`. */
+  readonly pythons: ReadonlyMap<string, string>;
   /** Leaves out what takes minutes: no scenario was named. */
   readonly brief: boolean;
   /** Also does what takes many minutes. */
