@@ -4,11 +4,14 @@ import { buildPrompt } from "../src/llm/prompt.ts";
 import { applySettlement, EMPTY_JOB_STATE, type JobState, NO_SPEND, type Settlement } from "../src/outcome.ts";
 import { BatchFileManager } from "../src/state/batch-file-manager.ts";
 import { Journal } from "../src/state/journal.ts";
+import type { Cursor, Page, Source } from "../src/store.ts";
 import { idOf, textOf } from "./items.ts";
 
 export interface LeftoverOptions {
   readonly batchDir: string;
   readonly job: string;
+  /** Of the store that the items are in. */
+  readonly source: Source;
   /** As the next run will name it, so that it goes on instead of refusing. */
   readonly server: string;
   /** The first item that is journaled. */
@@ -20,11 +23,13 @@ export interface LeftoverOptions {
 /** Calls that were under way when the process died. */
 const IN_FLIGHT = 50;
 const GROUP = 500;
+const PAGE_ITEMS = 5_000;
 /** Settled since the last checkpoint. */
 const BEHIND_CHECKPOINT = 500;
 
 /** Writes what a process leaves that was killed after it had journaled outcomes and stored none: journal and checkpoint. */
-export async function leaveBehind({ batchDir, job, server, from, unsettled }: LeftoverOptions): Promise<void> {
+export async function leaveBehind(options: LeftoverOptions): Promise<void> {
+  const { batchDir, job, source, server, from, unsettled } = options;
   const { settings } = await loadSettings({
     flags: { model: "bench", baseUrl: `${server}/v1`, job },
     env: {},
@@ -34,7 +39,7 @@ export async function leaveBehind({ batchDir, job, server, from, unsettled }: Le
   const manager = new BatchFileManager(batchDir, { job });
   await manager.open();
   let state: JobState = EMPTY_JOB_STATE;
-  let checkpoint = { seq: 0, state };
+  let checkpoint = { settled: 0, seq: 0, state };
   const journal = await Journal.open(manager.files, manager.journalFolder, manager.identity, () => state, {
     seq: 0,
     segments: new Map(),
@@ -46,7 +51,8 @@ export async function leaveBehind({ batchDir, job, server, from, unsettled }: Le
     for (const { key } of settlements) journal.note({ kind: "start", key });
     const seqs = await Promise.all(settlements.map((settlement) => journal.append({ kind: "settled", settlement })));
     for (const settlement of settlements) state = applySettlement(state, settlement);
-    if (at + GROUP <= unsettled - BEHIND_CHECKPOINT) checkpoint = { seq: seqs.at(-1)!, state };
+    const settled = at + settlements.length;
+    if (settled <= unsettled - BEHIND_CHECKPOINT) checkpoint = { settled, seq: seqs.at(-1)!, state };
   }
   for (let n = 0; n < IN_FLIGHT; n += 1) journal.note({ kind: "start", key: keyOf(idOf(from + unsettled + n)) });
   await journal.close();
@@ -57,8 +63,8 @@ export async function leaveBehind({ batchDir, job, server, from, unsettled }: Le
     executionId: "killed",
     status: "running",
     fingerprint: fingerprintOf(settings, buildPrompt(settings.taxonomy).version),
-    cursor: null,
-    settled: 0,
+    cursor: checkpoint.settled === 0 ? null : await cursorBehind(source, idOf(from + checkpoint.settled - 1)),
+    settled: checkpoint.settled,
     stateSeq: checkpoint.seq,
     sunkSeq: 0,
     state: checkpoint.state,
@@ -68,6 +74,17 @@ export async function leaveBehind({ batchDir, job, server, from, unsettled }: Le
     lastEnd: null,
   });
   await manager.close();
+}
+
+/** @returns where a run stands that has read up to this item */
+async function cursorBehind(source: Source, id: string): Promise<Cursor> {
+  for (let after: Cursor | null = null; ; ) {
+    const page: Page = await source.readUnprocessed(after, PAGE_ITEMS);
+    const at = page.documents.findIndex(({ _id }) => _id === id);
+    if (at >= 0) return (await source.readUnprocessed(after, at + 1)).cursor;
+    if (page.last) throw new Error(`${id} is not among the unprocessed items`);
+    after = page.cursor;
+  }
 }
 
 function settlementOf(n: number, { mapping, taxonomy, job }: JobSettings): Settlement {

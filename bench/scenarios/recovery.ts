@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openMongoStore, openSqliteStore, type Store } from "../../src/index.ts";
+import { MARK_FIELDS } from "../../src/job.ts";
 import { runChild } from "../child.ts";
-import { seedEmbedded } from "../items.ts";
+import { SOURCE, seedEmbedded } from "../items.ts";
 import { leaveBehind } from "../leftover.ts";
 import type { RecoveryRun } from "../runs/recovery.ts";
 import type { Bench, Scenario } from "../scenario.ts";
@@ -36,12 +38,14 @@ export const recovery: Scenario = {
   },
 };
 
-async function measureStore(
-  bench: Bench,
-  name: string,
-  items: number,
-  store: Readonly<Record<string, string>>,
-): Promise<readonly Figure[]> {
+type StorePlace = { readonly mongo: string; readonly db: string } | { readonly sqlite: string };
+
+async function openStore(place: StorePlace): Promise<Store> {
+  if ("sqlite" in place) return await openSqliteStore(place.sqlite);
+  return await openMongoStore(place.mongo, place.db, { connectTimeoutMs: 5_000 });
+}
+
+async function measureStore(bench: Bench, name: string, items: number, store: StorePlace): Promise<readonly Figure[]> {
   const server = (await bench.modelServer()).origin;
   const counts = SHARES.map((share) => Math.ceil(items * share));
   let [from, runs] = [0, 0];
@@ -51,7 +55,9 @@ async function measureStore(
       runs += 1;
       // Each run is a job of its own on the next items, so that one filled source serves all rounds.
       const job = `recovery-${runs}`;
-      await leaveBehind({ batchDir, job, server, from, unsettled });
+      const opened = await openStore(store);
+      const source = opened.source({ collection: SOURCE, mark: MARK_FIELDS, filter: null, fields: ["channel"] });
+      await leaveBehind({ batchDir, job, source, server, from, unsettled }).finally(() => opened.close());
       from += unsettled + ROOM;
       if (from > items) throw new Error(`${items} items are too few for ${bench.options.rounds} rounds`);
       const flags = { ...store, server, "batch-dir": batchDir, job, unsettled };
