@@ -36,6 +36,7 @@ const PURE = [
   "llm/linear-classifier.ts",
   "cli/panel.ts",
   "cli/format.ts",
+  "traffic/token-estimate.ts",
 ];
 const MODEL_ADAPTERS = ["llm/openai-compatible.ts", "llm/http-exchange.ts", "llm/offline.ts"];
 const WIRING = "jobs/wiring.ts";
