@@ -36,6 +36,10 @@ const PURE = [
   "llm/linear-classifier.ts",
   "cli/panel.ts",
   "cli/format.ts",
+  "traffic/bucket.ts",
+  "traffic/concurrency.ts",
+  "traffic/limiter.ts",
+  "traffic/send-ledger.ts",
   "traffic/token-estimate.ts",
 ];
 const MODEL_ADAPTERS = ["llm/openai-compatible.ts", "llm/http-exchange.ts", "llm/offline.ts"];
