@@ -9,7 +9,9 @@ import { promptChars } from "./llm/usage.ts";
 import { addSpend, type FailureKind, NO_SPEND, type Origin, type Outcome, type Spend } from "./outcome.ts";
 import type { ClassificationRecord, Usage } from "./record.ts";
 import type { Classification } from "./taxonomy.ts";
-import type { Endpoint } from "./traffic/endpoint.ts";
+import type { Endpoint, Permit } from "./traffic/endpoint.ts";
+import type { Gateway, Wish } from "./traffic/gateway.ts";
+import { callHedged } from "./traffic/hedge.ts";
 import { type Decision, decide, nextRoundMs, type Trail } from "./traffic/retry.ts";
 
 /** An item on its way, and what it has been through. Only {@link Classifier.step} changes it. */
@@ -28,7 +30,7 @@ export interface Task {
   } | null;
   /** When it was admitted to a slot, by the steady clock; null before. */
   admittedMs: number | null;
-  /** ms it waited for the endpoint, which do not count against its deadline. */
+  /** ms it waited for an endpoint, which do not count against its deadline. */
   restedMs: number;
   attempts: number;
   trail: Trail;
@@ -37,6 +39,8 @@ export interface Task {
   repair: ModelRequest["repair"] | null;
   maxChars: number | null;
   outputFactor: number;
+  /** Endpoints that failed since its last delay: it is tried elsewhere. */
+  readonly avoid: Set<Endpoint>;
 }
 
 export function makeTask(item: Item, from: Pick<Task, "origin" | "ordinal" | "earlier"> & { batchId?: string }): Task {
@@ -54,6 +58,7 @@ export function makeTask(item: Item, from: Pick<Task, "origin" | "ordinal" | "ea
     repair: null,
     maxChars: null,
     outputFactor: 1,
+    avoid: new Set(),
   };
 }
 
@@ -68,15 +73,14 @@ export type Step =
   | { readonly next: "stop"; readonly reason: StopReason; readonly message: string; readonly failure: FailureClass };
 
 export interface ClassifierOptions extends Clocks {
-  readonly endpoint: Endpoint;
   readonly prompt: Prompt;
   readonly checkAnswer: ReturnType<typeof compileAnswer>;
-  /** USD of a usage for the model that answered; null when unknown. */
-  readonly costOf: (usage: Usage, model: string) => number | null;
   /** Cautious guess of the usage of a call whose own was not seen. */
   readonly estimateUsage: (promptChars: number, answerChars: number) => Usage;
   readonly retry: RetryOptions;
   readonly itemMs: number;
+  /** null: no call is made twice. */
+  readonly hedge: { readonly afterMs: number; readonly takeOther: Gateway["takeOther"] } | null;
   readonly maxOutputTokens: number;
   /** Fields of a record that are the same for the whole execution. */
   readonly stamp: { readonly job: string; readonly executionId: string; readonly fence: number };
@@ -95,28 +99,33 @@ export class Classifier {
     this.#promptChars = promptChars(options.prompt);
   }
 
+  /** What the gateway has to know of the item's next call. */
+  wishOf(task: Task): Wish {
+    return { chars: this.#promptChars + textOf(task).length, avoid: task.avoid };
+  }
+
   /** One call and what follows from it. Throws only for bugs and when `signal` fired (ModelError unknown-outcome). */
-  async step(task: Task, signal: AbortSignal): Promise<Step> {
-    const { endpoint, prompt } = this.#options;
-    const text = task.maxChars === null ? task.item.text : shorten(task.item.text, task.maxChars);
+  async step(task: Task, permit: Permit, signal: AbortSignal): Promise<Step> {
     const request: ModelRequest = {
-      prompt,
-      text,
+      prompt: this.#options.prompt,
+      text: textOf(task),
       maxOutputTokens: this.#options.maxOutputTokens * task.outputFactor,
       ...(task.repair ? { repair: task.repair } : {}),
     };
     task.attempts += 1;
-    if (endpoint.provider.remote) task.spend = addSpend(task.spend, { calls: 1, repairCalls: task.repair ? 1 : 0 });
-    let reply: ModelReply;
+    if (permit.endpoint.provider.remote)
+      task.spend = addSpend(task.spend, { calls: 1, repairCalls: task.repair ? 1 : 0 });
+    let answered: Answered;
     try {
-      reply = await endpoint.call(request, signal);
+      answered = await this.#call(task, permit, request, signal);
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
-      if (error.failure === "unknown-outcome") this.#countUncertain(task, request);
+      if (error.failure === "unknown-outcome") this.#countUncertain(task, permit.endpoint, request);
       if (signal.aborted) throw error;
       return this.#failed(task, error.failure, error.message, error.rawAnswer, error.status);
     }
-    this.#countSpend(task, request, reply);
+    const { reply, endpoint } = answered;
+    this.#countSpend(task, request, answered);
     if (reply.finish === "content")
       return this.#failed(task, "content", "the model refused or its filter did", reply.text, 200);
     if (reply.finish === "length")
@@ -130,7 +139,7 @@ export class Classifier {
     if (check.status === "valid") {
       return {
         next: "settle",
-        outcome: { outcome: "classified", record: this.#record(task, check.classification, reply) },
+        outcome: { outcome: "classified", record: this.#record(task, check.classification, answered) },
         latencyMs: reply.latencyMs,
       };
     }
@@ -209,9 +218,23 @@ export class Classifier {
     };
   }
 
-  #countSpend(task: Task, request: ModelRequest, reply: ModelReply): void {
+  async #call(task: Task, permit: Permit, request: ModelRequest, signal: AbortSignal): Promise<Answered> {
+    const { hedge } = this.#options;
+    if (hedge === null) return { reply: await permit.call(request, signal), endpoint: permit.endpoint };
+    return await callHedged(permit, request, signal, {
+      afterMs: hedge.afterMs,
+      takeOther: (first) => hedge.takeOther({ ...this.wishOf(task), avoid: new Set([...task.avoid, first]) }),
+      onSent: () => {
+        task.attempts += 1;
+        task.spend = addSpend(task.spend, { calls: 1, hedgedCalls: 1 });
+      },
+      onLost: (endpoint) => this.#countUncertain(task, endpoint, request),
+    });
+  }
+
+  #countSpend(task: Task, request: ModelRequest, { reply, endpoint }: Answered): void {
     const usage = reply.usage ?? this.#options.estimateUsage(this.#charsOf(request), reply.text.length);
-    const costUsd = this.#options.costOf(usage, reply.model);
+    const costUsd = endpoint.costOf(usage, reply.model);
     task.spend = addSpend(task.spend, { ...usage, costUsd: costUsd ?? 0, unpricedCalls: costUsd === null ? 1 : 0 });
   }
 
@@ -220,14 +243,14 @@ export class Classifier {
     return this.#promptChars + text.length + again;
   }
 
-  #countUncertain(task: Task, request: ModelRequest): void {
+  #countUncertain(task: Task, endpoint: Endpoint, request: ModelRequest): void {
     const usage = this.#options.estimateUsage(this.#charsOf(request), TYPICAL_ANSWER_CHARS);
-    const uncertainUsd = this.#options.costOf(usage, this.#options.endpoint.provider.model) ?? 0;
+    const uncertainUsd = endpoint.costOf(usage, endpoint.provider.model) ?? 0;
     task.spend = addSpend(task.spend, { uncertainCalls: 1, uncertainUsd });
   }
 
-  #record(task: Task, classification: Classification, reply: ModelReply): ClassificationRecord {
-    const { endpoint, prompt, stamp, now } = this.#options;
+  #record(task: Task, classification: Classification, { reply, endpoint }: Answered): ClassificationRecord {
+    const { prompt, stamp, now } = this.#options;
     const { spend } = task;
     return {
       ...classification,
@@ -254,6 +277,16 @@ export class Classifier {
       classifiedAt: new Date(now()),
     };
   }
+}
+
+interface Answered {
+  readonly reply: ModelReply;
+  readonly endpoint: Endpoint;
+}
+
+/** What the model is shown of an item: less of it once it was too long. */
+function textOf({ item, maxChars }: Task): string {
+  return maxChars === null ? item.text : shorten(item.text, maxChars);
 }
 
 /** Length of a plain answer, for guessing what a lost one cost. */

@@ -1,3 +1,5 @@
+import type { RateHeaders } from "./rate-limits.ts";
+
 /** Stable between minor versions; `docs/errors.md` has what each means and what to do. */
 export type ErrorCode =
   | "USAGE"
@@ -73,16 +75,25 @@ export class ModelError extends Error {
   readonly retryAfterMs: number | null;
   /** The body as received, at most 64 KiB, for the dead letter; never logged. */
   readonly rawAnswer: string | null;
+  /** What the refusal's headers said of the endpoint's limits. */
+  readonly rate: RateHeaders | null;
   constructor(
     failure: FailureClass,
     message: string,
-    details: { status?: number; retryAfterMs?: number | null; rawAnswer?: string | null; cause?: unknown } = {},
+    details: {
+      status?: number;
+      retryAfterMs?: number | null;
+      rawAnswer?: string | null;
+      rate?: RateHeaders | null;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, details.cause === undefined ? {} : { cause: details.cause });
     this.failure = failure;
     this.status = details.status ?? null;
     this.retryAfterMs = details.retryAfterMs ?? null;
     this.rawAnswer = details.rawAnswer ?? null;
+    this.rate = details.rate ?? null;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ErrorCode, FailureClass } from "./errors.ts";
+import type { LimiterSnapshot } from "./rate-limits.ts";
 
 /** What an execution has done so far. Always `read = classified + skipped + retryQueued + deadLetters + inFlight`. */
 export interface Counters {
@@ -18,6 +19,8 @@ export interface Counters {
   /** Calls that were sent, repairs and retries included. */
   modelCalls: number;
   repairCalls: number;
+  /** Second calls for items whose first call took long; only with `hedge`. */
+  hedgedCalls: number;
   /** Calls that may have been billed though no answer came (timeouts, resets after sending). */
   uncertainCalls: number;
   /** Calls answered by a model without a known price. */
@@ -140,6 +143,10 @@ export interface EventMap {
   };
   "endpoint:pause": { executionId: string; endpoint: string; reason: string; untilMs: number };
   "endpoint:resume": { executionId: string; endpoint: string };
+  /** An endpoint takes no more calls, or takes them again: `out` when it refused us for good. */
+  "endpoint:state": { executionId: string; endpoint: string; state: "in" | "draining" | "out"; reason: string | null };
+  /** How many calls may be in flight at an endpoint, and why that changed. */
+  "limit:change": { executionId: string; endpoint: string; from: number; to: number; reason: LimitReason };
   "sink:stored": { executionId: string; written: number; marked: number; changed: number; durationMs: number };
   "checkpoint:saved": { executionId: string; settled: number; generation: number };
   "execution:wait": { executionId: string; reason: string; untilMs: number; items: number };
@@ -149,13 +156,28 @@ export interface EventMap {
   "execution:end": ExecutionEnd;
 }
 
+/** Why the number of calls that may be in flight at an endpoint changed. */
+export type LimitReason = "slow-start" | "clean-round" | "rate-limited" | "latency" | "ceiling";
+
 export interface EndpointSnapshot {
   name: string;
+  /** `openai/gpt-5-mini` */
+  model: string;
+  /** `resting`: see `pauseReason`; `draining` and `out`: see `stateReason`. */
+  state: "open" | "resting" | "draining" | "out";
+  stateReason: string | null;
+  fallback: number;
+  weight: number;
   inFlight: number;
+  /** Calls that may be in flight now, and at most. */
   limit: number;
+  ceiling: number;
+  lastChange: { from: number; to: number; reason: LimitReason; atMs: number } | null;
   callsPerSecond: number;
   p50Ms: number | null;
   p95Ms: number | null;
+  /** null for limits that nobody has told. */
+  limits: LimiterSnapshot;
   /** Set while it rests: until when (epoch ms) and why. */
   pausedUntilMs: number | null;
   pauseReason: string | null;

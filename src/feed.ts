@@ -11,7 +11,6 @@ import type { RetryQueue } from "./state/retry-queue.ts";
 export interface FeedOptions extends Clocks {
   readonly mode: Mode;
   readonly executionId: string;
-  readonly slots: number;
   readonly batchSize: number;
   readonly intervalMs: number;
   /** Items of this execution in all; null for no limit. */
@@ -34,6 +33,8 @@ export interface FeedOptions extends Clocks {
 
 /** How the feed sees the slots. */
 export interface Slots {
+  /** How many items may be in slots now. */
+  capacity(): number;
   /** Items a second, lately. */
   rate(): number;
   /** Items between two attempts. */
@@ -84,7 +85,7 @@ export class Feed {
   constructor(options: FeedOptions, slots: Slots) {
     this.#options = options;
     this.#slots = slots;
-    this.#aheadItems = Math.max(options.batchSize, Math.min(AHEAD_ITEMS, options.slots));
+    this.#aheadItems = Math.max(options.batchSize, Math.min(AHEAD_ITEMS, slots.capacity()));
   }
 
   /** No more items will come. */
@@ -121,9 +122,9 @@ export class Feed {
 
   /** Called now and then: adapts how far to read ahead. */
   tick(): void {
-    const { batchSize, slots } = this.#options;
+    const { batchSize } = this.#options;
     const work = Math.ceil((this.#slots.rate() * AHEAD_MS) / 1000);
-    this.#aheadItems = Math.max(batchSize, Math.min(AHEAD_ITEMS, Math.max(slots, work)));
+    this.#aheadItems = Math.max(batchSize, Math.min(AHEAD_ITEMS, Math.max(this.#slots.capacity(), work)));
     this.wake();
   }
 

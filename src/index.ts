@@ -21,7 +21,6 @@ export type {
   Mode,
   ModelSettings,
   Price,
-  RateLimits,
   RetryOptions,
   TextMapping,
 } from "./job.ts";
@@ -30,7 +29,8 @@ export type { Execution } from "./jobs/execution.ts";
 export { prepareExecution } from "./jobs/wiring.ts";
 export { openOffline } from "./llm/offline.ts";
 export { type OpenAiCompatibleOptions, openOpenAiCompatible } from "./llm/openai-compatible.ts";
-export type { ModelProvider, ModelReply, ModelRequest, Prompt, RateHeaders } from "./llm/provider.ts";
+export type { ModelProvider, ModelReply, ModelRequest, Prompt } from "./llm/provider.ts";
+export type { RateHeaders, RateLimits } from "./rate-limits.ts";
 export type { ClassificationRecord, Usage } from "./record.ts";
 export { BatchFileManager } from "./state/batch-file-manager.ts";
 export type { Checkpoint } from "./state/checkpoint.ts";

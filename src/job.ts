@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Filter } from "./filter.ts";
+import { NO_LIMITS, type RateLimits } from "./rate-limits.ts";
 import type { Taxonomy } from "./taxonomy.ts";
 
 export type Mode = "batch" | "continuous" | "scheduled";
@@ -16,18 +17,6 @@ export interface ModelSettings {
   readonly apiKey: string | null;
 }
 
-/** What an endpoint takes, as its provider grants it; null where nothing was said. */
-export interface RateLimits {
-  /** Calls per minute. */
-  readonly requestsPerMinute: number | null;
-  /** Tokens per minute, input and output together. */
-  readonly tokensPerMinute: number | null;
-  /** Calls in 24 hours. */
-  readonly requestsPerDay: number | null;
-  /** Tokens in 24 hours, input and output together. */
-  readonly tokensPerDay: number | null;
-}
-
 /** One URL with one key, its limits and its part in the run. */
 export interface EndpointSettings {
   /** Unique in the run: letters, digits, . _ -. @default "main" for the one made from --model and --base-url */
@@ -41,13 +30,6 @@ export interface EndpointSettings {
   /** 0 to 9; it answers only while no endpoint with a smaller number can. @default 0 */
   readonly fallback: number;
 }
-
-export const NO_LIMITS: RateLimits = {
-  requestsPerMinute: null,
-  tokensPerMinute: null,
-  requestsPerDay: null,
-  tokensPerDay: null,
-};
 
 /** The endpoint of a run that was told of one model only. */
 export function mainEndpoint(model: ModelSettings, limits: RateLimits = NO_LIMITS): EndpointSettings {

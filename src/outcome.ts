@@ -7,6 +7,8 @@ import type { ClassificationRecord, Usage } from "./record.ts";
 export interface Spend extends Usage {
   readonly calls: number;
   readonly repairCalls: number;
+  /** Second calls for items whose first call took long. */
+  readonly hedgedCalls: number;
   /** Sent, no answer seen, perhaps billed. */
   readonly uncertainCalls: number;
   /** Answered, price unknown: not part of `costUsd`. */
@@ -17,6 +19,7 @@ export interface Spend extends Usage {
 export const NO_SPEND: Spend = {
   calls: 0,
   repairCalls: 0,
+  hedgedCalls: 0,
   uncertainCalls: 0,
   unpricedCalls: 0,
   inputTokens: 0,
@@ -33,6 +36,7 @@ export function addSpend(a: Spend, b: Partial<Spend>): Spend {
   return {
     calls: a.calls + (b.calls ?? 0),
     repairCalls: a.repairCalls + (b.repairCalls ?? 0),
+    hedgedCalls: a.hedgedCalls + (b.hedgedCalls ?? 0),
     uncertainCalls: a.uncertainCalls + (b.uncertainCalls ?? 0),
     unpricedCalls: a.unpricedCalls + (b.unpricedCalls ?? 0),
     inputTokens: a.inputTokens + (b.inputTokens ?? 0),

@@ -1,40 +1,36 @@
-import type { Classifier, Step, Task } from "./classify.ts";
-import { ModelError, messageOf, QuerymillError } from "./errors.ts";
+import { type Asked, Asker, type AskerOptions } from "./asker.ts";
+import type { Task } from "./classify.ts";
+import { messageOf, QuerymillError } from "./errors.ts";
 import { type StopReason, stopReasonOf } from "./events.ts";
 import { Feed, type FeedOptions, type Waiting } from "./feed.ts";
 import type { Outcome, Settlement } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { BatchFiles } from "./state/batch-file.ts";
-import type { Journal } from "./state/journal.ts";
-import type { Budget } from "./traffic/budget.ts";
-import { CallMeter } from "./traffic/call-meter.ts";
-import type { Endpoint } from "./traffic/endpoint.ts";
+import type { CallMeter } from "./traffic/call-meter.ts";
 import { RunBreaker } from "./traffic/run-breaker.ts";
 
-export interface PipelineOptions extends Omit<FeedOptions, "stopping"> {
-  readonly deadlines: { readonly itemMs: number; readonly idleMs: number; readonly drainMs: number };
+export interface PipelineOptions
+  extends Omit<FeedOptions, "stopping">,
+    Omit<AskerOptions, "stopping" | "aborting" | "stop"> {
+  readonly deadlines: AskerOptions["deadlines"] & { readonly idleMs: number; readonly drainMs: number };
   readonly runBreaker: { readonly share: number; readonly window: number };
-  readonly budget: Budget | null;
-  readonly classifier: Classifier;
-  readonly endpoint: Endpoint;
   readonly recorder: Recorder;
-  readonly journal: Journal;
   readonly batches: BatchFiles;
   /** Fires when the run is to stop; made outside, since reading ends with it too. */
   readonly stopping: AbortController;
-  /** Why no call may go out just now (the store's lease is late, …), or null. Asked before each call and every 500 ms. */
-  readonly holdReason: () => string | null;
   /** Called after each settled item: saves checkpoints when they are due. */
   readonly onSettled: () => void;
 }
 
 /** How long storing may go on after the calls in flight were cut off, in ms. */
 const STORE_GRACE_MS = 2_000;
-
+/** Items that are begun in one turn of the event loop: more would hold it up. */
+const BEGUN_AT_ONCE = 64;
 /**
- * Moves items through the stages: feed → slot → call → journal → sink. Each slot pulls one item at a time and nothing
- * waits in order for anything else: an item between two attempts holds no slot, a slow one holds only its own.
+ * Moves items through the stages: feed → slot → call → journal → sink. A slot is the right to have one call in flight; it
+ * is free again with the answer, while the journal still makes that safe. Nothing waits in order for anything else: an
+ * item between two attempts holds no slot, a slow one holds only its own.
  *
  * States: running → stopping (no new calls; calls in flight come home) → ended. `abort` cuts the calls in flight too.
  */
@@ -43,13 +39,16 @@ export class Pipeline {
   readonly #feed: Feed;
   /** Items between two attempts, with when they may be tried again (steady clock). */
   readonly #backoff = new Map<Task, { atMs: number; reason: string }>();
-  readonly #calls: CallMeter;
+  readonly #asker: Asker;
   readonly #stopping: AbortController;
   readonly #aborting = new AbortController();
   readonly #breaker: RunBreaker;
-  /** Items in a slot, from admission to the journal. */
+  readonly #ended = Promise.withResolvers<void>();
+  /** Items in a slot: from admission to the answer. */
   #working = 0;
-  #wakers: (() => void)[] = [];
+  /** Items with an outcome that is not yet in the journal: at most as many as there are slots. */
+  #settling = 0;
+  #more: NodeJS.Immediate | null = null;
   #stopReason: StopReason | null = null;
   #stopMessage: string | null = null;
   #failure: unknown = null;
@@ -57,23 +56,31 @@ export class Pipeline {
   #idleSaid = false;
 
   constructor(options: PipelineOptions) {
+    const { gateway, recorder, steadyNow } = options;
     this.#options = options;
     this.#stopping = options.stopping;
     this.#aborting.signal.addEventListener("abort", () => {
       setTimeout(() => options.sink.stop(), STORE_GRACE_MS).unref();
     });
     this.#breaker = new RunBreaker(options.runBreaker);
-    const startedMs = options.steadyNow();
+    const startedMs = steadyNow();
     this.#lastSettledMs = startedMs;
-    this.#calls = new CallMeter(options.slots, options.steadyNow);
+    this.#asker = new Asker({
+      ...options,
+      stopping: options.stopping.signal,
+      aborting: this.#aborting.signal,
+      stop: (reason, message) => this.stop(reason, message),
+    });
+    gateway.onCapacity = () => this.#begin();
     this.#feed = new Feed(
       { ...options, stopping: options.stopping.signal },
       {
-        rate: () => options.recorder.rate(startedMs),
+        capacity: () => gateway.capacity,
+        rate: () => recorder.rate(startedMs),
         waiting: () => this.#backoff.size,
-        quiet: () => this.#working + this.#backoff.size === 0,
+        quiet: () => this.#working + this.#settling + this.#backoff.size === 0,
         settle: (settlements) => this.#settleAll(settlements),
-        wake: () => this.#wake(),
+        wake: () => this.#begin(),
       },
     );
   }
@@ -92,7 +99,7 @@ export class Pipeline {
   }
   /** What is in flight, and how well the slots are used. */
   get calls(): Pick<CallMeter, "inFlight" | "utilization" | "oldestMs"> {
-    return this.#calls;
+    return this.#asker.calls;
   }
   get backoff(): { count: number; nextAtMs: number | null; reason: string | null } {
     let next: { atMs: number; reason: string } | null = null;
@@ -107,8 +114,9 @@ export class Pipeline {
   async run(first: Parameters<Feed["run"]>[0]): Promise<void> {
     const ticker = setInterval(() => this.#tick(), 500);
     try {
-      const slots = Array.from({ length: this.#options.slots }, () => this.#slot());
-      await Promise.all([this.#feed.run(first).catch((error) => this.#fail(error)), ...slots]);
+      await this.#feed.run(first).catch((error) => this.#fail(error));
+      this.#begin();
+      await this.#ended.promise;
     } finally {
       clearInterval(ticker);
       this.#feed.clear();
@@ -124,7 +132,7 @@ export class Pipeline {
     this.#stopMessage = message;
     this.#options.events.emit("execution:drain", {
       executionId: this.#options.executionId,
-      inFlight: this.#calls.inFlight,
+      inFlight: this.#asker.calls.inFlight,
       reason,
     });
     this.#stopping.abort();
@@ -141,39 +149,62 @@ export class Pipeline {
     this.#aborting.abort();
   }
 
-  async #slot(): Promise<void> {
-    try {
-      for (let task = await this.#next(); task !== null; task = await this.#next()) {
-        await this.#work(task);
-        this.#working -= 1;
-        if (this.#feed.ended || this.#feed.empty) this.#wake();
+  /** Puts items into slots as long as there are both. */
+  #begin(): void {
+    const { gateway, reader } = this.#options;
+    if (this.#stopped) this.#releaseBackoff();
+    for (
+      let begun = 0;
+      !this.#stopped && this.#working < gateway.capacity && this.#settling < gateway.capacity;
+      begun += 1
+    ) {
+      if (begun >= BEGUN_AT_ONCE) {
+        this.#more ??= setImmediate(() => {
+          this.#more = null;
+          this.#begin();
+        });
+        break;
       }
+      gateway.soonest = reader.ended && this.#feed.pending < gateway.capacity;
+      const task = this.#nextDue() ?? this.#feed.take();
+      if (task === undefined) break;
+      this.#working += 1;
+      void this.#run(task);
+    }
+    if (this.#working + this.#settling > 0) return;
+    if (this.#feed.ended && (this.#stopped || this.#backoff.size + this.#feed.pending === 0)) this.#ended.resolve();
+    else if (this.#feed.empty) this.#feed.wake();
+  }
+
+  /** Takes an item through its slot and to the journal. */
+  async #run(task: Task): Promise<void> {
+    let asked: Asked | null = null;
+    try {
+      this.#admit(task);
+      asked = await this.#asker.ask(task);
+      if (asked.next === "settle") this.#judge(asked.outcome);
     } catch (error) {
       this.#fail(error);
     }
+    this.#working -= 1;
+    this.#settling += 1;
+    this.#begin();
+    try {
+      if (asked?.next === "settle") await this.#finish(task, asked.outcome, asked.latencyMs);
+      if (asked?.next === "go-back") await this.#release(task);
+      if (asked?.next === "wait")
+        this.#backoff.set(task, { atMs: this.#options.steadyNow() + asked.afterMs, reason: asked.reason });
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#settling -= 1;
+    this.#begin();
   }
 
-  /** The next item that may be worked on, counted as `#working` at once; null when there will be none. */
-  async #next(): Promise<Task | null> {
-    for (;;) {
-      if (this.#stopped) {
-        for (const task of this.#backoff.keys()) {
-          this.#backoff.delete(task);
-          await this.#release(task);
-        }
-        return null;
-      }
-      const task = this.#nextDue() ?? this.#feed.take();
-      if (task !== undefined) {
-        this.#working += 1;
-        return task;
-      }
-      if (this.#feed.ended && this.#backoff.size === 0 && this.#working === 0) {
-        this.#wake();
-        return null;
-      }
-      await new Promise<void>((resolve) => this.#wakers.push(resolve));
-    }
+  #admit(task: Task): void {
+    if (task.admittedMs !== null) return;
+    task.admittedMs = this.#options.steadyNow();
+    this.#options.recorder.admit(task.item.key, () => task.spend);
   }
 
   #nextDue(): Task | undefined {
@@ -187,65 +218,8 @@ export class Pipeline {
     return undefined;
   }
 
-  async #work(task: Task): Promise<void> {
-    const { endpoint, recorder, journal, steadyNow, mode, deadlines } = this.#options;
-    if (task.admittedMs === null) {
-      task.admittedMs = steadyNow();
-      recorder.admit(task.item.key, () => task.spend);
-    }
-    for (;;) {
-      if (!(await this.#mayCall(task))) return await this.#release(task);
-      try {
-        if (endpoint.provider.remote) journal.note({ kind: "start", key: task.item.key });
-        const step = await this.#call(task);
-        if (step === null) return await this.#release(task);
-        if (step.next === "settle") return await this.#finish(task, step.outcome, step.latencyMs);
-        this.#sayFailed(task, step);
-        if (step.next === "retry") {
-          this.#backoff.set(task, { atMs: steadyNow() + step.afterMs, reason: step.message });
-          return;
-        }
-        if (step.next !== "stop") continue;
-        if (mode === "continuous" && step.reason === "daily-quota") endpoint.rest(deadlines.itemMs, step.message);
-        else this.stop(step.reason, step.message);
-      } finally {
-        this.#options.budget?.settle();
-      }
-    }
-  }
-
-  /** One call. @returns null when it was cut off by {@link abort} */
-  async #call(task: Task): Promise<Step | null> {
-    this.#calls.begin(task);
-    try {
-      return await this.#options.classifier.step(task, this.#aborting.signal);
-    } catch (error) {
-      if (error instanceof ModelError) return null;
-      throw error;
-    } finally {
-      this.#calls.end(task);
-    }
-  }
-
-  /** Waits until a call may go out, and reserves what it costs. @returns false when the item has to go back instead */
-  async #mayCall(task: Task): Promise<boolean> {
-    const { endpoint, budget, holdReason, steadyNow } = this.#options;
-    while (!this.#stopped) {
-      const reserved = holdReason() === null ? (budget?.reserve() ?? "go") : "wait";
-      if (reserved === "spent") this.stop("budget", "The budget is spent.");
-      if (reserved === "wait") await new Promise<void>((resolve) => this.#wakers.push(resolve));
-      if (reserved !== "go") continue;
-      if (endpoint.tryEnter()) return true;
-      budget?.settle();
-      const sinceMs = steadyNow();
-      await endpoint.waitForChange(this.#stopping.signal);
-      task.restedMs += steadyNow() - sinceMs;
-    }
-    return false;
-  }
-
   async #finish(task: Task, outcome: Outcome, latencyMs: number | null): Promise<void> {
-    const { executionId, now, runBreaker, mode, endpoint, deadlines } = this.#options;
+    const { executionId, now } = this.#options;
     const { item, origin, attempts, spend } = task;
     await this.#settle(
       { ...outcome, key: item.key, origin, contentHash: item.contentHash, attempts, spend, executionId, atMs: now() },
@@ -254,12 +228,17 @@ export class Pipeline {
     );
     // A hint that nobody waits for.
     if (task.batchId !== null) this.#options.batches.settle(task.batchId).catch(() => {});
+  }
+
+  /** Ends a run whose items mostly fail, before another call is made. */
+  #judge(outcome: Outcome): void {
+    const { runBreaker, mode, gateway, deadlines } = this.#options;
     if (!this.#breaker.record(outcome.outcome === "classified")) return;
     const last = "message" in outcome ? outcome.message : "";
     const message = `At least ${Math.round(runBreaker.share * 100)} % of the last ${this.#breaker.seen} items failed; the last one: ${last}`;
     this.#breaker.reset();
     if (mode === "batch") this.stop("run-breaker", message);
-    else endpoint.rest(deadlines.itemMs, message);
+    else for (const endpoint of gateway.endpoints) endpoint.rest(deadlines.itemMs, message);
   }
 
   async #settle(settlement: Settlement, ordinal: number | null, latencyMs: number | null): Promise<void> {
@@ -290,52 +269,45 @@ export class Pipeline {
     await this.#options.recorder.release(task.item.key, task.spend);
   }
 
+  #releaseBackoff(): void {
+    for (const task of this.#backoff.keys()) {
+      this.#backoff.delete(task);
+      this.#settling += 1;
+      this.#release(task)
+        .catch((error) => this.#fail(error))
+        .finally(() => {
+          this.#settling -= 1;
+          this.#begin();
+        });
+    }
+  }
+
   get #stopped(): boolean {
     return this.#stopping.signal.aborted;
   }
 
   #wake(): void {
-    const wakers = this.#wakers;
-    this.#wakers = [];
-    for (const wake of wakers) wake();
+    this.#asker.wake();
     this.#feed.wake();
+    this.#begin();
   }
 
   /** Twice a second: wakes what waits for a time, and looks for what goes on for too long. */
   #tick(): void {
-    const { endpoint, deadlines, mode, now, steadyNow, executionId, events } = this.#options;
-    if (!this.#stopped && mode === "batch" && endpoint.troubleMs() > deadlines.itemMs) {
-      const { pauseReason } = endpoint.snapshot(0);
-      this.stop(
-        "run-breaker",
-        `${endpoint.name} has answered nothing for ${Math.round(deadlines.itemMs / 60_000)} min: ${pauseReason ?? "every call fails"}`,
-      );
-    }
-    if (!this.#idleSaid && this.#calls.inFlight > 0 && steadyNow() - this.#lastSettledMs > deadlines.idleMs) {
+    const { deadlines, mode, steadyNow, executionId, events } = this.#options;
+    const stuck = mode === "batch" ? this.#asker.stuck() : null;
+    if (stuck !== null) this.stop(stuck.reason, stuck.message);
+    if (!this.#idleSaid && this.#asker.calls.inFlight > 0 && steadyNow() - this.#lastSettledMs > deadlines.idleMs) {
       this.#idleSaid = true;
       events.emit("execution:wait", {
         executionId,
         reason: `nothing was settled for ${Math.round(deadlines.idleMs / 1000)} s`,
-        untilMs: now(),
-        items: this.#calls.inFlight,
+        untilMs: this.#options.now(),
+        items: this.#asker.calls.inFlight,
       });
     }
     this.#feed.tick();
     this.#wake();
-  }
-
-  #sayFailed(task: Task, step: Exclude<Step, { next: "settle" }>): void {
-    const { events, executionId, endpoint } = this.#options;
-    if (!events.wants("call:failed")) return;
-    const nextInMs = step.next === "retry" ? Math.round(step.afterMs) : null;
-    events.emit("call:failed", {
-      executionId,
-      endpoint: endpoint.name,
-      failure: step.failure,
-      message: step.message,
-      attempt: task.attempts,
-      nextInMs,
-    });
   }
 
   /** What ends a run: trouble of disk or store is a reason to stop, anything else a bug to report. */

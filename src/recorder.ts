@@ -149,6 +149,7 @@ export class Recorder {
       studentAnswers: 0,
       modelCalls: spend.calls,
       repairCalls: spend.repairCalls,
+      hedgedCalls: spend.hedgedCalls,
       uncertainCalls: spend.uncertainCalls,
       unpricedCalls: spend.unpricedCalls,
       inputTokens: spend.inputTokens,

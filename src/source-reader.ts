@@ -67,6 +67,11 @@ export class SourceReader {
     return this.#buffer.length;
   }
 
+  /** Nothing is left to read in this pass, and nothing waits to be taken. */
+  get ended(): boolean {
+    return this.#ended && this.#buffer.length === 0;
+  }
+
   /** @returns up to `max` readings in order; fewer, or none, only at the end of the range */
   async take(max: number): Promise<Reading[]> {
     const taken: Reading[] = [];

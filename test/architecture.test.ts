@@ -16,6 +16,7 @@ const NOUNS = [
   "job.ts",
   "record.ts",
   "outcome.ts",
+  "rate-limits.ts",
   "filter.ts",
   "default-taxonomy.ts",
 ];

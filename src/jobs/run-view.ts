@@ -5,7 +5,7 @@ import type { Prompt } from "../llm/provider.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Recorder } from "../recorder.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
-import type { Endpoint } from "../traffic/endpoint.ts";
+import type { Gateway } from "../traffic/gateway.ts";
 import { StoreWatch } from "../traffic/store-watch.ts";
 import { spentOf } from "./budget.ts";
 import type { OpenJob } from "./open-job.ts";
@@ -13,7 +13,7 @@ import type { OpenJob } from "./open-job.ts";
 interface Parts {
   readonly pipeline: Pipeline;
   readonly recorder: Recorder;
-  readonly endpoint: Endpoint;
+  readonly gateway: Gateway;
   readonly manager: BatchFileManager;
   /** By the steady clock. */
   readonly startedMs: number;
@@ -32,6 +32,7 @@ const NO_COUNTERS: RunSnapshot["counters"] = {
   studentAnswers: 0,
   modelCalls: 0,
   repairCalls: 0,
+  hedgedCalls: 0,
   uncertainCalls: 0,
   unpricedCalls: 0,
   inputTokens: 0,
@@ -43,6 +44,8 @@ const NO_COUNTERS: RunSnapshot["counters"] = {
   savedUsd: 0,
 };
 
+/** Waits for a rate limit are the normal pace below this, in ms. */
+const LONG_LIMIT_WAIT_MS = 5_000;
 /** Kinds of failures that are shown at once. */
 const SHOWN_ERRORS = 20;
 
@@ -85,10 +88,10 @@ export class RunView {
     events.on("call:failed", ({ message, failure, endpoint }) => this.#noteError(message, failure, endpoint));
   }
 
-  opened({ store, provider, notes }: Pick<OpenJob, "store" | "provider" | "notes">): void {
+  opened({ store, endpoints, notes }: Pick<OpenJob, "store" | "endpoints" | "notes">): void {
     this.#store = store.address;
-    this.#model = provider.label;
-    this.#remote = provider.remote;
+    this.#model = [...new Set(endpoints.map(({ provider }) => provider.label))].join(", ");
+    this.#remote = endpoints.some(({ provider }) => provider.remote);
     this.#notes = notes;
   }
 
@@ -119,7 +122,6 @@ export class RunView {
 
   snapshot(): RunSnapshot {
     const { job, mode, sourceCollection, targetCollection, deadlines } = this.#settings;
-    const concurrent = slotCeiling(this.#settings);
     const parts = this.#parts;
     const nowMs = this.#clocks.now();
     // What was measured by the steady clock is told by the wall clock as it is set now, so that all of it agrees.
@@ -131,8 +133,9 @@ export class RunView {
     const counters = recorder?.counters(pipeline?.pending ?? 0) ?? NO_COUNTERS;
     const seconds = Math.max(0.001, (nowMs - startedAtMs) / 1000);
     const forStore = this.storeWatch.waiting;
-    const waiting = forStore ? { ...forStore, untilMs: told(forStore.untilMs) } : (pipeline?.waiting ?? null);
-    const endpoint = parts?.endpoint.snapshot(concurrent);
+    const waiting = forStore
+      ? { ...forStore, untilMs: told(forStore.untilMs) }
+      : (pipeline?.waiting ?? this.#waitingForLimit(aheadMs));
     const backoff = pipeline?.backoff ?? { count: 0, nextAtMs: null, reason: null };
     return {
       job,
@@ -151,8 +154,12 @@ export class RunView {
       counters,
       itemsPerSecond: recorder?.rate(this.#startedMs) ?? 0,
       itemsPerSecondMean: (counters.read - counters.inFlight) / seconds,
-      slots: { limit: concurrent, busy: pipeline?.calls.inFlight ?? 0, utilization: pipeline?.calls.utilization ?? 0 },
-      endpoints: endpoint && this.#remote ? [{ ...endpoint, pausedUntilMs: told(endpoint.pausedUntilMs) }] : [],
+      slots: {
+        limit: parts?.gateway.capacity ?? slotCeiling(this.#settings),
+        busy: pipeline?.calls.inFlight ?? 0,
+        utilization: pipeline?.calls.utilization ?? 0,
+      },
+      endpoints: this.#endpoints(aheadMs),
       backoff: { ...backoff, nextAtMs: told(backoff.nextAtMs) },
       retryQueues: parts ? queuesOf(parts.manager) : [],
       skippedReasons: { ...recorder?.skippedReasons },
@@ -164,6 +171,29 @@ export class RunView {
       attemptTimeoutMs: deadlines.attemptMs,
       budget: this.#budget(),
     };
+  }
+
+  /** @param aheadMs what the wall clock is ahead of the steady one */
+  #endpoints(aheadMs: number): RunSnapshot["endpoints"] {
+    if (this.#parts === null || !this.#remote) return [];
+    return this.#parts.gateway.endpoints.map((endpoint) => {
+      const { pausedUntilMs, lastChange, ...rest } = endpoint.snapshot();
+      return {
+        ...rest,
+        pausedUntilMs: pausedUntilMs === null ? null : pausedUntilMs + aheadMs,
+        lastChange: lastChange === null ? null : { ...lastChange, atMs: lastChange.atMs + aheadMs },
+      };
+    });
+  }
+
+  /** Nothing goes out because every endpoint was told to take nothing, or has used up a limit for some time. */
+  #waitingForLimit(aheadMs: number): RunSnapshot["waiting"] {
+    const gateway = this.#parts?.gateway;
+    if (gateway === undefined) return null;
+    if (gateway.capacity === 0) return { reason: "every endpoint is draining or out", untilMs: null, items: 0 };
+    const wait = gateway.limitWait;
+    if (wait === null || wait.untilMs - this.#clocks.steadyNow() < LONG_LIMIT_WAIT_MS) return null;
+    return { reason: `the rate limit of ${wait.endpoint}`, untilMs: wait.untilMs + aheadMs, items: 0 };
   }
 
   /** The counts of an execution that is over, and its exit code by the contract. */

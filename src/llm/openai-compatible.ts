@@ -162,7 +162,7 @@ const ADVICE: Partial<Readonly<Record<FailureClass, string>>> = {
 /** @param status the one that counts, which some gateways give in the body of a 200 */
 function refusedCall(answer: HttpAnswer, status: number, request: ModelRequest, host: string): ModelError {
   const { headers, body } = answer;
-  const details = { status, rawAnswer: body.slice(0, RAW_CHARS) };
+  const details = { status, rawAnswer: body.slice(0, RAW_CHARS), rate: readRateHeaders(headers, Date.now()) };
   if (status < 400) {
     const location = headers.location;
     const to = typeof location === "string" && URL.canParse(location) ? new URL(location).host : "another path";

@@ -1,3 +1,4 @@
+import type { RateHeaders } from "../rate-limits.ts";
 import type { Usage } from "../record.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 
@@ -24,17 +25,6 @@ export interface ModelRequest {
   readonly maxOutputTokens: number;
   /** Present on a repair call: the answer that was wrong, and what was wrong with it. */
   readonly repair?: { readonly answer: string; readonly problems: readonly string[] };
-}
-
-/** What an endpoint said of its limits with an answer; null where it did not say. */
-export interface RateHeaders {
-  readonly limitRequests: number | null;
-  readonly remainingRequests: number | null;
-  readonly limitTokens: number | null;
-  readonly remainingTokens: number | null;
-  /** ms until the request limit is whole again. */
-  readonly resetRequestsMs: number | null;
-  readonly resetTokensMs: number | null;
 }
 
 /** An answer that was produced (and so paid for), whether or not it is valid against the taxonomy. */

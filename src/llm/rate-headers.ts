@@ -1,4 +1,4 @@
-import type { RateHeaders } from "./provider.ts";
+import type { RateHeaders } from "../rate-limits.ts";
 
 /** Header names in lower case, as HTTP clients give them. */
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;

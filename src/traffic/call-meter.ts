@@ -1,17 +1,18 @@
 /** What is in flight, since when, and how much of the slots' time was used. */
 export class CallMeter {
-  readonly #slots: number;
+  readonly #slots: () => number;
   readonly #now: () => number;
-  readonly #startedMs: number;
   readonly #calls = new Map<object, number>();
   #area = 0;
+  /** What the area would be with a call in every slot. */
+  #whole = 0;
   #atMs: number;
 
-  constructor(slots: number, now: () => number) {
+  /** @param slots how many calls may be in flight, now */
+  constructor(slots: () => number, now: () => number) {
     this.#slots = slots;
     this.#now = now;
-    this.#startedMs = now();
-    this.#atMs = this.#startedMs;
+    this.#atMs = now();
   }
 
   get inFlight(): number {
@@ -27,7 +28,7 @@ export class CallMeter {
   /** Mean share of the slots with a call in flight since the start, 0..1. */
   get utilization(): number {
     this.#measure();
-    return this.#area / Math.max(1, (this.#atMs - this.#startedMs) * this.#slots);
+    return this.#area / Math.max(1, this.#whole);
   }
 
   begin(call: object): void {
@@ -42,7 +43,9 @@ export class CallMeter {
 
   #measure(): void {
     const now = this.#now();
+    if (now === this.#atMs) return;
     this.#area += this.#calls.size * (now - this.#atMs);
+    this.#whole += Math.max(this.#calls.size, this.#slots()) * (now - this.#atMs);
     this.#atMs = now;
   }
 }

@@ -1,3 +1,5 @@
+import type { LimitReason } from "../events.ts";
+
 /**
  * How many calls may be in flight at one endpoint at once.
  *
@@ -59,8 +61,6 @@ export type Seen =
   /** Both in monotonic ms. */
   | { readonly what: "refused"; readonly sentMs: number; readonly nowMs: number }
   | { readonly what: "failed" };
-
-export type LimitReason = "slow-start" | "clean-round" | "rate-limited" | "latency" | "ceiling";
 
 export interface LimitChange {
   readonly from: number;

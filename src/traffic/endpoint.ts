@@ -1,223 +1,304 @@
 import { ModelError } from "../errors.ts";
 import type { EndpointSnapshot } from "../events.ts";
+import type { EndpointSettings } from "../job.ts";
 import type { ModelProvider, ModelReply, ModelRequest } from "../llm/provider.ts";
+import type { Usage } from "../record.ts";
+import { Availability, LONGEST_REST_MS } from "./availability.ts";
+import {
+  type ConcurrencyOptions,
+  type ConcurrencyState,
+  firstLimit,
+  type LimitChange,
+  nextLimit,
+  type Seen,
+} from "./concurrency.ts";
+import { Latencies } from "./latencies.ts";
+import { RateLimiter, type Reservation } from "./limiter.ts";
+import { TokenEstimate } from "./token-estimate.ts";
 
 export interface EndpointOptions {
-  /** A clock that is never set. */
+  readonly provider: ModelProvider;
+  readonly settings: Pick<EndpointSettings, "weight" | "fallback" | "limits">;
+  readonly concurrency: ConcurrencyOptions;
+  /** USD of a usage for the model that answered; null when unknown. */
+  readonly costOf: (usage: Usage, model: string) => number | null;
+  /** A clock that is never set, in ms. */
   readonly now: () => number;
   readonly random: () => number;
+  /** `untilMs` by the clock of `now`. */
   readonly onPause: (reason: string, untilMs: number) => void;
   readonly onResume: () => void;
+  readonly onLimit: (change: LimitChange) => void;
+  /** It takes calls no longer, or again. @param reason null: again */
+  readonly onState: (state: EndpointState, reason: string | null) => void;
 }
 
-/** First rest after a 429 without Retry-After and after the breaker opened, in ms; doubles while probes fail. */
-const FIRST_REST_MS = 5_000;
-/** Longest rest, in ms. A server's Retry-After beyond it is probed earlier: a refused call costs nothing. */
-const LONGEST_REST_MS = 120_000;
-/** A server that asks for less than this again and again is not believed: least second rest in a row, doubling. */
-const LEAST_SECOND_REST_MS = 1_000;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** The breaker opens when at least half of the last calls failed, once this many are known. */
-const BREAKER_WINDOW = 50;
-const BREAKER_MINIMUM = 20;
+/** `out`: it refused us for good (key, credit, unknown model), until it is taken {@link Endpoint.resume back}. */
+export type EndpointState = "in" | "draining" | "out";
 
-/**
- * One URL with one key, and whether it may be called now.
- *
- * States: open → resting (429, or half of the last calls failed) → rested → probing (one call goes out, the others wait)
- * → open (it was answered) or resting again, twice as long. A probe that was cut off goes back to rested. Every caller
- * waits together; a rest is the endpoint's, never an item's. A timer ends it, not the clock, which may be set.
- */
+/** Calls in a row that met a limit which {@link RateLimiter} knew, before the endpoint rests as one that is not understood. */
+const REFUSED_EPISODES = 3;
+/** A pause for a known limit is told from this length on, in ms. */
+const TOLD_PAUSE_MS = 1_000;
+
+/** One URL with one key: whether it may be called now, how many calls it takes at once and in a minute, how it fares. */
 export class Endpoint {
   readonly provider: ModelProvider;
+  readonly weight: number;
+  /** Later numbers answer only while no endpoint of an earlier one can. */
+  readonly fallback: number;
+  readonly costOf: EndpointOptions["costOf"];
+  /** Called when {@link waitMs} may have become less. */
+  onChange: () => void = () => {};
   readonly #options: EndpointOptions;
-  #state: "open" | "resting" | "rested" | "probing" = "open";
-  /** Counts rests: the answer to a probe says nothing of a rest that began after it was sent. */
-  #restNumber = 0;
-  #restUntilMs = 0;
-  #restReason = "";
-  #restsInRow = 0;
-  /** When calls last went well before the current trouble. */
-  #troubleSinceMs: number | null = null;
-  #queue: (() => void)[] = [];
-  #timer: NodeJS.Timeout | null = null;
-  #results: boolean[] = [];
+  readonly #availability: Availability;
+  readonly #limiter: RateLimiter;
+  readonly #tokens = new TokenEstimate();
+  readonly #latencies: Latencies;
+  #concurrency: ConcurrencyState;
+  #lastChange: EndpointSnapshot["lastChange"] = null;
   #inFlight = 0;
-  readonly #madeMs: number;
-  readonly #latencies: number[] = [];
-  #answeredAt: number[] = [];
+  #state: EndpointState = "in";
+  #stateReason: string | null = null;
+  #refusedAtMs = Number.NEGATIVE_INFINITY;
+  #refusedEpisodes = 0;
 
-  constructor(provider: ModelProvider, options: EndpointOptions) {
+  constructor(options: EndpointOptions) {
+    const { provider, settings, now, random, onPause, onResume } = options;
     this.provider = provider;
+    this.weight = settings.weight;
+    this.fallback = settings.fallback;
+    this.costOf = options.costOf;
     this.#options = options;
-    this.#madeMs = options.now();
+    this.#limiter = new RateLimiter({ configured: settings.limits, now });
+    this.#latencies = new Latencies(now);
+    this.#concurrency = firstLimit(options.concurrency);
+    this.#availability = new Availability({
+      now,
+      random,
+      onPause,
+      onResume,
+      onChange: () => this.onChange(),
+      check: (signal) => provider.check(signal),
+    });
   }
 
   get name(): string {
     return this.provider.endpoint;
   }
-
   get inFlight(): number {
     return this.#inFlight;
   }
-
+  /** Calls that may be in flight at once, now. */
+  get limit(): number {
+    return this.#concurrency.limit;
+  }
+  get state(): EndpointState {
+    return this.#state;
+  }
+  get stateReason(): string | null {
+    return this.#stateReason;
+  }
+  /** False while others have to answer: it is out, draining or failing. */
+  get canServe(): boolean {
+    return this.#state === "in" && !this.#availability.isFailing;
+  }
   /** How long nothing has been answered although it was tried, in ms; 0 while all is well. */
-  troubleMs(): number {
-    return this.#troubleSinceMs === null ? 0 : this.#options.now() - this.#troubleSinceMs;
+  get troubleMs(): number {
+    return this.#availability.troubleMs;
+  }
+  /** Smoothed, in ms; null before the first answer. */
+  get latencyMs(): number | null {
+    return this.#latencies.smoothedMs;
+  }
+  /** Smoothed share of calls that failed, 0..1. */
+  get errorShare(): number {
+    return this.#latencies.errorShare;
   }
 
-  /** True when a call may go out now. A caller that gets true must call {@link call} at once. */
-  tryEnter(): boolean {
-    if (this.#state === "open") return true;
-    if (this.#state !== "rested") return false;
-    this.#state = "probing";
-    return true;
+  /** Tokens that a request of so many characters will use, input and output. */
+  tokensOf(chars: number): number {
+    return this.#tokens.estimate(chars);
   }
 
-  /** Resolves when it is worth asking {@link tryEnter} again, or `signal` fired. */
-  waitForChange(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      if (signal.aborted) return resolve();
-      signal.addEventListener("abort", done, { once: true });
-      this.#queue.push(done);
-    });
+  /** ms until a request of so many characters may go out by the rate limits; 0: now; Infinity: when something changes. */
+  waitMs(chars: number): number {
+    if (this.#state !== "in" || !this.#availability.mayEnter) return Number.POSITIVE_INFINITY;
+    if (this.#inFlight >= this.#concurrency.limit) return Number.POSITIVE_INFINITY;
+    return this.#limiter.waitMs(this.#tokens.estimate(chars));
   }
 
-  /** One call: what it teaches about the endpoint is learned here. @throws ModelError */
-  async call(request: ModelRequest, signal: AbortSignal): Promise<ModelReply> {
-    const probed = this.#state === "probing" ? this.#restNumber : null;
-    const isProbe = (): boolean => this.#state === "probing" && this.#restNumber === probed;
+  /** The right to make one call now; only when {@link waitMs} is 0. It has to be used, or given back. */
+  take(chars: number): Permit {
     this.#inFlight += 1;
-    const startedMs = this.#options.now();
-    try {
-      const reply = await this.provider.call(request, signal);
-      this.#learn(true, this.#options.now() - startedMs);
-      if (isProbe() || this.#state === "open") this.#open();
-      return reply;
-    } catch (error) {
-      if (error instanceof ModelError && !signal.aborted) this.#learnFrom(error, isProbe());
-      throw error;
-    } finally {
-      this.#inFlight -= 1;
-      // A probe that was cut off taught nothing: let the next one probe.
-      if (isProbe()) this.#beRested();
-    }
+    const sentMs = this.#options.now();
+    const reservation = this.#limiter.take(this.#tokens.estimate(chars));
+    return new Permit(this, { chars, sentMs, reservation, probe: this.#availability.enter() });
   }
 
-  /** Rests for at least `ms`, whatever the calls say. */
-  rest(ms: number, reason: string): void {
-    this.#beginRest(ms, reason);
-    this.#results = [];
+  /** Rests for at least `ms`, whatever the calls say. @param isFailing others are asked meanwhile */
+  rest(ms: number, reason: string, isFailing = false): void {
+    this.#availability.restFor(ms, reason, isFailing);
   }
 
-  snapshot(limit: number): EndpointSnapshot {
-    const now = this.#options.now();
-    const sorted = [...this.#latencies].sort((a, b) => a - b);
-    const at = (share: number): number | null =>
-      sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
-    this.#answeredAt = this.#answeredAt.filter((ms) => ms > now - 10_000);
-    const resting = this.#state !== "open";
+  /** Takes no new calls; those in flight come home. */
+  drain(reason: string): void {
+    this.#setState("draining", reason);
+  }
+
+  /** It refused us for good. */
+  retire(reason: string): void {
+    this.#setState("out", reason);
+  }
+
+  /** Takes calls again, after {@link drain} or {@link retire}. */
+  resume(): void {
+    this.#setState("in", null);
+  }
+
+  snapshot(): EndpointSnapshot {
+    const { provider, model } = this.provider;
+    const { rest } = this.#availability;
     return {
       name: this.name,
+      model: provider === "offline" ? provider : `${provider}/${model}`,
+      state: this.#state !== "in" ? this.#state : rest === null ? "open" : "resting",
+      stateReason: this.#stateReason,
+      fallback: this.fallback,
+      weight: this.weight,
       inFlight: this.#inFlight,
-      limit,
-      callsPerSecond: this.#answeredAt.length / Math.min(10, Math.max(1, (now - this.#madeMs) / 1_000)),
-      p50Ms: at(0.5),
-      p95Ms: at(0.95),
-      pausedUntilMs: resting ? this.#restUntilMs : null,
-      pauseReason: resting ? this.#restReason : null,
+      limit: this.#concurrency.limit,
+      ceiling: this.#options.concurrency.max,
+      lastChange: this.#lastChange,
+      ...this.#latencies.snapshot(),
+      pausedUntilMs: rest?.untilMs ?? null,
+      pauseReason: rest?.reason ?? null,
+      limits: this.#limiter.snapshot(),
     };
   }
 
   close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#wakeAll();
+    this.#availability.close();
   }
 
-  #learnFrom({ failure, message, retryAfterMs }: ModelError, isProbe: boolean): void {
+  /** For {@link Permit} only. */
+  async call(ticket: Ticket, request: ModelRequest, signal: AbortSignal): Promise<ModelReply> {
+    const { probe } = ticket;
+    try {
+      const reply = await this.provider.call(request, signal);
+      this.#answered(ticket, reply);
+      return reply;
+    } catch (error) {
+      if (error instanceof ModelError && !signal.aborted) this.#failed(ticket, error);
+      else this.#limiter.settle(ticket.reservation, null);
+      throw error;
+    } finally {
+      this.#inFlight -= 1;
+      this.#availability.left(probe);
+      this.onChange();
+    }
+  }
+
+  /** For {@link Permit} only. */
+  cancel({ reservation, probe }: Ticket): void {
+    this.#inFlight -= 1;
+    this.#limiter.cancel(reservation);
+    this.#availability.left(probe);
+    this.onChange();
+  }
+
+  #answered({ chars, sentMs, reservation, probe }: Ticket, { usage, rate }: ModelReply): void {
+    const latencyMs = this.#options.now() - sentMs;
+    this.#limiter.settle(reservation, usage === null ? null : usage.inputTokens + usage.outputTokens);
+    if (rate !== null) this.#limiter.learn(reservation, rate);
+    if (usage !== null) this.#tokens.learn(chars, usage);
+    this.#refusedEpisodes = 0;
+    this.#latencies.answered(latencyMs);
+    this.#see({ what: "answer", latencyMs, inFlight: this.#inFlight, headroom: this.#limiter.headroom });
+    this.#availability.answered(probe);
+  }
+
+  #failed({ sentMs, reservation, probe }: Ticket, error: ModelError): void {
+    const { failure, rate } = error;
     if (failure === "throttled") {
-      const reason = "rate limited (429)";
-      if (this.#state !== "resting") this.#beginRest(this.#nextRestMs(retryAfterMs), reason);
-      // The others that were under way say the same; only one that asks for more adds to it.
-      else if (retryAfterMs !== null) this.#beginRest(Math.min(LONGEST_REST_MS, retryAfterMs), reason);
+      this.#throttled(sentMs, reservation, error);
       return;
     }
-    if (failure !== "transient" && failure !== "unknown-outcome") {
-      // It answered, if only about this item: the endpoint is there.
-      if (isProbe) this.#open();
+    this.#limiter.settle(reservation, null);
+    if (rate !== null) this.#limiter.learn(reservation, rate);
+    if (failure === "transient" || failure === "unknown-outcome") {
+      this.#latencies.failed();
+      this.#see({ what: "failed" });
+      this.#availability.failed(error, probe);
       return;
     }
-    this.#learn(false, null);
-    if (isProbe) this.#beginRest(this.#nextRestMs(null), message);
-    else if (this.#state === "open" && this.#mostlyFails()) {
-      const reason = `half of the last ${this.#results.length} calls failed: ${message}`;
-      this.#beginRest(this.#nextRestMs(null), reason);
+    // It answered, if only about this item.
+    this.#availability.refusedItem(probe);
+  }
+
+  /**
+   * A limit that is known is a matter of pace: the limiter waits as long as the server asks and goes on. One that is not,
+   * or that refuses again and again, makes the endpoint rest and be probed.
+   */
+  #throttled(sentMs: number, reservation: Reservation, { retryAfterMs, rate }: ModelError): void {
+    const nowMs = this.#options.now();
+    if (sentMs > this.#refusedAtMs) {
+      this.#refusedAtMs = nowMs;
+      this.#refusedEpisodes += 1;
     }
+    this.#see({ what: "refused", sentMs, nowMs });
+    const isKnown =
+      this.#limiter.headroom !== null || (rate?.remainingRequests ?? rate?.remainingTokens ?? null) !== null;
+    const isPace = isKnown && this.#refusedEpisodes < REFUSED_EPISODES;
+    const pauseMs = isPace ? Math.min(LONGEST_REST_MS, retryAfterMs ?? 0) : 0;
+    this.#limiter.refused(reservation, pauseMs);
+    if (rate !== null) this.#limiter.learn(reservation, rate);
+    if (!isPace) this.#availability.throttled(retryAfterMs);
+    else if (pauseMs >= TOLD_PAUSE_MS) this.#options.onPause("rate limited (429)", nowMs + pauseMs);
   }
 
-  /** Length of one more rest in a row. */
-  #nextRestMs(askedMs: number | null): number {
-    const doublings = 2 ** this.#restsInRow;
-    this.#restsInRow += 1;
-    const least = doublings === 1 ? 0 : (LEAST_SECOND_REST_MS * doublings) / 2;
-    return Math.min(LONGEST_REST_MS, askedMs === null ? FIRST_REST_MS * doublings : Math.max(askedMs, least));
+  #see(seen: Seen): void {
+    const { state, change } = nextLimit(this.#concurrency, seen, this.#options.concurrency);
+    this.#concurrency = state;
+    if (change === null) return;
+    this.#lastChange = { ...change, atMs: this.#options.now() };
+    this.#options.onLimit(change);
   }
 
-  /** Begins a rest, or makes the present one longer, never shorter. */
-  #beginRest(leastMs: number, reason: string): void {
-    const now = this.#options.now();
-    this.#troubleSinceMs ??= now;
-    // Jitter only ever lengthens: several processes on one key must not come back together.
-    const ms = leastMs * (1 + 0.1 * this.#options.random());
-    if (this.#state === "resting" && now + ms <= this.#restUntilMs) return;
-    this.#state = "resting";
-    this.#restNumber += 1;
-    this.#restReason = reason;
-    this.#restUntilMs = now + ms;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#beRested(), Math.min(LONGEST_TIMER_MS, Math.ceil(ms)));
-    this.#options.onPause(reason, this.#restUntilMs);
+  #setState(state: EndpointState, reason: string | null): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#stateReason = reason;
+    this.#options.onState(state, reason);
+    this.onChange();
+  }
+}
+
+/** What a call was charged, and when. */
+interface Ticket {
+  readonly chars: number;
+  readonly sentMs: number;
+  readonly reservation: Reservation;
+  readonly probe: number | null;
+}
+
+/** The right to make one call at one endpoint: used once, by {@link call} or {@link cancel}. */
+export class Permit {
+  readonly endpoint: Endpoint;
+  readonly #ticket: Ticket;
+
+  constructor(endpoint: Endpoint, ticket: Ticket) {
+    this.endpoint = endpoint;
+    this.#ticket = ticket;
   }
 
-  #beRested(): void {
-    this.#state = "rested";
-    this.#wakeAll();
+  /** What the call teaches about the endpoint is learned there. @throws ModelError */
+  call(request: ModelRequest, signal: AbortSignal): Promise<ModelReply> {
+    return this.endpoint.call(this.#ticket, request, signal);
   }
 
-  #open(): void {
-    this.#troubleSinceMs = null;
-    this.#restsInRow = 0;
-    if (this.#state === "open") return;
-    this.#state = "open";
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#results = [];
-    this.#options.onResume();
-    this.#wakeAll();
-  }
-
-  #wakeAll(): void {
-    const queue = this.#queue;
-    this.#queue = [];
-    for (const wake of queue) wake();
-  }
-
-  #learn(answered: boolean, latencyMs: number | null): void {
-    if (!answered) this.#troubleSinceMs ??= this.#options.now();
-    this.#results.push(answered);
-    if (this.#results.length > BREAKER_WINDOW) this.#results.shift();
-    if (latencyMs === null) return;
-    this.#latencies.push(latencyMs);
-    if (this.#latencies.length > 512) this.#latencies.shift();
-    this.#answeredAt.push(this.#options.now());
-    if (this.#answeredAt.length > 20_000) this.#answeredAt.splice(0, 10_000);
-  }
-
-  #mostlyFails(): boolean {
-    const failed = this.#results.filter((answered) => !answered).length;
-    return this.#results.length >= BREAKER_MINIMUM && failed * 2 >= this.#results.length;
+  /** The call is not made: nothing was used. */
+  cancel(): void {
+    this.endpoint.cancel(this.#ticket);
   }
 }

@@ -1,32 +1,12 @@
-import type { RateHeaders } from "../llm/provider.ts";
+import type { LimiterSnapshot, LimitSnapshot, RateHeaders, RateLimits } from "../rate-limits.ts";
 import { Bucket, DAY_MS, MINUTE_MS, refillOf } from "./bucket.ts";
 import { type Charge, SendLedger } from "./send-ledger.ts";
-
-/** Limits of one endpoint, each > 0; null: none that we know of. */
-export interface RateLimits {
-  readonly requestsPerMinute: number | null;
-  readonly tokensPerMinute: number | null;
-  readonly requestsPerDay: number | null;
-  readonly tokensPerDay: number | null;
-}
 
 /** What one call was charged. */
 export interface Reservation {
   readonly requests: Charge;
   readonly tokens: Charge;
 }
-
-/** One limit that holds now: the configured one, or what the endpoint's answers said, whichever is smaller. */
-export interface LimitSnapshot {
-  readonly limit: number;
-  /** What could be taken now, 0..limit. */
-  readonly remaining: number;
-  /** Share of the limit in use, 0..1. */
-  readonly used: number;
-  readonly origin: "config" | "headers";
-}
-
-export type LimiterSnapshot = { readonly [Name in keyof RateLimits]: LimitSnapshot | null };
 
 type Counted = keyof Reservation;
 

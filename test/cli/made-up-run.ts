@@ -16,6 +16,7 @@ export const COUNTERS: Counters = {
   studentAnswers: 0,
   modelCalls: 160_400,
   repairCalls: 411,
+  hedgedCalls: 0,
   uncertainCalls: 192,
   unpricedCalls: 0,
   inputTokens: 207_600_000,
@@ -26,6 +27,17 @@ export const COUNTERS: Counters = {
   uncertainUsd: 0.42,
   savedUsd: 0,
 };
+
+const ENDPOINT = {
+  model: "openai/support-small-2",
+  state: "open",
+  stateReason: null,
+  fallback: 0,
+  weight: 1,
+  ceiling: 50,
+  lastChange: null,
+  limits: { requestsPerMinute: null, tokensPerMinute: null, requestsPerDay: null, tokensPerDay: null },
+} as const;
 
 export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
   return {
@@ -48,6 +60,7 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
     slots: { limit: 50, busy: 40, utilization: 0.81 },
     endpoints: [
       {
+        ...ENDPOINT,
         name: "main",
         inFlight: 31,
         limit: 32,
@@ -58,7 +71,9 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
         pauseReason: null,
       },
       {
+        ...ENDPOINT,
         name: "overflow",
+        state: "resting",
         inFlight: 0,
         limit: 18,
         callsPerSecond: 0,

@@ -58,6 +58,7 @@ describe.each(STORES)("signals to a batch run, over %s", (store) => {
     const ids = await job.seed(40);
     const killed = start(job);
     await inFlight;
+    await killed.seen("item:settled", 15);
     killed.kill("SIGKILL");
     await killed.ended;
     answer();

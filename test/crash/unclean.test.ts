@@ -14,6 +14,7 @@ describe.each(STORES)("after an unclean death, over %s", (store) => {
     const ids = await job.seed(50);
     const cli = start(job);
     await inFlight;
+    await cli.seen("item:settled", 20);
     cli.kill("SIGKILL");
     await cli.ended;
     answer();
@@ -57,6 +58,7 @@ describe.each(STORES)("after an unclean death, over %s", (store) => {
     const ids = await job.seed(50);
     const cli = start(job);
     await inFlight;
+    await cli.seen("item:settled", 20);
     cli.kill("SIGKILL");
     await cli.ended;
     answer();
@@ -72,6 +74,7 @@ describe.each(STORES)("after an unclean death, over %s", (store) => {
     const ids = await job.seed(50);
     const first = start(job, "--mode", "continuous", "--interval", "1");
     await inFlight;
+    await first.seen("item:settled", 20);
     first.kill("SIGKILL");
     await first.ended;
     answer();

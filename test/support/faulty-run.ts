@@ -40,6 +40,10 @@ function faultyFiles(disk: RunDisk): FileSystem {
       refuse(path);
       await nodeFileSystem.write(path, data);
     },
+    async overwrite(path, data) {
+      refuse(path);
+      await nodeFileSystem.overwrite(path, data);
+    },
     async removeFile(path) {
       await nodeFileSystem.removeFile(path);
       if (reserved && isReserve(path)) disk.full = null;

@@ -1,4 +1,4 @@
-import type { RateHeaders } from "../../src/llm/provider.ts";
+import type { RateHeaders } from "../../src/rate-limits.ts";
 
 export interface Arrival {
   readonly headers: RateHeaders;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { RateLimiter, type RateLimits } from "../../src/traffic/limiter.ts";
+import type { RateLimits } from "../../src/rate-limits.ts";
+import { RateLimiter } from "../../src/traffic/limiter.ts";
 import { BucketServer, type ServerLimits, SILENT, WindowServer } from "../support/limited-server.ts";
 import {
   heavyTail,

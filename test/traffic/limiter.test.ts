@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { RateHeaders } from "../../src/llm/provider.ts";
-import { RateLimiter, type RateLimits } from "../../src/traffic/limiter.ts";
+import type { RateHeaders, RateLimits } from "../../src/rate-limits.ts";
+import { RateLimiter } from "../../src/traffic/limiter.ts";
 import { BucketServer, SILENT } from "../support/limited-server.ts";
 
 const UNLIMITED: RateLimits = {

@@ -1,0 +1,200 @@
+import type { Balance } from "../job.ts";
+import { choose, Shares } from "./balancer.ts";
+import type { Endpoint, Permit } from "./endpoint.ts";
+
+export interface GatewayOptions {
+  /** At least one. */
+  readonly endpoints: readonly Endpoint[];
+  readonly balance: Balance;
+  /** Calls of the whole run at once, integer >= 1. */
+  readonly ceiling: number;
+  /** A clock that is never set, in ms. */
+  readonly now: () => number;
+  readonly random: () => number;
+}
+
+/** A request that wants to go out. */
+export interface Wish {
+  /** Of the whole request, in UTF-16 units. */
+  readonly chars: number;
+  /** Endpoints that failed this item lately: others are preferred. */
+  readonly avoid: ReadonlySet<Endpoint>;
+}
+
+/** Why nothing goes out: a limit in requests or tokens, and until when (clock of `now`). */
+export interface LimitWait {
+  readonly untilMs: number;
+  readonly endpoint: string;
+}
+
+interface Waiter {
+  readonly wish: Wish;
+  readonly resolve: (permit: Permit | null) => void;
+}
+
+const LONGEST_TIMER_MS = 600_000;
+const TYPICAL_USAGE = {
+  inputTokens: 1_000,
+  cachedInputTokens: 0,
+  cacheWriteTokens: 0,
+  outputTokens: 100,
+  reasoningTokens: 0,
+};
+
+/**
+ * The one way out to the models: chooses an endpoint for each call, and makes callers wait in turn while none may be
+ * called. Endpoints of a later fallback number are asked only while no earlier one can serve: busy or at its rate limit
+ * is no reason, failing, out and draining are.
+ */
+export class Gateway {
+  readonly endpoints: readonly Endpoint[];
+  readonly #options: GatewayOptions;
+  readonly #shares = new Shares<Endpoint>();
+  #waiters: Waiter[] = [];
+  #timer: NodeJS.Timeout | null = null;
+  #limitWait: LimitWait | null = null;
+  /** The last items of a run: each is waited for, so it goes where it is answered soonest. */
+  soonest = false;
+  /** Called when more calls may be made at once, or fewer. */
+  onCapacity: () => void = () => {};
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.endpoints = options.endpoints;
+    for (const endpoint of options.endpoints) {
+      endpoint.onChange = () => {
+        this.#serve();
+        this.onCapacity();
+      };
+    }
+  }
+
+  /** Calls that may be made at once now, 0..ceiling; 0 while every endpoint was told to take none. */
+  get capacity(): number {
+    let calls = 0;
+    for (const endpoint of this.#serving()) calls += endpoint.limit;
+    return Math.min(this.#options.ceiling, calls);
+  }
+
+  /** Set while callers wait for a limit in requests or tokens. */
+  get limitWait(): LimitWait | null {
+    return this.#waiters.length === 0 ? null : this.#limitWait;
+  }
+
+  /** How long no endpoint that could serve has answered anything although it was tried, in ms. */
+  get troubleMs(): number {
+    return Math.min(...this.endpoints.filter(({ state }) => state === "in").map(({ troubleMs }) => troubleMs));
+  }
+
+  /**
+   * The right to make one call: at once, or when it may be made.
+   * @returns null when `signal` fired
+   */
+  acquire(wish: Wish, signal: AbortSignal): Promise<Permit | null> | Permit | null {
+    if (signal.aborted) return null;
+    const permit = this.#waiters.length === 0 ? this.#take(wish) : null;
+    if (permit !== null) return permit;
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        wish,
+        resolve: (granted) => {
+          signal.removeEventListener("abort", leave);
+          resolve(granted);
+        },
+      };
+      const leave = (): void => {
+        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        waiter.resolve(null);
+      };
+      signal.addEventListener("abort", leave, { once: true });
+      this.#waiters.push(waiter);
+      this.#serve();
+    });
+  }
+
+  /** The right to make one call now, at another endpoint; null when there is none. */
+  takeOther(wish: Wish): Permit | null {
+    const others = this.#serving().filter((endpoint) => !wish.avoid.has(endpoint) && endpoint.waitMs(wish.chars) === 0);
+    return others.length === 0 ? null : this.#choose(others).take(wish.chars);
+  }
+
+  /** True when another endpoint than these could serve now. */
+  hasOther(avoid: ReadonlySet<Endpoint>): boolean {
+    return this.#serving().some((endpoint) => !avoid.has(endpoint));
+  }
+
+  /** @returns undefined when there is none of that name */
+  find(name: string): Endpoint | undefined {
+    return this.endpoints.find((endpoint) => endpoint.name === name);
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const endpoint of this.endpoints) endpoint.close();
+    for (const { resolve } of this.#waiters.splice(0)) resolve(null);
+  }
+
+  /** Of the lowest fallback number that has any that can serve; when none can, of the lowest that has any. */
+  #serving(): readonly Endpoint[] {
+    const able = this.endpoints.filter(({ canServe }) => canServe);
+    const from = able.length > 0 ? able : this.endpoints.filter(({ state }) => state === "in");
+    const level = Math.min(...from.map(({ fallback }) => fallback));
+    // One that rests because it failed is probed again by an item, once the free check has found it.
+    return this.endpoints.filter(({ fallback, state }) => fallback <= level && state === "in");
+  }
+
+  #take(wish: Wish): Permit | null {
+    const [only] = this.endpoints;
+    if (this.endpoints.length === 1) return only!.waitMs(wish.chars) === 0 ? only!.take(wish.chars) : null;
+    const serving = this.#serving();
+    const ready = serving.filter((endpoint) => endpoint.waitMs(wish.chars) === 0);
+    if (ready.length === 0 || (this.soonest && this.#isSoonerBusy(serving, ready))) return null;
+    const preferred = wish.avoid.size === 0 ? ready : ready.filter((endpoint) => !wish.avoid.has(endpoint));
+    return this.#choose(preferred.length > 0 ? preferred : ready).take(wish.chars);
+  }
+
+  /** True when waiting for an endpoint that is full brings the answer sooner than the best that has room. */
+  #isSoonerBusy(serving: readonly Endpoint[], ready: readonly Endpoint[]): boolean {
+    const best = Math.min(...ready.map(({ latencyMs }) => latencyMs ?? 0));
+    return serving.some(({ latencyMs, inFlight, limit, canServe }) => {
+      if (!canServe || latencyMs === null || inFlight < limit) return false;
+      // Of so many calls in flight one comes home in this time.
+      return latencyMs + (latencyMs / limit) * (this.#waiters.length + 1) < best;
+    });
+  }
+
+  #choose(ready: readonly Endpoint[]): Endpoint {
+    const { balance, random } = this.#options;
+    const endpoint = choose(ready, balance, {
+      costOf: (one) => one.costOf(TYPICAL_USAGE, one.provider.model),
+      servedOf: (one) => this.#shares.of(one),
+      random,
+      soonest: this.soonest,
+    });
+    this.#shares.serve(endpoint);
+    return endpoint;
+  }
+
+  /** Serves waiters in turn, as far as may be, and sees to be woken when the next one's limit has room. */
+  #serve(): void {
+    while (this.#waiters.length > 0) {
+      const permit = this.#take(this.#waiters[0]!.wish);
+      if (permit === null) break;
+      this.#waiters.shift()!.resolve(permit);
+    }
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#limitWait = null;
+    const [next] = this.#waiters;
+    if (next === undefined) return;
+    let soonest: { waitMs: number; endpoint: string } | null = null;
+    for (const endpoint of this.#serving()) {
+      const waitMs = endpoint.waitMs(next.wish.chars);
+      if (Number.isFinite(waitMs) && (soonest === null || waitMs < soonest.waitMs))
+        soonest = { waitMs, endpoint: endpoint.name };
+    }
+    if (soonest === null) return;
+    this.#limitWait = { untilMs: this.#options.now() + soonest.waitMs, endpoint: soonest.endpoint };
+    this.#timer = setTimeout(() => this.#serve(), Math.min(LONGEST_TIMER_MS, Math.max(1, soonest.waitMs)));
+  }
+}
