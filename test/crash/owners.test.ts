@@ -84,6 +84,7 @@ describe("a job whose owner was killed", () => {
     const ids = await job.seed(40);
     const killed = await startIn(job, "");
     await inFlight;
+    await killed.seen("item:settled", 15);
     killed.kill("SIGKILL");
     await killed.ended;
     const contenders = await Promise.all(Array.from({ length: 6 }, () => startIn(job, "", "--recover")));
