@@ -1,6 +1,6 @@
 import type { Classification, Dimension, Taxonomy } from "../taxonomy.ts";
 import { findJsonObject, type JsonObject } from "./json-object.ts";
-import { compileLabels, type FoundLabel, normalised } from "./label-lookup.ts";
+import { compileLabels, type FindLabel, normalised } from "./label-lookup.ts";
 import { CONFIDENCE_DIMENSIONS } from "./prompt.ts";
 
 /** Below this the category is reviewed by a person. */
@@ -45,7 +45,7 @@ interface FoundLabels {
 }
 interface Question {
   readonly dimension: Dimension;
-  readonly find: (answer: string) => FoundLabel | null;
+  readonly find: FindLabel;
 }
 interface InvalidField {
   readonly problem: string;
@@ -260,10 +260,9 @@ function alternativesOf(
   for (const entry of value.slice(0, 10)) {
     if (typeof entry !== "object" || entry === null) continue;
     const { label, p } = entry as { label?: unknown; p?: unknown };
-    const known = typeof label === "string" ? category.find(label) : null;
+    const known = typeof label === "string" ? category.find(label, false) : null;
     const likely = probability(p);
-    if (known !== null && !known.repaired && known.id !== chosen && likely !== null && !found.has(known.id))
-      found.set(known.id, likely);
+    if (known !== null && known.id !== chosen && likely !== null && !found.has(known.id)) found.set(known.id, likely);
   }
   return [...found]
     .map(([label, p]) => ({ label, p }))

@@ -10,22 +10,26 @@ export interface FoundLabel {
   readonly repaired: boolean;
 }
 
+/** @param mayGuess false: no repair of misspellings. @default true */
+export type FindLabel = (answer: string, mayGuess?: boolean) => FoundLabel | null;
+
 /**
  * Precompiles how answers for one dimension are turned into label ids: the exact id, else equal but for case, spaces
  * and punctuation to an id or an alias, else at most 2 edits away from exactly one label. The first letter and all
  * digits must be right for the last, so that `unavailable` is not taken for `available`, nor `tier_2` for `tier_1`.
  * @returns a function that gives null when no label, or more than one, fits
  */
-export function compileLabels(dimension: Dimension): (answer: string) => FoundLabel | null {
+export function compileLabels(dimension: Dimension): FindLabel {
   const exact = new Map(dimension.labels.map((label) => [label.id, { id: label.id, repaired: false }]));
   const spellings = spellingsOf(dimension);
-  return (answer) => {
+  return (answer, mayGuess = true) => {
     const found = exact.get(answer);
     if (found !== undefined) return found;
     const spelling = normalised(answer);
     const id = spellings.get(spelling);
     if (id === null) return null;
-    return id === undefined ? nearest(spelling, spellings) : { id, repaired: false };
+    if (id !== undefined) return { id, repaired: false };
+    return mayGuess ? nearest(spelling, spellings) : null;
   };
 }
 

@@ -8,12 +8,17 @@ import { recordProblem } from "./record-limit.ts";
 
 const triesAgainstRaces = 8;
 const duplicateKey = 11_000;
+/** With a larger share of records that exist already, groups are sent as upserts for a while. */
+const MOST_EXISTING = 0.1;
+const UPSERTS_BEFORE_INSERTS = 50;
 const settledFields = { contentHash: 1, taxonomyVersion: 1, promptVersion: 1, model: 1, decidedBy: 1 };
 
 /** A collection of classifications. Every write carries its guard in the filter, so that repeating it changes nothing. */
 export class MongoTarget implements Target {
   readonly #collection: Collection<Document>;
   readonly #guarded: StoreErrors;
+  /** So many groups are written as upserts at once, since most of the last ones existed. */
+  #upsertsLeft = 0;
 
   constructor(collection: Collection<Document>, guarded: StoreErrors) {
     this.#collection = collection;
@@ -29,7 +34,8 @@ export class MongoTarget implements Target {
       else results[at] = { key, status: "refused", message };
     }
     await this.#guarded(async () => {
-      let left = open;
+      let left = this.#upsertsLeft > 0 ? open : await this.#insertNew(records, open, results);
+      this.#upsertsLeft -= 1;
       for (let tries = 0; left.length > 0; tries++) {
         if (tries === triesAgainstRaces)
           throw new QuerymillError(
@@ -75,6 +81,25 @@ export class MongoTarget implements Target {
     return await this.#guarded(() => this.#collection.countDocuments({}));
   }
 
+  /**
+   * Sends the records at these positions as inserts. A record that nobody has written needs no guard, and an insert costs the
+   * server half of an upsert. @returns the positions that were not written: their records exist, or cannot be inserted
+   */
+  async #insertNew(
+    records: readonly RecordToWrite[],
+    positions: readonly number[],
+    results: (WriteResult | undefined)[],
+  ): Promise<number[]> {
+    // The driver takes a null id of an insert for a missing one and makes another.
+    const named = positions.filter((at) => records[at]!.key !== "null");
+    const unnamed = positions.filter((at) => records[at]!.key === "null");
+    if (named.length === 0) return unnamed;
+    const operations = named.map((at) => insertOf(records[at]!));
+    const existing = noteRefusals(await this.#bulk(operations), records, named, results);
+    if (existing.length > named.length * MOST_EXISTING) this.#upsertsLeft = UPSERTS_BEFORE_INSERTS;
+    return [...existing, ...unnamed];
+  }
+
   /** Sends the records at these positions. @returns the positions that have to be sent again */
   async #writeOnce(
     records: readonly RecordToWrite[],
@@ -82,18 +107,11 @@ export class MongoTarget implements Target {
     results: (WriteResult | undefined)[],
   ): Promise<number[]> {
     const refusals = await this.#bulk(positions.map((at) => guardedUpsert(records[at]!)));
-    const doubtful: number[] = [];
-    for (const [order, at] of positions.entries()) {
-      const { key } = records[at]!;
-      const refusal = refusals.get(order);
-      if (refusal === undefined) results[at] = { key, status: "written" };
-      else if (refusal === "exists") doubtful.push(at);
-      else results[at] = { key, status: "refused", message: refusal };
-    }
+    const doubtful = noteRefusals(refusals, records, positions, results);
     return doubtful.length === 0 ? [] : await this.#settle(records, doubtful, results);
   }
 
-  /** @returns by position in the bulk: `exists` when the guard did not let the upsert through, else why it is refused */
+  /** @returns by position in the bulk: `exists` when a document is there and the guard let nothing through, else why it is refused */
   async #bulk(operations: AnyBulkWriteOperation<Document>[]): Promise<Map<number, string>> {
     const refusals = new Map<number, string>();
     try {
@@ -172,6 +190,28 @@ export class MongoTarget implements Target {
       this.#collection.find({ _id: { $in: ids } }, projection ? { projection } : {}).toArray(),
     );
   }
+}
+
+/** Writes down what became of each record. @returns positions of those that exist */
+function noteRefusals(
+  refusals: ReadonlyMap<number, string>,
+  records: readonly RecordToWrite[],
+  positions: readonly number[],
+  results: (WriteResult | undefined)[],
+): number[] {
+  const existing: number[] = [];
+  for (const [order, at] of positions.entries()) {
+    const { key } = records[at]!;
+    const refusal = refusals.get(order);
+    if (refusal === undefined) results[at] = { key, status: "written" };
+    else if (refusal === "exists") existing.push(at);
+    else results[at] = { key, status: "refused", message: refusal };
+  }
+  return existing;
+}
+
+function insertOf({ key, record }: RecordToWrite): AnyBulkWriteOperation<Document> {
+  return { insertOne: { document: { _id: idOf(key) as never, ...record } } };
 }
 
 function guardedUpsert({ key, record }: RecordToWrite): AnyBulkWriteOperation<Document> {
