@@ -140,7 +140,7 @@ export function applyRequeue(state: JobState, items: number): JobState {
 export function applySpend(state: JobState, spend: Spend, atMs: number): JobState {
   if (spend.calls === 0 && spend.uncertainCalls === 0) return state;
   const { totals } = state;
-  const day = new Date(atMs).toISOString().slice(0, 10);
+  const day = dayOf(atMs);
   const before = state.ledger[day] ?? { calls: 0, costUsd: 0, uncertainUsd: 0, unpricedCalls: 0 };
   return {
     totals: {
@@ -159,6 +159,16 @@ export function applySpend(state: JobState, spend: Spend, atMs: number): JobStat
       },
     },
   };
+}
+
+const DAY_MS = 86_400_000;
+let lastDay = { number: Number.NaN, name: "" };
+
+/** @returns the UTC day, `2026-11-24`; the last one is remembered, since nearly every item asks for it */
+function dayOf(atMs: number): string {
+  const number = Math.floor(atMs / DAY_MS);
+  if (number !== lastDay.number) lastDay = { number, name: new Date(atMs).toISOString().slice(0, 10) };
+  return lastDay.name;
 }
 
 /** @returns calls whose answers never came, as perhaps billed at the job's mean cost */
