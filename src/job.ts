@@ -173,7 +173,9 @@ export interface Fingerprint {
 
 /** @returns the names of the fields that differ */
 export function differingFields(a: Fingerprint, b: Fingerprint): (keyof Fingerprint)[] {
-  return (Object.keys(a) as (keyof Fingerprint)[]).filter((field) => a[field] !== b[field]);
+  const same = (field: keyof Fingerprint): boolean =>
+    a[field] === b[field] || (field === "model" && sameModels(a.model, b.model));
+  return (Object.keys(a) as (keyof Fingerprint)[]).filter((field) => !same(field));
 }
 
 /** @returns the first `length` hex digits of the SHA-256 of a text or of the JSON of a value */
@@ -183,12 +185,29 @@ export function shortHash(value: unknown, length = 8): string {
 }
 
 export function fingerprintOf(settings: JobSettings, promptVersion: string): Fingerprint {
-  const { model } = settings;
   return {
     taxonomy: settings.taxonomy.version,
     prompt: promptVersion,
-    model: `${model.provider}/${model.name}${model.baseUrl ? ` at ${new URL(model.baseUrl).host}` : ""}`,
+    model: modelsOf(settings.endpoints),
     mapping: shortHash(settings.mapping),
     mark: Object.values(settings.mark).join(","),
   };
+}
+
+/**
+ * The models that answer while nothing is wrong: `openai/gpt-5-mini at api.openai.com` for one endpoint. Of several only
+ * the models count, not where they are.
+ */
+function modelsOf(endpoints: readonly EndpointSettings[]): string {
+  const models = endpoints.filter(({ fallback }) => fallback === 0).map(({ model }) => model);
+  const [{ baseUrl }] = models as [ModelSettings];
+  const host = models.length > 1 || baseUrl === null ? "" : ` at ${new URL(baseUrl).host}`;
+  const names = new Set(models.map(({ provider, name }) => `${provider}/${name}`));
+  return [...names].sort().join(", ") + host;
+}
+
+/** A job that gets a second endpoint of the same model, or is left with one of them, asks the same model. */
+function sameModels(a: string, b: string): boolean {
+  const withoutHost = (models: string): string => models.replace(/ at \S+$/, "");
+  return withoutHost(a) === b || a === withoutHost(b);
 }

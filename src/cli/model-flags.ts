@@ -18,13 +18,16 @@ export async function modelFlags(flags: Readonly<Record<string, unknown>>, ranWi
   }
 }
 
-/** The path behind the host is not remembered: where it is not the provider's own, `URL` stands for the whole. */
+/**
+ * The path behind the host is not remembered: where it is not the provider's own, `URL` stands for the whole. Without a
+ * host it was a model of several endpoints, whose addresses are in the file.
+ */
 function flagsOf(ranWith: string | null): string {
-  const [, provider, name, host] = /^([^/]+)\/(.*?)(?: at (\S+))?$/.exec(ranWith ?? "") ?? [];
+  const [, provider, name, host] = /^([^/]+)\/([^,]*?)(?: at (\S+))?$/.exec(ranWith ?? "") ?? [];
   if (provider === "offline") return "--model offline";
   if (provider === undefined || name === undefined) return "--model PROVIDER/NAME";
   const own = OPENAI_COMPATIBLE_PROVIDERS[provider]?.baseUrl;
-  if (own !== undefined && (host === undefined || new URL(own).host === host))
-    return `--model ${shellWord(`${provider}/${name}`)}`;
-  return `--base-url URL --model ${shellWord(own === undefined ? name : `${provider}/${name}`)}`;
+  const model = `--model ${shellWord(own === undefined ? name : `${provider}/${name}`)}`;
+  const known = host === undefined || (own !== undefined && new URL(own).host === host);
+  return known ? model : `--base-url URL ${model}`;
 }

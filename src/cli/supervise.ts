@@ -120,6 +120,6 @@ function watchPipes(onBroken: () => void): { readonly broken: () => boolean } {
   return { broken: () => broken };
 }
 
-function secretsOf({ storeUri, model }: JobSettings): string[] {
-  return [...secretsOfUri(storeUri), ...(model.apiKey === null ? [] : [model.apiKey])];
+function secretsOf({ storeUri, endpoints }: JobSettings): string[] {
+  return [...secretsOfUri(storeUri), ...endpoints.flatMap(({ model }) => model.apiKey ?? [])];
 }

@@ -233,7 +233,7 @@ export class JobExecution implements Execution {
       fence: open.lease.fence,
       adopt:
         leftover.checkpoint === null && (await open.target.count()) > 0
-          ? (settled, item) => isSameQuestion(settled, item, adapters.prompt, settings.model)
+          ? (settled, item) => isSameQuestion(settled, item, adapters.prompt, settings.endpoints)
           : null,
       isActive: (key) => active.has(key),
       watch: this.#view.storeWatch,

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { QuerymillError } from "../errors.ts";
 import type { Item, ItemKey } from "../item.ts";
-import type { Fingerprint, ModelSettings } from "../job.ts";
+import type { EndpointSettings, Fingerprint } from "../job.ts";
 import type { Prompt } from "../llm/provider.ts";
 import {
   applyReopening,
@@ -144,13 +144,22 @@ export function freshLeftover(before: Leftover): Leftover {
   };
 }
 
-/** Whether the target has an item's answer to the very same question: the text, the taxonomy, the prompt, the model. */
-export function isSameQuestion(settled: Settled, item: Item, prompt: Prompt, model: ModelSettings): boolean {
+/** Whether the target has an item's answer to the very same question: the text, the taxonomy, the prompt, a model of the job. */
+export function isSameQuestion(
+  settled: Settled,
+  item: Item,
+  prompt: Prompt,
+  endpoints: readonly EndpointSettings[],
+): boolean {
+  const answers = ({ model, fallback }: EndpointSettings): boolean =>
+    model.provider === "offline"
+      ? fallback === 0 || settled.model?.startsWith("offline") === true
+      : settled.model?.startsWith(model.name) === true;
   return (
     settled.contentHash === item.contentHash &&
     settled.taxonomyVersion === prompt.taxonomy.version &&
     settled.promptVersion === prompt.version &&
-    (model.provider === "offline" || (settled.model?.startsWith(model.name) ?? false))
+    endpoints.some(answers)
   );
 }
 

@@ -5,7 +5,7 @@
 import { supervise } from "../../src/cli/supervise.ts";
 import { QuerymillError } from "../../src/errors.ts";
 import { Events, type ExecutionEnd } from "../../src/events.ts";
-import type { JobSettings } from "../../src/job.ts";
+import { type JobSettings, mainEndpoint } from "../../src/job.ts";
 import type { Execution } from "../../src/jobs/execution.ts";
 import { makeEnd, makeSnapshot } from "./made-up-run.ts";
 
@@ -32,7 +32,7 @@ const execution: Execution = {
 
 async function run(): Promise<ExecutionEnd> {
   if (how === "refused") throw new QuerymillError("STORE_UNREACHABLE", "MongoDB at mongodb://me:hunter22@h is away.");
-  if (how === "bug") throw new TypeError("x is undefined with hunter22");
+  if (how === "bug") throw new TypeError("x is undefined with hunter22, falcon33 and osprey44");
   while (!aborted && inFlight > 0) {
     await new Promise((resolve) => setTimeout(resolve, stopping && how === "slow" ? 1_000 : 20));
     const settled = { executionId: "1188", key: `"T-${read}"`, outcome: "classified", reason: null } as const;
@@ -50,7 +50,9 @@ const settings = {
   tenant: "default",
   mode: "batch",
   storeUri: "mongodb://me:hunter22@h/db",
-  model: { provider: "openai", name: "small", baseUrl: null, apiKey: "sk-hunter22" },
+  endpoints: ["falcon33", "osprey44"].map((apiKey) =>
+    mainEndpoint({ provider: "openai", name: "small", baseUrl: null, apiKey }),
+  ),
   taxonomy: { name: "t", version: "t-1", summary: true, alternatives: true, dimensions: [] },
   deadlines: { drainMs: 60_000 },
   batchDir: "batch_files",

@@ -2,7 +2,17 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Events } from "../../src/events.ts";
-import { archive, inspectLeftover, nextSuspects, quarantine, replayUnsunk } from "../../src/jobs/recovery.ts";
+import type { Item } from "../../src/item.ts";
+import { type EndpointSettings, mainEndpoint } from "../../src/job.ts";
+import {
+  archive,
+  inspectLeftover,
+  isSameQuestion,
+  nextSuspects,
+  quarantine,
+  replayUnsunk,
+} from "../../src/jobs/recovery.ts";
+import type { Prompt } from "../../src/llm/provider.ts";
 import { EMPTY_JOB_STATE, type Settlement } from "../../src/outcome.ts";
 import { Recorder } from "../../src/recorder.ts";
 import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
@@ -247,4 +257,30 @@ it("an archive takes journal, batches, checkpoints and retries, and leaves the d
   expect(await manager.files.list(folder)).toEqual(["checkpoint-1.json", "journal", "retry.queue"]);
   expect([manager.retryQueue.size, manager.deadLetters.size]).toEqual([0, 1]);
   expect(await inspectLeftover(manager)).toMatchObject({ checkpoint: null, stateSeq: 0, unclean: false });
+});
+
+describe("an answer that the target has already", () => {
+  const prompt = { taxonomy: { version: "t-1" }, version: "p-1" } as Prompt;
+  const item = { contentHash: "c-1" } as Item;
+  const settled = { key: "1", contentHash: "c-1", taxonomyVersion: "t-1", promptVersion: "p-1", decidedBy: "model" };
+  const endpoint = (provider: string, name: string, fallback = 0) => ({
+    ...mainEndpoint({ provider, name, baseUrl: null, apiKey: null }),
+    fallback,
+  });
+  const isSame = (model: string, ...endpoints: EndpointSettings[]): boolean =>
+    isSameQuestion({ ...settled, model }, item, prompt, endpoints);
+
+  it("is to the same question when any model of the job gave it, fallbacks too", () => {
+    const endpoints = [endpoint("openai", "small"), endpoint("groq", "big", 1)];
+    expect(isSame("small-2026-01-31", ...endpoints)).toBe(true);
+    expect(isSame("big", ...endpoints)).toBe(true);
+    expect(isSame("other", ...endpoints)).toBe(false);
+  });
+
+  it("is not asked again for offline, but offline as a fallback takes over only its own", () => {
+    expect(isSame("small", endpoint("offline", ""))).toBe(true);
+    const rescued = [endpoint("openai", "small"), endpoint("offline", "", 1)];
+    expect(isSame("offline-1", ...rescued)).toBe(true);
+    expect(isSame("other", ...rescued)).toBe(false);
+  });
 });
