@@ -24,7 +24,7 @@ export type {
   RetryOptions,
   TextMapping,
 } from "./job.ts";
-export { BatchProcessor, type BatchProcessorOptions } from "./jobs/batch-processor.ts";
+export { BatchProcessor, type BatchProcessorOptions, type ProcessorEndpoint } from "./jobs/batch-processor.ts";
 export type { Execution } from "./jobs/execution.ts";
 export { prepareExecution } from "./jobs/wiring.ts";
 export { openOffline } from "./llm/offline.ts";

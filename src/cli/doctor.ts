@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { QuerymillError } from "../errors.ts";
-import { diagnose, type Finding, sampleTexts } from "../jobs/doctor.ts";
+import { diagnose, sampleTexts } from "../jobs/doctor.ts";
+import type { Finding } from "../jobs/finding.ts";
 import { type Look, left, symbols, wrapped } from "./format.ts";
 import { addJobOptions, type LoadedJob, loadJob } from "./job-command.ts";
 import { makeCommand, RUN_OPTIONS } from "./options.ts";
@@ -17,7 +18,9 @@ export function doctorCommand(): Command {
     "Looks at everything a run needs and says what would stop it or slow it down. Changes nothing and spends nothing unless --call is given.",
     "querymill doctor --store mongodb://localhost/support --model openai/gpt-5-mini",
   );
-  command.addOption(new Option("--call", "ask the model one small question (costs a fraction of a cent)"));
+  command.addOption(
+    new Option("--call", "ask the model one small question, each endpoint its own (costs a fraction of a cent)"),
+  );
   command.addOption(new Option("--sample <n>", "show the texts that the model would see first: customer text"));
   const own = new Set(["store", "db", "sourceCollection", "targetCollection", "batchDir", "job", "config", "json"]);
   const shared = ["model", "baseUrl", "taxonomy", "filter", "budget.usd", "mode", "schedule", "timezone"] as const;

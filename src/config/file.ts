@@ -1,15 +1,19 @@
-import { isMap, isNode, LineCounter, parseDocument } from "yaml";
+import { isMap, isNode, isSeq, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { withoutPassword } from "../redact.ts";
 import { didYouMean } from "./nearest.ts";
-import { FILE_SCHEMA, OPTION_KEYS, type OptionKey, optionOf } from "./schema.ts";
+import type { OptionTable } from "./option.ts";
+import { FILE_SCHEMA, OPTION_KEYS, OPTIONS, type OptionKey, optionOf } from "./schema.ts";
 
 /** What a configuration file says, checked value by value. */
 export interface ConfigText {
   /** Only what is right; a value that is wrong is in `problems`. */
   readonly values: ReadonlyMap<OptionKey, unknown>;
-  /** @returns `querymill.yaml:3:12 batchSize`, for an error that is found later */
-  readonly where: (key: OptionKey) => string;
+  /**
+   * @param inside what is meant inside the value, such as `[2, "name"]`
+   * @returns `querymill.yaml:3:12 batchSize`, for an error that is found later
+   */
+  readonly where: (key: OptionKey, inside?: readonly PropertyKey[]) => string;
   /** One sentence each: file, line and column, what was expected, what is there. */
   readonly problems: readonly string[];
 }
@@ -23,38 +27,38 @@ export function parseConfig(text: string, file: string): ConfigText {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
-    return `${file}:${line}:${col}`;
+    return `${file}:${line}:${col} `;
   };
-  const where = (key: OptionKey): string => `${at(offsetOf(document.contents, key.split(".")))} ${key}`;
+  const where: ConfigText["where"] = (key, inside = []) => {
+    const path = [...key.split("."), ...inside];
+    return at(offsetOf(document.contents, path)) + pathName(path);
+  };
   const none = { values: new Map<OptionKey, unknown>(), where };
   if (document.errors.length > 0)
-    return { ...none, problems: document.errors.map((error) => `${at(error.pos[0])} ${firstLine(error.message)}`) };
+    return { ...none, problems: document.errors.map((error) => at(error.pos[0]) + firstLine(error.message)) };
   let content: unknown;
   try {
-    content = withoutNulls(document.toJS({ maxAliasCount: 100 }) ?? {});
+    content = document.toJS({ maxAliasCount: 100 }) ?? {};
   } catch {
     return { ...none, problems: [`${file} repeats itself through too many aliases. Write the values out.`] };
   }
-  const checked = FILE_SCHEMA.safeParse(content);
-  const issues = checked.success ? [] : checked.error.issues;
-  const problems = issues
-    .flatMap((issue) => describeIssue(issue, content))
-    .map(({ path, text }) => ({ offset: offsetOf(document.contents, path), text }))
-    .sort((a, b) => a.offset - b.offset)
-    .map(({ offset, text }) => `${at(offset)} ${text}`);
-  const wrong = new Set(issues.map((issue) => keyOf(issue.path)));
-  const values = new Map<OptionKey, unknown>();
-  for (const key of OPTION_KEYS) {
-    const value = valueAt(content, key.split("."));
-    if (value !== undefined && optionOf(key).inFile && !wrong.has(key)) values.set(key, value);
-  }
-  return { values, where, problems };
+  const { values, problems } = check(content);
+  const placed = problems.map(({ path, text }) => ({ offset: offsetOf(document.contents, path), text }));
+  placed.sort((a, b) => a.offset - b.offset);
+  return { values, where, problems: placed.map(({ offset, text }) => at(offset) + text) };
+}
+
+/** What a program says in the form of the file. */
+export function checkConfig(content: Readonly<Record<string, unknown>>): ConfigText {
+  const { values, problems } = check(content);
+  const where: ConfigText["where"] = (key, inside = []) => pathName([...key.split("."), ...inside]);
+  return { values, where, problems: problems.map(({ text }) => text) };
 }
 
 /** @returns a value as an error shows it: short, quoted, without a password */
 export function shown(value: unknown): string {
   if (value === undefined) return "nothing";
-  if (Array.isArray(value)) return "a list";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object" && value !== null) return "a group of settings";
   const text = typeof value === "string" ? JSON.stringify(withoutPassword(value)) : String(value);
   return text.length > 60 ? `${text.slice(0, 57)}…${typeof value === "string" ? '"' : ""}` : text;
@@ -65,44 +69,81 @@ interface Problem {
   readonly text: string;
 }
 
+function check(given: unknown): { values: Map<OptionKey, unknown>; problems: Problem[] } {
+  const content = withoutNulls(given, OPTIONS);
+  const checked = FILE_SCHEMA.safeParse(content);
+  const issues = checked.success ? [] : checked.error.issues;
+  const problems = issues.flatMap((issue) => describeIssue(issue, content));
+  const wrong = new Set(issues.map((issue) => keyAt(issue.path, OPTIONS)));
+  const values = new Map<OptionKey, unknown>();
+  for (const key of OPTION_KEYS) {
+    const value = valueAt(content, key.split("."));
+    if (value !== undefined && optionOf(key).inFile && !wrong.has(key)) values.set(key, value);
+  }
+  return { values, problems };
+}
+
 function describeIssue(issue: z.core.$ZodIssue, content: unknown): Problem[] {
-  const path = issue.path;
-  const key = keyOf(path);
+  const { path } = issue;
+  const { table, rest, key } = locate(path, OPTIONS);
   if (issue.code === "unrecognized_keys" && key === null)
-    return issue.keys.map((unknown) => ({ path: [...path, unknown], text: unknownKey(path, unknown) }));
-  const name = path.map(String).join(".");
-  const found = shown(valueAt(content, path));
-  if (key !== null) return [{ path, text: `${name}: expected ${expectedAt(key, path)}; got ${found}.` }];
+    return issue.keys.map((unknown) => {
+      const inside = [...path, unknown];
+      return { path: inside, text: `${pathName(inside)}: no such setting.${adviceFor(unknown, rest, table)}` };
+    });
+  const name = pathName(path);
+  const found = key !== null && table[key]!.secret ? "something else" : shown(valueAt(content, path));
+  if (key !== null) return [{ path, text: `${name}: expected ${expectedAt(key, rest, table)}; got ${found}.` }];
   if (path.length === 0) return [{ path, text: `expected settings such as "batchSize: 10"; got ${found}.` }];
-  const members = OPTION_KEYS.filter((other) => other.startsWith(`${name}.`)).map((other) => other.split(".")[1]);
-  return [{ path, text: `${name}: expected a group with ${members.join(", ")}; got ${found}.` }];
+  const members = membersOf(rest, table).join(", ");
+  return [{ path, text: `${name}: expected a group with ${members}; got ${found}.` }];
+}
+
+/** The innermost table of settings that a path leads into, what is left of the path there, and the setting it is at. */
+function locate(
+  path: readonly PropertyKey[],
+  table: OptionTable,
+): { table: OptionTable; rest: readonly PropertyKey[]; key: string | null } {
+  const key = keyAt(path, table);
+  const inside = path.slice(key?.split(".").length ?? 0);
+  const fields = key === null ? undefined : table[key]!.fields;
+  return fields === undefined || inside.length === 0 ? { table, rest: path, key } : locate(inside.slice(1), fields);
 }
 
 /** Inside a value with a shape of its own (`prices.gpt.input`) the option's words still say what is right. */
-function expectedAt(key: OptionKey, path: readonly PropertyKey[]): string {
+function expectedAt(key: string, path: readonly PropertyKey[], table: OptionTable): string {
   const inside = path.length > key.split(".").length;
-  const { expected } = optionOf(key);
-  return key === "prices" && !inside ? "a price by model name" : expected;
+  return key === "prices" && !inside ? "a price by model name" : table[key]!.expected;
 }
 
-function unknownKey(path: readonly PropertyKey[], key: string): string {
-  const group = path.length === 0 ? "" : `${String(path[0])}.`;
-  const known = new Set(
-    OPTION_KEYS.filter((other) => optionOf(other).inFile && other.startsWith(group)).map(
-      (other) => other.slice(group.length).split(".")[0]!,
-    ),
-  );
-  const flagOnly = OPTION_KEYS.find((other) => other === key && !optionOf(other).inFile);
-  const advice = flagOnly
-    ? ` Give ${optionOf(flagOnly).flag?.split(" ")[0]} on the command line: it is meant for one run.`
-    : didYouMean(key, known) || ` Known here: ${[...known].join(", ")}.`;
-  return `${group}${key}: no such setting.${advice}`;
+function adviceFor(unknown: string, group: readonly PropertyKey[], table: OptionTable): string {
+  if (/^(api|access|auth|secret)?[-_]?(key|token)$|password|^secret$/i.test(unknown))
+    return ` A key does not belong in a file: put it in a variable (environment or .env)${table === OPTIONS ? "" : " and name that in keyVariable"}.`;
+  const flagOnly = Object.hasOwn(table, unknown) && !table[unknown]!.inFile ? table[unknown]!.flag : null;
+  if (flagOnly !== null) return ` Give ${flagOnly.split(" ")[0]} on the command line: it is meant for one run.`;
+  const known = membersOf(group, table);
+  return didYouMean(unknown, known) || ` Known here: ${known.join(", ")}.`;
 }
 
-/** The option that a path lies at or inside, or null for the file itself or a group. */
-function keyOf(path: readonly PropertyKey[]): OptionKey | null {
+/** The names that a group may hold, or the whole table. */
+function membersOf(group: readonly PropertyKey[], table: OptionTable): string[] {
+  const prefix = group.length === 0 ? "" : `${group.map(String).join(".")}.`;
+  const keys = Object.keys(table).filter((key) => table[key]!.inFile && key.startsWith(prefix));
+  return [...new Set(keys.map((key) => key.slice(prefix.length).split(".")[0]!))];
+}
+
+/** The option that a path lies at or inside, or null for the whole or a group. */
+function keyAt<K extends string>(path: readonly PropertyKey[], table: Readonly<Record<K, unknown>>): K | null {
   const names = path.map(String);
-  return OPTION_KEYS.find((key) => key === names[0] || key === names.slice(0, 2).join(".")) ?? null;
+  const keys = Object.keys(table) as K[];
+  return keys.find((key) => key === names[0] || key === names.slice(0, 2).join(".")) ?? null;
+}
+
+/** `endpoints[2].limits` */
+function pathName(path: readonly PropertyKey[]): string {
+  return path
+    .map((part, at) => (typeof part === "number" ? `[${part}]` : `${at > 0 ? "." : ""}${String(part)}`))
+    .join("");
 }
 
 function valueAt(content: unknown, path: readonly PropertyKey[]): unknown {
@@ -119,28 +160,34 @@ function offsetOf(contents: unknown, path: readonly PropertyKey[]): number {
   let node = contents;
   let offset = isNode(node) ? (node.range?.[0] ?? 0) : 0;
   for (const name of path) {
-    if (!isMap(node)) break;
-    const pair = node.items.find(
-      (item) => String((item.key as { value?: unknown })?.value ?? item.key) === String(name),
-    );
-    if (pair === undefined) break;
-    node = pair.value;
-    const target = isNode(node) && node.range ? node : pair.key;
+    const found = memberOf(node, name);
+    if (found === null) break;
+    node = found.value;
+    const target = isNode(node) && node.range ? node : found.key;
     if (isNode(target) && target.range) offset = target.range[0];
   }
   return offset;
 }
 
+function memberOf(node: unknown, name: PropertyKey): { key: unknown; value: unknown } | null {
+  if (isSeq(node)) return { key: null, value: node.items[Number(name)] };
+  if (!isMap(node)) return null;
+  const keyOf = (key: unknown): string => String((key as { value?: unknown })?.value ?? key);
+  return node.items.find(({ key }) => keyOf(key) === String(name)) ?? null;
+}
+
 /** `limit:` with nothing behind it means: not set. */
-function withoutNulls(content: unknown): unknown {
+function withoutNulls(content: unknown, table: OptionTable): unknown {
   if (typeof content !== "object" || content === null || Array.isArray(content)) return content;
-  const given = Object.entries(content).filter(([, value]) => value !== null);
-  return Object.fromEntries(
-    given.map(([key, value]) => [
-      key,
-      OPTION_KEYS.some((option) => option.startsWith(`${key}.`)) ? withoutNulls(value) : value,
-    ]),
-  );
+  const given = Object.entries(content).filter(([, value]) => value !== null && value !== undefined);
+  return Object.fromEntries(given.map(([key, value]) => [key, inner(key, value)]));
+
+  function inner(key: string, value: unknown): unknown {
+    const fields = Object.hasOwn(table, key) ? table[key]!.fields : undefined;
+    if (fields !== undefined && Array.isArray(value)) return value.map((member) => withoutNulls(member, fields));
+    const isGroup = Object.keys(table).some((other) => other.startsWith(`${key}.`));
+    return isGroup ? withoutNulls(value, {}) : value;
+  }
 }
 
 function firstLine(message: string): string {

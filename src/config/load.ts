@@ -6,10 +6,10 @@ import type { Filter } from "../filter.ts";
 import { parseFilter } from "../filter.ts";
 import { type JobSettings, type ModelSettings, mainEndpoint } from "../job.ts";
 import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
-import type { RateLimits } from "../rate-limits.ts";
 import { secretsOfUri } from "../redact.ts";
-import { type ConfigText, parseConfig } from "./file.ts";
-import { resolveModel } from "./model.ts";
+import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
+import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
+import { severalProblems } from "./problems.ts";
 import type { OptionKey } from "./schema.ts";
 import { mergeVariables, type ResolvedOptions, resolveOptions, unknownVariables, type Variables } from "./sources.ts";
 import { deriveJob, embeddedStore, parseStoreUri, type StoreUri } from "./store-uri.ts";
@@ -40,6 +40,8 @@ export interface SettingsInput {
   readonly cwd: string;
   /** Look at `.env` and `querymill.yaml`. A program that embeds Querymill says everything itself. @default true */
   readonly files?: boolean;
+  /** What a program says in the form of `querymill.yaml`, which is then not looked at. */
+  readonly config?: Readonly<Record<string, unknown>>;
   /** False for what asks no model: `settings.model` is then {@link NO_MODEL}, whatever was said. @default true */
   readonly needsModel?: boolean;
 }
@@ -47,7 +49,6 @@ export interface SettingsInput {
 /** Stands where a model would be in settings that ask none. */
 const NO_MODEL: ModelSettings = { provider: "none", name: "", baseUrl: null, apiKey: null };
 
-const MOST_PROBLEMS = 10;
 const LARGEST_FILE_BYTES = 1024 * 1024;
 
 /**
@@ -61,27 +62,34 @@ export async function loadSettings({
   env,
   cwd,
   files = true,
+  config,
   needsModel = true,
 }: SettingsInput): Promise<LoadedSettings> {
   const dotenv = files ? await readIfThere(resolve(cwd, ".env")) : null;
   const variables = mergeVariables(env, dotenv);
-  const { file, folder } = files ? await readConfig(flags, variables, cwd) : { file: null, folder: cwd };
+  const given = config === undefined ? null : checkConfig(config);
+  const { file, folder } =
+    files && given === null ? await readConfig(flags, variables, cwd) : { file: given, folder: cwd };
   const options = resolveOptions(flags, variables, file);
   const { get } = options;
-  const problems = [...options.problems, ...conflicts(options), ...(await scheduleProblems(options))];
+  const problems = [
+    ...options.problems,
+    ...conflicts(options),
+    ...endpointConflicts(options),
+    ...(await scheduleProblems(options)),
+  ];
   const notes = unknownVariables([...Object.keys(env)]);
 
   const pathOf = (key: OptionKey, path: string): string => resolve(options.origin(key) === "file" ? folder : cwd, path);
   const batchDir = pathOf("batchDir", get("batchDir"));
   const store = chooseStore(options, variables, { cwd, folder, batchDir }, notes, problems);
   const filter = checkFilter(options, problems);
-  if (problems.length > 0) throw severalProblems(problems, file);
+  if (problems.length > 0) throw severalProblems(problems);
 
   const db = get("db") ?? store.db ?? "querymill";
-  const choice = { model: get("model"), baseUrl: get("baseUrl"), variable: variables };
-  const model = needsModel
-    ? resolveModel({ ...choice, providers: OPENAI_COMPATIBLE_PROVIDERS })
-    : { settings: NO_MODEL, notes: [] };
+  const { endpoints, primary, ...found } = needsModel
+    ? resolveEndpoints(options, variables, OPENAI_COMPATIBLE_PROVIDERS)
+    : { endpoints: [mainEndpoint(NO_MODEL)], primary: NO_MODEL, notes: [] };
   const taxonomyFile = get("taxonomy");
   const taxonomy =
     taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(pathOf("taxonomy", taxonomyFile), options);
@@ -111,8 +119,8 @@ export async function loadSettings({
     db,
     sourceCollection: source,
     targetCollection: target,
-    model: model.settings,
-    endpoints: [mainEndpoint(model.settings, limitsOf(options))],
+    model: primary,
+    endpoints,
     balance: get("balance"),
     hedge: afterMs === null ? null : { afterMs },
     taxonomy,
@@ -151,16 +159,7 @@ export async function loadSettings({
     logLevel: get("logLevel"),
     logFile: logFile === null ? null : pathOf("logFile", logFile),
   };
-  return { settings, output, notes: [...notes, ...model.notes] };
-}
-
-function limitsOf({ get }: ResolvedOptions): RateLimits {
-  return {
-    requestsPerMinute: get("limits.requestsPerMinute"),
-    tokensPerMinute: get("limits.tokensPerMinute"),
-    requestsPerDay: get("limits.requestsPerDay"),
-    tokensPerDay: get("limits.tokensPerDay"),
-  };
+  return { settings, output, notes: [...notes, ...found.notes] };
 }
 
 async function readConfig(
@@ -304,14 +303,4 @@ async function readIfThere(path: string): Promise<string | null> {
     const why = code === "EACCES" ? "this user may not read it" : code === "EISDIR" ? "it is a folder" : String(code);
     throw new QuerymillError("CONFIG_INVALID", `${path} cannot be read: ${why}.`, { cause: error });
   }
-}
-
-function severalProblems(problems: readonly string[], file: ConfigText | null): QuerymillError {
-  const onlyFlags = (file?.problems.length ?? 0) === 0 && problems.every((problem) => problem.startsWith("--"));
-  const code = onlyFlags ? "USAGE" : "CONFIG_INVALID";
-  if (problems.length === 1) return new QuerymillError(code, problems[0]!);
-  const rest = problems.length - MOST_PROBLEMS;
-  const lines = problems.slice(0, MOST_PROBLEMS).map((problem) => `  ${problem}`);
-  if (rest > 0) lines.push(`  and ${rest} more`);
-  return new QuerymillError(code, `${problems.length} settings are wrong:\n${lines.join("\n")}`);
 }

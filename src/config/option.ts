@@ -16,9 +16,16 @@ export interface OptionDefinition<T> {
   /** Completes `expected …` in an error. */
   readonly expected: string;
   readonly schema: z.ZodType;
+  /** Of a list: the settings of each of its members, by their place in it. */
+  readonly fields?: OptionTable;
+  /** True for what could be a key by mistake: an error never shows it. */
+  readonly secret?: true;
   /** What a flag's or a variable's text means; returns the text itself when it means nothing, for the schema to refuse. */
   readonly fromText: (text: string) => unknown;
 }
+
+/** Settings by their place: `baseDelayMs` in the group `retry` is `retry.baseDelayMs`. */
+export type OptionTable = Readonly<Record<string, OptionDefinition<unknown>>>;
 
 interface Place {
   readonly flag?: string;
@@ -88,6 +95,28 @@ export function shaped<T>(
   place: Place & { default: T; expected: string; schema: z.ZodType; unit?: string },
 ): OptionDefinition<T> {
   return define(place, place.default, place.expected, place.schema, jsonFromText, place.unit ?? null);
+}
+
+/** A list of things with settings of their own, in a file only. */
+export function list<T>(
+  place: Place & { fields: OptionTable; max: number; expected: string },
+): OptionDefinition<readonly T[] | null> {
+  const schema = z.array(shapeOf(place.fields)).min(1).max(place.max);
+  return { ...shaped({ ...place, schema, default: null }), fields: place.fields };
+}
+
+/** The shape of what a file says. Its issues carry the path of the option; the words come from the table. */
+export function shapeOf(table: OptionTable): z.ZodType {
+  const shape: Record<string, z.ZodType> = {};
+  const groups: Record<string, Record<string, z.ZodType>> = {};
+  for (const [key, { schema, inFile }] of Object.entries(table)) {
+    if (!inFile) continue;
+    const [group, member] = key.split(".") as [string, string | undefined];
+    if (member === undefined) shape[group] = schema.optional();
+    else groups[group] = { ...groups[group], [member]: schema.optional() };
+  }
+  for (const [group, members] of Object.entries(groups)) shape[group] = z.strictObject(members).optional();
+  return z.strictObject(shape);
 }
 
 /** @returns the name of an option as commander hands it over: `--batch-size <n>` is `batchSize`, `--no-wait` is `wait` */

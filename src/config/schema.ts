@@ -1,7 +1,19 @@
 import { z } from "zod";
 import type { Price } from "../job.ts";
 import { MARK_FIELDS } from "../job.ts";
-import { choice, decimal, integer, integerOrAuto, type OptionDefinition, shaped, text, toggle } from "./option.ts";
+import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
+import {
+  choice,
+  decimal,
+  integer,
+  integerOrAuto,
+  list,
+  type OptionDefinition,
+  shaped,
+  shapeOf,
+  text,
+  toggle,
+} from "./option.ts";
 
 const COLLECTION = /^(?!system\.)[^$\0]{1,200}$/;
 const FIELD = /^(?!_id$)[^$.\0\s][^.\0]{0,99}$/;
@@ -126,17 +138,20 @@ export const OPTIONS = {
     expected: "PROVIDER/NAME or offline",
     default: null,
   }),
-  baseUrl: text({
+  baseUrl: baseUrl({
     flag: "--base-url <url>",
     help: "of any OpenAI-compatible server, such as http://127.0.0.1:8000/v1",
-    expected: "an http or https URL without a password, such as http://127.0.0.1:8000/v1",
-    pattern: /^https?:\/\/[^\s@#]+$/,
-    default: null,
   }),
-  "limits.requestsPerMinute": limit("calls per minute", "--rpm <n>"),
-  "limits.tokensPerMinute": limit("tokens per minute, in and out", "--tpm <n>"),
-  "limits.requestsPerDay": limit("calls in 24 hours"),
-  "limits.tokensPerDay": limit("tokens in 24 hours, in and out"),
+  endpoints: list<EndpointOptions>({
+    help: "several endpoints instead of the one of --model and --base-url",
+    expected: "a list of 1 to 100 endpoints, each with settings such as model: openai/gpt-5-mini",
+    fields: ENDPOINT_FIELDS,
+    max: 100,
+  }),
+  "limits.requestsPerMinute": limit("calls per minute that the provider grants", "--rpm <n>"),
+  "limits.tokensPerMinute": limit("tokens per minute that the provider grants, in and out", "--tpm <n>"),
+  "limits.requestsPerDay": limit("calls in 24 hours that the provider grants"),
+  "limits.tokensPerDay": limit("tokens in 24 hours that the provider grants, in and out"),
   balance: choice({
     help: "which of several endpoints is asked: the one that answers soonest, the cheapest, or each by its weight",
     choices: ["latency", "cost", "weight"],
@@ -299,28 +314,8 @@ export function optionOf(key: OptionKey): OptionDefinition<unknown> {
   return OPTIONS[key];
 }
 
-/** The shape of `querymill.yaml`. Its issues carry the path of the option; the words come from the table. */
-export const FILE_SCHEMA = z.strictObject(fileShape());
-
-function fileShape(): Record<string, z.ZodType> {
-  const shape: Record<string, z.ZodType> = {};
-  const groups: Record<string, Record<string, z.ZodType>> = {};
-  for (const key of OPTION_KEYS) {
-    const { schema, inFile } = optionOf(key);
-    if (!inFile) continue;
-    const [group, member] = key.split(".") as [string, string | undefined];
-    if (member === undefined) shape[group] = schema.optional();
-    else groups[group] = { ...groups[group], [member]: schema.optional() };
-  }
-  for (const [group, members] of Object.entries(groups)) shape[group] = z.strictObject(members).optional();
-  return shape;
-}
-
-function limit(what: string, flag?: string): OptionDefinition<number | null> {
-  const [unit] = what.split(" ");
-  const place = { ...(flag === undefined ? {} : { flag }), help: `${what}, that the model's provider grants` };
-  return integer({ ...place, min: 1, max: 1_000_000_000_000, unit: unit!, default: null });
-}
+/** The shape of `querymill.yaml`. */
+export const FILE_SCHEMA = shapeOf(OPTIONS);
 
 function markField(name: keyof typeof MARK_FIELDS, help: string): OptionDefinition<string> {
   return text({ help, expected: "a field name without dots", pattern: FIELD, default: MARK_FIELDS[name] });

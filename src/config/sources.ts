@@ -13,8 +13,8 @@ const STRENGTH: readonly Origin[] = ["flag", "environment", "file", "default"];
 export interface ResolvedOptions {
   readonly get: <K extends OptionKey>(key: K) => OptionValue<K>;
   readonly origin: (key: OptionKey) => Origin;
-  /** How an error names the option: `--limit`, `QUERYMILL_LIMIT` or `querymill.yaml:3:8 limit`. */
-  readonly name: (key: OptionKey) => string;
+  /** How an error names the option, or what is `inside` its value: `--limit`, `querymill.yaml:3:8 endpoints[2].name`. */
+  readonly name: (key: OptionKey, inside?: readonly PropertyKey[]) => string;
   /** True when `a` was said at a place at least as strong as `b`. */
   readonly atLeast: (a: OptionKey, b: OptionKey) => boolean;
   readonly problems: readonly string[];
@@ -42,6 +42,7 @@ export function resolveOptions(
 ): ResolvedOptions {
   const problems = [...(file?.problems ?? [])];
   const values = new Map<OptionKey, { value: unknown; origin: Origin; name: string }>();
+  const inFile = (key: OptionKey): boolean => file !== null && values.get(key)!.origin === "file";
   for (const key of OPTION_KEYS) {
     const { flag, env, default: fallback } = optionOf(key);
     const long = flag?.split(" ")[0] ?? key;
@@ -67,7 +68,7 @@ export function resolveOptions(
   return {
     get: <K extends OptionKey>(key: K) => values.get(key)!.value as OptionValue<K>,
     origin: (key) => values.get(key)!.origin,
-    name: (key) => values.get(key)!.name,
+    name: (key, inside) => (inFile(key) ? file!.where(key, inside) : values.get(key)!.name),
     atLeast: (a, b) => strength(a) <= strength(b),
     problems,
     notes: [],

@@ -2,8 +2,9 @@ import { loadSettings } from "../config/load.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { QuerymillError } from "../errors.ts";
 import { type EventMap, Events, type ExecutionEnd, type RunSnapshot } from "../events.ts";
-import type { Deadlines, JobSettings, MarkFields, Mode, Price, RetryOptions, TextMapping } from "../job.ts";
+import type { Balance, Deadlines, JobSettings, MarkFields, Mode, Price, RetryOptions, TextMapping } from "../job.ts";
 import type { ModelProvider } from "../llm/provider.ts";
+import type { RateLimits } from "../rate-limits.ts";
 import type { Store } from "../store.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 import type { Execution } from "./execution.ts";
@@ -23,6 +24,8 @@ export interface BatchProcessorOptions {
   batchSize?: number;
   /** Model calls at once, integer >= 1; "auto" finds out how many the endpoints take. @default 5 */
   maxConcurrent?: number | "auto";
+  /** Ceiling of `maxConcurrent: "auto"`, integer from 1 to 10,000. @default 1_000 */
+  concurrentMax?: number;
   /** Where local state is kept. @default "batch_files" */
   batchDir?: string;
   /** Items settled between checkpoints. @default 50 */
@@ -41,6 +44,14 @@ export interface BatchProcessorOptions {
   /** Of an OpenAI-compatible server. */
   baseUrl?: string;
   apiKey?: string;
+  /** Several endpoints instead of the one of `model` and `baseUrl`. */
+  endpoints?: readonly ProcessorEndpoint[];
+  /** Which of several endpoints is asked: the one that answers soonest, the cheapest, or each by its weight. @default "latency" */
+  balance?: Balance;
+  /** A call that takes longer than `afterMs` ms is sent a second time to another endpoint; both are paid. @default never */
+  hedge?: { afterMs: number };
+  /** What the provider of `model` grants. With `endpoints` each has its own. @default not known */
+  limits?: Partial<RateLimits>;
   job?: string;
   /** Stop after this many items. */
   limit?: number;
@@ -64,6 +75,26 @@ export interface BatchProcessorOptions {
   store?: Store;
   /** Who answers instead of `model`; closed at the end of the run. */
   provider?: ModelProvider;
+}
+
+/** One URL with one key. */
+export interface ProcessorEndpoint {
+  /** Unique, in records and reports: letters, digits, . _ -. @default the provider, or the host of `baseUrl` */
+  name?: string;
+  /** @default that of the processor */
+  model?: string;
+  /** Of an OpenAI-compatible server. @default the provider's own */
+  baseUrl?: string;
+  /** Sent to this endpoint only. @default that of the processor, when all endpoints without a key are at one host */
+  apiKey?: string;
+  /** Its share relative to the weights of the others, > 0. @default 1 */
+  weight?: number;
+  /** Most calls at once here, integer >= 1. @default as many as the run has */
+  concurrent?: number;
+  /** What its provider grants. @default not known */
+  limits?: Partial<RateLimits>;
+  /** 0 to 9; it answers only while no endpoint with a smaller number can. @default 0 */
+  fallback?: number;
 }
 
 /**
@@ -144,6 +175,7 @@ const FLAGS: Readonly<Record<keyof BatchProcessorOptions, string | null>> = {
   targetCollection: "--target-collection",
   batchSize: "--batch-size",
   maxConcurrent: "--concurrent",
+  concurrentMax: "--concurrent-max",
   batchDir: "--batch-dir",
   checkpointInterval: "--checkpoint-interval",
   mode: "--mode",
@@ -154,6 +186,10 @@ const FLAGS: Readonly<Record<keyof BatchProcessorOptions, string | null>> = {
   model: "--model",
   baseUrl: "--base-url",
   apiKey: null,
+  endpoints: null,
+  balance: null,
+  hedge: null,
+  limits: null,
   job: "--job",
   limit: "--limit",
   budget: "--budget",
@@ -183,8 +219,36 @@ function refuseUnknown(options: object): void {
 function inOptions(error: unknown): unknown {
   if (!(error instanceof QuerymillError)) return error;
   const optionOf = new Map(Object.entries(FLAGS).map(([name, flag]) => [flag, name]));
-  const message = error.message.replace(/--[a-z]+(?:-[a-z]+)*/g, (flag) => optionOf.get(flag) ?? flag);
+  const message = error.message
+    .replace(/--[a-z]+(?:-[a-z]+)*/g, (flag) => optionOf.get(flag) ?? flag)
+    .replace(/ENDPOINT_(\d+)_KEY/g, "endpoints[$1].apiKey")
+    .replaceAll("keyVariable", "apiKey");
   return new QuerymillError(error.code, message, { cause: error.cause });
+}
+
+/** Settings name the variable that holds a key: here each key gets a variable of its own that only the settings see. */
+function withKeyVariables({ endpoints, provider }: BatchProcessorOptions) {
+  const keys: Record<string, string> = {};
+  if (!Array.isArray(endpoints)) return { keys, endpoints };
+  if (provider !== undefined)
+    throw new QuerymillError(
+      "USAGE",
+      "endpoints and provider exclude each other: a provider of your own answers everything. Leave one out.",
+    );
+  return {
+    keys,
+    endpoints: endpoints.map((endpoint, at) => {
+      const { apiKey, ...rest } = endpoint;
+      if ("keyVariable" in rest)
+        throw new QuerymillError(
+          "USAGE",
+          `endpoints[${at}].keyVariable is for files: a program gives the key itself, as apiKey.`,
+        );
+      if (apiKey === undefined) return rest;
+      keys[`ENDPOINT_${at}_KEY`] = apiKey;
+      return { ...rest, keyVariable: `ENDPOINT_${at}_KEY` };
+    }),
+  };
 }
 
 async function resolveSettings(options: BatchProcessorOptions): Promise<JobSettings> {
@@ -196,6 +260,7 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
     targetCollection: options.targetCollection,
     batchSize: options.batchSize,
     concurrent: options.maxConcurrent,
+    concurrentMax: options.concurrentMax,
     batchDir: options.batchDir,
     checkpointInterval: options.checkpointInterval,
     mode: options.mode,
@@ -216,8 +281,10 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
   };
   const given = Object.entries(flags).filter(([, value]) => value !== undefined && value !== false);
   const typed = given.map(([name, value]) => [name, typeof value === "number" ? String(value) : value]);
-  const env = options.apiKey === undefined ? {} : { QUERYMILL_API_KEY: options.apiKey };
-  const input = { flags: Object.fromEntries(typed), env, cwd: process.cwd(), files: false };
+  const { keys, endpoints } = withKeyVariables(options);
+  const env = { ...keys, ...(options.apiKey === undefined ? {} : { QUERYMILL_API_KEY: options.apiKey }) };
+  const config = { endpoints, balance: options.balance, hedge: options.hedge, limits: options.limits };
+  const input = { flags: Object.fromEntries(typed), env, cwd: process.cwd(), files: false, config };
   const { settings } = await loadSettings(input).catch((error: unknown) => {
     throw inOptions(error);
   });

@@ -1,29 +1,18 @@
 import { lstat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { ModelError, QuerymillError } from "../errors.ts";
-import type { JobSettings, Price } from "../job.ts";
-import type { ModelProvider } from "../llm/provider.ts";
-import { loadPricing } from "../llm/usage.ts";
+import type { JobSettings } from "../job.ts";
 import { fleetingFileSystem } from "../state/files.ts";
 import type { Store } from "../store.ts";
 import { makeItem } from "../stores/mapping.ts";
-import type { Adapters } from "./adapters.ts";
+import { endpointFindings } from "./endpoint-findings.ts";
 import { openExistingStore } from "./existing-store.ts";
+import { bad, type Finding, ok, warn } from "./finding.ts";
 import { nextTimes } from "./schedule.ts";
 import { whyNotWritable } from "./state-folder.ts";
 import { findJobs, readStatus } from "./status.ts";
-import { chooseAdapters } from "./wiring.ts";
-
-/** One thing that was looked at. */
-export interface Finding {
-  readonly name: string;
-  /** `bad` would stop a run; `warn` makes it slower or less safe. */
-  readonly level: "ok" | "warn" | "bad";
-  readonly text: string;
-}
 
 export interface DoctorOptions {
-  /** One real call to the model, which may cost a fraction of a cent. */
+  /** One real call to each endpoint, which may cost a fraction of a cent. */
   readonly call: boolean;
   /** Why no model could be resolved; null when one was. */
   readonly modelProblem: string | null;
@@ -32,8 +21,6 @@ export interface DoctorOptions {
 
 const COUNT_MS = 5_000;
 const NODE = 24;
-/** A question without a customer in it. */
-const TEST_TEXT = "Where is my order?";
 
 /** Looks at everything that a run needs. Changes nothing; asks the model only when told to. */
 export async function* diagnose(settings: JobSettings, options: DoctorOptions): AsyncGenerator<Finding> {
@@ -54,7 +41,8 @@ export async function* diagnose(settings: JobSettings, options: DoctorOptions): 
   } finally {
     await store?.close();
   }
-  yield* modelFindings(settings, options);
+  if (options.modelProblem !== null) yield bad("Model", options.modelProblem);
+  else yield* endpointFindings(settings, options.call);
   yield* stateFindings(settings);
   yield* scheduleFindings(settings, options.now());
 }
@@ -122,70 +110,6 @@ async function targetFinding({ targetCollection, job }: JobSettings, store: Stor
   return ok("Target", `${targetCollection}: ${records}, written by job ${job} only${held}`);
 }
 
-async function* modelFindings(settings: JobSettings, { call, modelProblem }: DoctorOptions): AsyncGenerator<Finding> {
-  if (modelProblem !== null) {
-    yield bad("Model", modelProblem);
-    return;
-  }
-  const { model, prices, budget } = settings;
-  const adapters = await chooseAdapters(settings);
-  let provider: ModelProvider | null = null;
-  try {
-    provider = await adapters.openProvider(settings.endpoints[0]!);
-    const startedMs = performance.now();
-    await provider.check(AbortSignal.timeout(settings.deadlines.connectMs * 2));
-    const tookMs = Math.round(performance.now() - startedMs);
-    if (!provider.remote) yield ok("Model", `${provider.label}: needs neither key nor network`);
-    else if (call) yield await callFinding(settings, adapters, provider);
-    else
-      yield ok(
-        "Model",
-        `${provider.label}: the host of ${model.baseUrl ?? provider.endpoint} can be reached in ${tookMs} ms. Only the host was tried, neither the path nor the key: --call asks one small question`,
-      );
-  } catch (error) {
-    yield bad("Model", error);
-  } finally {
-    await provider?.close();
-  }
-  if (model.provider === "offline") return;
-  const { priced } = adapters.pricingOf(settings.endpoints[0]!);
-  const known = (await loadPricing(prices)).priceOf(model.provider, model.name);
-  if (priced && known !== null) yield ok("Price", priceWords(known));
-  else if (priced) yield ok("Price", "known");
-  else if (budget !== null)
-    yield bad(
-      "Price",
-      `the price of ${model.name} is not known, so the budget cannot be kept. Give it in querymill.yaml under prices.`,
-    );
-  else
-    yield warn(
-      "Price",
-      `the price of ${model.name} is not known: costs are shown as unknown. Give it in querymill.yaml under prices.`,
-    );
-}
-
-async function callFinding(settings: JobSettings, adapters: Adapters, provider: ModelProvider): Promise<Finding> {
-  const { deadlines, maxOutputTokens } = settings;
-  try {
-    const request = { prompt: adapters.prompt, text: TEST_TEXT, maxOutputTokens };
-    const reply = await provider.call(request, AbortSignal.timeout(deadlines.attemptMs));
-    const { latencyMs, model, usage } = reply;
-    const options = { confidenceKind: provider.confidenceKind, truncated: false, last: true };
-    const checked = adapters.checkAnswer(reply.text, options);
-    const tokens =
-      usage === null
-        ? "no usage returned"
-        : `${number(usage.inputTokens)} tokens in, ${number(usage.outputTokens)} out`;
-    const said = `${model} answered in ${Math.round(latencyMs)} ms (${tokens})`;
-    if (checked.status === "valid") return ok("Model", `${said}, as the taxonomy asks`);
-    return warn("Model", `${said}, but not as the taxonomy asks: ${checked.problems.join("; ")}`);
-  } catch (error) {
-    if (error instanceof ModelError)
-      return bad("Model", `${provider.label} gave no answer: ${error.message} (${error.failure})`);
-    throw error;
-  }
-}
-
 async function* stateFindings({ batchDir, job, tenant }: JobSettings): AsyncGenerator<Finding> {
   const there = await lstat(batchDir).catch(() => null);
   const problem = await whyNotWritable(batchDir);
@@ -234,21 +158,6 @@ async function timed(action: () => Promise<unknown>, sinceMs: number): Promise<[
   return [Math.max(1, Math.round(performance.now() - startedMs)), Math.round(startedMs - sinceMs)];
 }
 
-function priceWords({ input, cachedInput, output }: Price): string {
-  const cached = cachedInput === undefined ? "" : `, ${cachedInput} cached`;
-  return `$${input} in${cached}, $${output} out per million tokens`;
-}
-
 function number(value: number): string {
   return value.toLocaleString("en-US");
-}
-
-const ok = (name: string, text: string): Finding => ({ name, level: "ok", text });
-const warn = (name: string, text: string): Finding => ({ name, level: "warn", text });
-
-/** @throws whatever is no trouble that was foreseen */
-function bad(name: string, error: unknown): Finding {
-  if (typeof error === "string") return { name, level: "bad", text: error };
-  if (error instanceof QuerymillError) return { name, level: "bad", text: error.message };
-  throw error;
 }
