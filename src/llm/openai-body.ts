@@ -58,7 +58,7 @@ export function makeBodyWriter(model: string, limitName: "max_completion_tokens"
       const more = turns.map((turn) => `,${JSON.stringify(turn)}`).join("");
       const turn = `${JSON.stringify(userMessage(text))}}${more}`;
       // The stable part is most of a body: it is copied as bytes, never encoded again.
-      const body = cut(head.length + Buffer.byteLength(turn) + tail.length);
+      const body = Buffer.allocUnsafe(head.length + Buffer.byteLength(turn) + tail.length);
       head.copy(body, 0);
       body.write(turn, head.length);
       tail.copy(body, body.length - tail.length);
@@ -75,22 +75,6 @@ export function makeBodyWriter(model: string, limitName: "max_completion_tokens"
       return true;
     },
   };
-}
-
-/** Bodies are cut from slabs: memory outside of the heap for each of them would cost the collector more than the body. */
-const SLAB_BYTES = 512 * 1_024;
-let slab = Buffer.alloc(0);
-let used = 0;
-
-/** @returns so many bytes that nothing else uses */
-function cut(bytes: number): Buffer {
-  if (bytes > SLAB_BYTES / 8) return Buffer.allocUnsafe(bytes);
-  if (used + bytes > slab.length) {
-    slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-    used = 0;
-  }
-  used += bytes;
-  return slab.subarray(used - bytes, used);
 }
 
 interface Frame {

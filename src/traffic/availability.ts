@@ -145,7 +145,7 @@ export class Availability {
     const now = this.#options.now();
     this.#troubleSinceMs ??= now;
     // Jitter only ever lengthens: several processes on one key must not come back together.
-    const ms = leastMs * (1 + 0.1 * this.#options.random());
+    const ms = Math.ceil(leastMs * (1 + 0.1 * this.#options.random()));
     if (this.#state === "resting" && now + ms <= this.#restUntilMs) return;
     this.#state = "resting";
     this.#restNumber += 1;
@@ -153,7 +153,7 @@ export class Availability {
     this.#restUntilMs = now + ms;
     this.#isFailing = isFailing;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#endRest(), Math.min(LONGEST_TIMER_MS, Math.ceil(ms)));
+    this.#timer = setTimeout(() => void this.#endRest(), Math.min(LONGEST_TIMER_MS, ms));
     this.#options.onPause(reason, this.#restUntilMs);
     this.#options.onChange();
   }
