@@ -5,7 +5,7 @@ import { systemClocks } from "../../src/clocks.ts";
 import { loadSettings } from "../../src/config/load.ts";
 import { contentHashOf, keyOf } from "../../src/item.ts";
 import type { JobSettings } from "../../src/job.ts";
-import { JobExecution } from "../../src/jobs/execution.ts";
+import { JobExecution } from "../../src/jobs/job-execution.ts";
 import { chooseAdapters } from "../../src/jobs/wiring.ts";
 import { applySettlement, EMPTY_JOB_STATE, NO_SPEND, type Settlement } from "../../src/outcome.ts";
 import type { ClassificationRecord } from "../../src/record.ts";

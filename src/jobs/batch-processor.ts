@@ -161,6 +161,27 @@ export class BatchProcessor {
     this.#execution?.stop("stop-requested");
   }
 
+  /**
+   * An endpoint takes no new calls; those in flight come home. Its state is in {@link snapshot}.
+   * @throws QuerymillError USAGE when it does not run, or has none of that name
+   */
+  drainEndpoint(name: string): void {
+    this.#running().drainEndpoint(name);
+  }
+
+  /** It takes calls again: after a drain, or after it refused us and was left out. @throws QuerymillError USAGE */
+  resumeEndpoint(name: string): void {
+    this.#running().resumeEndpoint(name);
+  }
+
+  #running(): Execution {
+    if (this.#execution !== null) return this.#execution;
+    throw new QuerymillError(
+      "USAGE",
+      "This BatchProcessor does not run, so there is no endpoint to drain or resume now.",
+    );
+  }
+
   /** Everything at this moment, or null when it does not run. */
   snapshot(): RunSnapshot | null {
     return this.#execution?.snapshot() ?? null;

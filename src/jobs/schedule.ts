@@ -4,7 +4,8 @@ import { messageOf, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import type { Adapters } from "./adapters.ts";
-import { type Execution, JobExecution } from "./execution.ts";
+import type { Execution } from "./execution.ts";
+import { JobExecution } from "./job-execution.ts";
 
 /**
  * @returns the next times of a cron schedule
@@ -79,6 +80,19 @@ export class ScheduledExecution implements Execution {
   abort(): void {
     this.stop("signal");
     this.#current?.abort();
+  }
+
+  drainEndpoint(name: string): void {
+    this.#running().drainEndpoint(name);
+  }
+
+  resumeEndpoint(name: string): void {
+    this.#running().resumeEndpoint(name);
+  }
+
+  #running(): JobExecution {
+    if (this.#current !== null) return this.#current;
+    throw new QuerymillError("USAGE", "No scheduled run is under way, so there is no endpoint to drain or resume now.");
   }
 
   snapshot(): RunSnapshot {

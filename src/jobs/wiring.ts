@@ -8,7 +8,8 @@ import { estimateUsage, loadPricing, type Pricing } from "../llm/usage.ts";
 import type { Store } from "../store.ts";
 import { fieldsNeeded, makeItem } from "../stores/mapping.ts";
 import type { Adapters, EndpointPricing } from "./adapters.ts";
-import { type Execution, JobExecution } from "./execution.ts";
+import type { Execution } from "./execution.ts";
+import { JobExecution } from "./job-execution.ts";
 import { ScheduledExecution } from "./schedule.ts";
 
 /** What a program that embeds Querymill brings itself. */

@@ -26,6 +26,8 @@ const execution: Execution = {
   abort: () => {
     aborted = true;
   },
+  drainEndpoint: () => {},
+  resumeEndpoint: () => {},
   snapshot: () =>
     makeSnapshot({ state: stopping ? "draining" : "running", nowMs: Date.now(), startedAtMs: Date.now() }),
 };

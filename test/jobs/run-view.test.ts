@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { RunSnapshot } from "../../src/events.ts";
-import { JobExecution } from "../../src/jobs/execution.ts";
+import { JobExecution } from "../../src/jobs/job-execution.ts";
 import { chooseAdapters } from "../../src/jobs/wiring.ts";
 import { makeJob } from "../support/job.ts";
 

@@ -1,6 +1,6 @@
 import { systemClocks } from "../../src/clocks.ts";
 import type { JobSettings } from "../../src/job.ts";
-import { JobExecution } from "../../src/jobs/execution.ts";
+import { JobExecution } from "../../src/jobs/job-execution.ts";
 import { chooseAdapters } from "../../src/jobs/wiring.ts";
 import { type AppendFile, type FileSystem, nodeFileSystem } from "../../src/state/files.ts";
 

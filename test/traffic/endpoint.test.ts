@@ -1,13 +1,10 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type FailureClass, ModelError } from "../../src/errors.ts";
-import type { ModelProvider, ModelReply, ModelRequest } from "../../src/llm/provider.ts";
-import { NO_LIMITS } from "../../src/rate-limits.ts";
-import { Endpoint } from "../../src/traffic/endpoint.ts";
+import type { ModelReply } from "../../src/llm/provider.ts";
 import { Gateway } from "../../src/traffic/gateway.ts";
+import { handAnswered, REPLY, REQUEST } from "../support/hand-answered.ts";
 
-const REPLY: ModelReply = { text: "{}", finish: "stop", usage: null, model: "m", latencyMs: 1, rate: null };
-const REQUEST = {} as ModelRequest;
 const CALLERS = 1_000;
 
 interface Call {
@@ -18,34 +15,13 @@ interface Call {
 
 /** An endpoint whose calls are answered by hand, and callers that go through it as slots do. */
 function openEndpoint(random = () => 0) {
-  const waiting: { settle: (outcome: ModelReply | Error) => void }[] = [];
-  const provider: ModelProvider = {
-    provider: "p",
-    model: "m",
-    endpoint: "main",
-    label: "p/m",
-    remote: true,
-    confidenceKind: "self-rated",
-    check: async () => {},
-    close: async () => {},
-    call: () =>
-      new Promise((resolve, reject) => {
-        waiting.push({ settle: (outcome) => (outcome instanceof Error ? reject(outcome) : resolve(outcome)) });
-      }),
-  };
   const pauses: [reason: string, untilMs: number][] = [];
   let resumed = 0;
   const clock = { offsetMs: 0 };
   const now = () => Date.now() + clock.offsetMs;
-  const endpoint = new Endpoint({
-    provider,
-    settings: { weight: 1, fallback: 0, limits: NO_LIMITS },
-    concurrency: { start: 8, max: CALLERS, mode: "fixed" },
-    costOf: () => null,
+  const { endpoint, out } = handAnswered({
     now,
     random,
-    onLimit: () => {},
-    onState: () => {},
     onPause: (reason, untilMs) => pauses.push([reason, untilMs]),
     onResume: () => {
       resumed += 1;
@@ -71,8 +47,7 @@ function openEndpoint(random = () => 0) {
     }
   };
   const settle = async (at: number, outcome: ModelReply | Error): Promise<void> => {
-    const [call] = waiting.splice(at, 1);
-    call?.settle(outcome);
+    out[at]?.settle(outcome);
     await vi.advanceTimersByTimeAsync(0);
   };
   const next = (at = 0): Call => ({
@@ -89,7 +64,7 @@ function openEndpoint(random = () => 0) {
     callOnce,
     next,
     clock,
-    out: waiting,
+    out,
     resumed: () => resumed,
     open: () => open,
   };

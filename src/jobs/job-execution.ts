@@ -1,0 +1,340 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { Classifier } from "../classify.ts";
+import { type Clocks, systemClocks } from "../clocks.ts";
+import { didYouMean } from "../config/nearest.ts";
+import { messageOf, QuerymillError } from "../errors.ts";
+import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
+import type { ItemKey } from "../item.ts";
+import { type Fingerprint, fingerprintOf, type JobSettings } from "../job.ts";
+import { lostCalls } from "../outcome.ts";
+import { Pipeline } from "../pipeline.ts";
+import { Planner } from "../plan.ts";
+import { SourceReader } from "../source-reader.ts";
+import { BatchFileManager } from "../state/batch-file-manager.ts";
+import { type FileSystem, nodeFileSystem } from "../state/files.ts";
+import type { Endpoint } from "../traffic/endpoint.ts";
+import type { Gateway } from "../traffic/gateway.ts";
+import type { Adapters } from "./adapters.ts";
+import { openBudget } from "./budget.ts";
+import { CheckpointKeeper } from "./checkpoint-keeper.ts";
+import { Closers } from "./closers.ts";
+import type { Execution } from "./execution.ts";
+import { firstItems } from "./first-items.ts";
+import { openGateway } from "./open-gateway.ts";
+import { type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
+import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
+import {
+  archive,
+  freshLeftover,
+  inspectLeftover,
+  isSameQuestion,
+  type Leftover,
+  nextSuspects,
+  quarantine,
+} from "./recovery.ts";
+import { requeue } from "./requeue.ts";
+import { RunView } from "./run-view.ts";
+
+/** Longest time to count the source, and how long the first call waits for it. */
+const COUNT_MS = 30_000;
+const COUNT_WAIT_MS = 200;
+
+/** One execution: opens the job, recovers what an earlier one left, runs the pipeline, closes. */
+export class JobExecution implements Execution {
+  readonly events = new Events();
+  readonly #settings: JobSettings;
+  readonly #adapters: Adapters;
+  readonly #executionId: string;
+  readonly #manager: BatchFileManager;
+  readonly #fingerprint: Fingerprint;
+  readonly #clocks: Clocks;
+  readonly #stopping = new AbortController();
+  readonly #view: RunView;
+  readonly #closers = new Closers();
+  #pipeline: Pipeline | null = null;
+  #gateway: Gateway | null = null;
+  #stopBefore: { reason: StopReason; message: string | null } | null = null;
+
+  constructor(settings: JobSettings, adapters: Adapters, clocks = systemClocks, files: FileSystem = nodeFileSystem) {
+    this.#settings = settings;
+    this.#adapters = adapters;
+    this.#clocks = clocks;
+    this.#executionId = `${new Date(clocks.now()).toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}-${randomBytes(2).toString("hex")}`;
+    this.#manager = new BatchFileManager(settings.batchDir, { tenant: settings.tenant, job: settings.job }, files);
+    this.#manager.files.onFull = (error) => this.stop("disk", error.message);
+    this.#fingerprint = fingerprintOf(settings, adapters.prompt.version);
+    this.#view = new RunView(settings, this.#executionId, adapters.prompt, this.events, clocks);
+  }
+
+  snapshot(): RunSnapshot {
+    return this.#view.snapshot();
+  }
+
+  stop(reason: StopReason, message: string | null = null): void {
+    if (this.#pipeline !== null) this.#pipeline.stop(reason, message);
+    else this.#stopBefore ??= { reason, message };
+    this.#view.state = "draining";
+  }
+
+  abort(): void {
+    this.stop("signal");
+    this.#pipeline?.abort();
+  }
+
+  drainEndpoint(name: string): void {
+    this.#endpoint(name).drain("told to drain");
+  }
+
+  resumeEndpoint(name: string): void {
+    this.#endpoint(name).resume();
+  }
+
+  #endpoint(name: string): Endpoint {
+    const endpoint = this.#gateway?.find(name);
+    if (endpoint !== undefined) return endpoint;
+    const names = this.#settings.endpoints.map((one) => one.name);
+    const why = names.includes(name)
+      ? "It is not open yet: wait for execution:start."
+      : `This run has ${names.join(", ")}.${didYouMean(name, names)}`;
+    throw new QuerymillError("USAGE", `There is no endpoint ${name}. ${why}`);
+  }
+
+  async run(): Promise<ExecutionEnd> {
+    const closers = this.#closers;
+    try {
+      refuseUnpricedBudget(this.#settings, this.#adapters.pricingOf);
+      const damagedQueues = await openState(this.#manager, this.#settings, this.#executionId, closers);
+      let leftover = await inspectLeftover(this.#manager, this.#settings.fresh ? this.#executionId : null);
+      refuseWhatIsUnclear(this.#settings, leftover, this.#fingerprint);
+      const open = await openStores(this.#manager, this.#settings, this.#adapters, this.#executionId, closers);
+      this.#view.opened(open);
+      const damaged = damagedQueues + (await quarantine(this.#manager, leftover, this.#executionId));
+      if (this.#settings.fresh && leftover.scan.segments.size > 0) leftover = await this.#startAfresh(open, leftover);
+      return await this.#execute(open, leftover, damaged);
+    } finally {
+      await closers.closeAll();
+      this.#view.state = "ended";
+    }
+  }
+
+  /** `--fresh`: what is journaled is stored, the rest archived; ledger and dead letters stay. */
+  async #startAfresh(open: OpenJob, leftover: Leftover): Promise<Leftover> {
+    const failed: QuerymillError[] = [];
+    const { journal, sink } = await openRecording(
+      open,
+      leftover,
+      this.#recordingOptions(
+        () => {},
+        (_, error) => failed.push(error),
+      ),
+    );
+    await storeJournaled(this.#manager, leftover, sink, this.#stopping.signal);
+    await journal.close();
+    if (failed[0] !== undefined) throw failed[0];
+    await archive(this.#manager, this.#executionId);
+    return freshLeftover(leftover);
+  }
+
+  #recordingOptions(onStored: (key: ItemKey) => void, onFatal: RecordingOptions["onFatal"]): RecordingOptions {
+    return {
+      manager: this.#manager,
+      settings: this.#settings,
+      adapters: this.#adapters,
+      executionId: this.#executionId,
+      events: this.events,
+      ...this.#clocks,
+      watch: this.#view.storeWatch,
+      onStored,
+      onFatal,
+    };
+  }
+
+  async #execute(open: OpenJob, leftover: Leftover, damaged: number): Promise<ExecutionEnd> {
+    const settings = this.#settings;
+    const adapters = this.#adapters;
+    const events = this.events;
+    const { now, steadyNow } = this.#clocks;
+    const closers = this.#closers;
+    const active = new Set<ItemKey>();
+    this.#view.state = "recovering";
+    const recording = await openRecording(
+      open,
+      leftover,
+      this.#recordingOptions(
+        (key) => {
+          active.delete(key);
+          reader.passOver(key);
+          delete suspects[key];
+        },
+        (reason, error) => this.stop(reason, error.message),
+      ),
+    );
+    const { journal, recorder, sink } = recording;
+    closers.add(() => journal.close());
+    const startedMs = steadyNow();
+    const gateway = openGateway(open.endpoints, settings, adapters, {
+      executionId: this.#executionId,
+      events,
+      clocks: this.#clocks,
+    });
+    closers.add(() => gateway.close());
+    this.#gateway = gateway;
+    const { retryQueue, deadLetters } = this.#manager;
+    const reader = new SourceReader({
+      source: open.source,
+      makeItem: adapters.makeItem,
+      isKnown: (key, contentHash) =>
+        active.has(key) ||
+        retryQueue.get(key) !== null ||
+        (contentHash !== null && deadLetters.get(key)?.contentHash === contentHash),
+      limit: settings.limit,
+      // New work begins at once, beside the storing of what was journaled before it.
+      startBehind: leftover.unclean ? (leftover.checkpoint?.cursor ?? null) : null,
+      watch: this.#view.storeWatch,
+      signal: this.#stopping.signal,
+    });
+    const suspects: Record<string, { crashes: number; alone: number }> = leftover.unclean
+      ? nextSuspects(leftover.suspects, leftover.inFlight)
+      : leftover.suspects;
+    const keeper = new CheckpointKeeper({
+      manager: this.#manager,
+      journal,
+      recorder,
+      sink,
+      reader,
+      events,
+      executionId: this.#executionId,
+      fingerprint: this.#fingerprint,
+      before: leftover.checkpoint,
+      suspects,
+      interval: settings.checkpointInterval,
+      startedAt: new Date(now()).toISOString(),
+      ...this.#clocks,
+      onError: (error) => this.stop("disk", messageOf(error)),
+    });
+    closers.add(() => keeper.close());
+    await keeper.save("running");
+    keeper.watch();
+    if (leftover.inFlight.length > 0)
+      await recorder.crashed(leftover.inFlight, lostCalls(leftover.state, leftover.inFlight.length));
+    for (const key of leftover.unsunk.values()) active.add(key);
+    const recovered = storeJournaled(this.#manager, leftover, sink, this.#stopping.signal, (settlement) =>
+      recorder.countRecovered(settlement),
+    );
+    // Until the pipeline waits for it, a failure is not "unhandled".
+    recovered.catch(() => {});
+    // What is to be retried may be among it.
+    if (settings.retryOnly !== null) await recovered;
+    const toRetry =
+      settings.retryOnly === null ? null : await requeue(this.#manager, recorder, settings.retryOnly, now());
+    const planner = new Planner({
+      reader,
+      source: open.source,
+      target: open.target,
+      batches: this.#manager.batches,
+      retryQueue,
+      rounds: settings.retry.rounds,
+      makeItem: adapters.makeItem,
+      batchSize: settings.batchSize,
+      executionId: this.#executionId,
+      fence: open.lease.fence,
+      adopt:
+        leftover.checkpoint === null && (await open.target.count()) > 0
+          ? (settled, item) => isSameQuestion(settled, item, adapters.prompt, settings.endpoints)
+          : null,
+      isActive: (key) => active.has(key),
+      watch: this.#view.storeWatch,
+      signal: this.#stopping.signal,
+      now,
+    });
+    const first = await firstItems(
+      this.#manager,
+      recording,
+      { unclean: leftover.unclean, suspects },
+      { executionId: this.#executionId, limit: settings.limit, now, active },
+    );
+    if (leftover.unclean || leftover.unsunk.size > 0) {
+      events.emit("execution:recover", {
+        executionId: this.#executionId,
+        stored: leftover.unsunk.size,
+        fromBatchFiles: first.again.length,
+        damaged,
+        uncertainCalls: leftover.inFlight.length,
+      });
+    }
+    const pipeline = new Pipeline({
+      mode: settings.mode === "continuous" ? "continuous" : "batch",
+      executionId: this.#executionId,
+      batchSize: settings.batchSize,
+      intervalMs: settings.intervalSeconds * 1000,
+      limit: settings.limit,
+      retryWaitMs: settings.wait && settings.retryOnly === null ? settings.deadlines.retryWaitMs : null,
+      retriesOnly: settings.retryOnly !== null,
+      deadlines: settings.deadlines,
+      runBreaker: settings.runBreaker,
+      budget: openBudget(settings, adapters, recorder, now),
+      planner,
+      reader,
+      classifier: this.#classifier(gateway, open.lease.fence),
+      gateway,
+      recorder,
+      sink,
+      journal,
+      batches: this.#manager.batches,
+      retryQueue,
+      recovered,
+      events,
+      active,
+      stopping: this.#stopping,
+      ...this.#clocks,
+      holdReason: () => open.lease.holdReason(),
+      onSettled: () => keeper.settled(),
+    });
+    this.#pipeline = pipeline;
+    open.lease.onLost((error) => {
+      sink.stop();
+      pipeline.stop("fenced", error.message);
+      pipeline.abort();
+    });
+    await this.#count(open, toRetry?.length ?? null);
+    this.#view.running({ pipeline, recorder, gateway, manager: this.#manager, startedMs });
+    if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
+    await pipeline.run(first);
+    // Hints: the next start removes what stays.
+    await this.#manager.batches.clear().catch(() => {});
+    let end = this.#view.end(damaged, pipeline.stopReason, pipeline.stopMessage);
+    await keeper.end({ ...end, endedAt: new Date(now()).toISOString() }).catch((error) => {
+      if (!(error instanceof QuerymillError)) throw error;
+      if (end.stopReason !== "disk") end = this.#view.end(damaged, "disk", error.message);
+    });
+    events.emit("execution:end", end);
+    return end;
+  }
+
+  /** A large source takes long to count: work does not wait for it. */
+  async #count(open: OpenJob, known: number | null): Promise<void> {
+    const { limit } = this.#settings;
+    const counting = (known === null ? open.source.countUnprocessed(COUNT_MS) : Promise.resolve(known))
+      .then((total) => this.#view.count(total === null || limit === null ? total : Math.min(total, limit)))
+      .catch(() => {});
+    await Promise.race([counting, delay(COUNT_WAIT_MS)]);
+  }
+
+  #classifier(gateway: Gateway, fence: number): Classifier {
+    const { prompt, checkAnswer, estimateUsage } = this.#adapters;
+    const { retry, deadlines, maxOutputTokens, job, hedge } = this.#settings;
+    return new Classifier({
+      prompt,
+      checkAnswer,
+      estimateUsage,
+      retry,
+      itemMs: deadlines.itemMs,
+      hedge: hedge === null ? null : { ...hedge, takeOther: (wish) => gateway.takeOther(wish) },
+      maxOutputTokens,
+      stamp: { job, executionId: this.#executionId, fence },
+      ...this.#clocks,
+      random: Math.random,
+    });
+  }
+}
