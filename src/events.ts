@@ -206,7 +206,8 @@ export interface RunSnapshot {
   /** Over the last 30 s. */
   itemsPerSecond: number;
   itemsPerSecondMean: number;
-  slots: { limit: number; busy: number; utilization: number };
+  /** `limit` is what the endpoints take now; `automatic`: it is found out, up to a ceiling. */
+  slots: { limit: number; busy: number; utilization: number; automatic: boolean };
   endpoints: readonly EndpointSnapshot[];
   /** Items between two attempts: how many, when the first wakes (epoch ms), why. */
   backoff: { count: number; nextAtMs: number | null; reason: string | null };

@@ -17,6 +17,8 @@ const ENOUGH_MS = 30_000;
 /** Data before a forecast, which is wide until there is three times as much. */
 const EARLY_MS = 10_000;
 const RENEW_MS = 5_000;
+/** Share of a rate limit beyond which it is the limit of the run. */
+const MOST_USED = 0.9;
 const FULL = 0.95;
 const LIMITING = new Set(["throttled", "daily-quota", "transient", "unknown-outcome"]);
 
@@ -88,5 +90,10 @@ function slotsLimit(snapshot: RunSnapshot): boolean {
   const remote = endpoints.some(({ name }) => name !== "offline");
   const resting = endpoints.some(({ pausedUntilMs }) => pausedUntilMs !== null && pausedUntilMs > nowMs);
   const refused = errors.some(({ failure, lastMs }) => LIMITING.has(failure) && nowMs - lastMs < ENOUGH_MS);
-  return state === "running" && full && remote && !resting && !refused;
+  // Where the number of calls is found automatically, or was lowered, or a rate limit is used up, more slots change nothing.
+  const bounded = endpoints.some(
+    ({ limit, ceiling, limits }) =>
+      limit < ceiling || Object.values(limits).some((known) => known !== null && known.used > MOST_USED),
+  );
+  return state === "running" && full && remote && !resting && !refused && !bounded && !slots.automatic;
 }

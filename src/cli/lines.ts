@@ -12,7 +12,9 @@ export type StateEvent =
   | "execution:resume"
   | "execution:drain"
   | "endpoint:pause"
-  | "endpoint:resume";
+  | "endpoint:resume"
+  | "endpoint:state"
+  | "limit:change";
 
 /** The line of every 10 s: `13:14:18 done=74/248310 rate=7.4/s ends=? cost=$0.11 flight=15 retry=0 dead=0`. */
 export function progressLine(snapshot: RunSnapshot, history: PanelHistory): string {
@@ -105,6 +107,12 @@ const writers: { [K in StateEvent]: (payload: EventMap[K], nowMs: number) => str
     pairs(nowMs, `limit ${endpoint} pause`, { reason, until: clock(untilMs) }),
   ],
   "endpoint:resume": ({ endpoint }, nowMs) => [pairs(nowMs, `limit ${endpoint} resume`, {})],
+  "endpoint:state": ({ endpoint, state, reason }, nowMs) => [
+    pairs(nowMs, `endpoint ${endpoint} ${state}`, reason === null ? {} : { reason: withoutPassword(reason) }),
+  ],
+  "limit:change": ({ endpoint, from, to, reason }, nowMs) => [
+    pairs(nowMs, `limit ${endpoint}`, { calls: `${from}->${to}`, reason }),
+  ],
 };
 
 /** `time start key=value …`; a value with blanks is quoted, an empty key stands for a bare value. */

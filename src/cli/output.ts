@@ -123,7 +123,11 @@ function openLines(execution: Execution, stream: NodeJS.WriteStream, facts: Summ
     say([progressLine(snapshot, history)]);
   };
   const timer = setInterval(tick, LINE_MS);
-  execution.events.onAny((name, payload) => say(stateLines(name, payload as EventMap[typeof name], Date.now())));
+  const isGrowth = isGrowthOftenTold();
+  execution.events.onAny((name, payload) => {
+    if (name === "limit:change" && isGrowth(payload as EventMap["limit:change"], Date.now())) return;
+    say(stateLines(name, payload as EventMap[typeof name], Date.now()));
+  });
   return {
     note: (text) => say([`${clock(Date.now())} note ${JSON.stringify(printable(text))}`]),
     log: () => false,
@@ -231,4 +235,15 @@ function logLine(line: string, { ascii, style }: Look): string {
   const { level, time, msg } = JSON.parse(line) as { level: number; time: string; msg?: string };
   const symbol = level >= 50 ? style("red", mark.bad) : level >= 40 ? style("yellow", mark.warn) : mark.dot;
   return `${symbol} ${clock(Date.parse(time))} ${printable(msg ?? "")}`;
+}
+
+/** Growth comes in many small steps: of each endpoint one a second is told. Every shrinking is. */
+function isGrowthOftenTold(): (change: EventMap["limit:change"], nowMs: number) => boolean {
+  const toldMs = new Map<string, number>();
+  return ({ endpoint, from, to, reason }, nowMs) => {
+    const isOften = nowMs - (toldMs.get(endpoint) ?? Number.NEGATIVE_INFINITY) < 1_000;
+    if (to > from && reason !== "ceiling" && isOften) return true;
+    toldMs.set(endpoint, nowMs);
+    return false;
+  };
 }

@@ -93,6 +93,7 @@ function trouble(snapshot: RunSnapshot, { ascii, style, columns }: PanelOptions)
     const name = f.left(f.clip(f.printable(endpoint.name), 10, ascii), 10);
     if (endpoint.pausedUntilMs !== null)
       return `${style("yellow", mark.rest)} ${name}resting until ${f.clock(endpoint.pausedUntilMs)}`;
+    if (endpoint.state !== "open") return `${style("yellow", mark.rest)} ${name}${endpoint.state}`;
     const flight = f.right(`${endpoint.inFlight}/${endpoint.limit}`, 9);
     return `${style("green", mark.ok)} ${name}${flight}${f.right(`${f.rate(endpoint.callsPerSecond)}/s`, 9)}${f.right(f.latency(endpoint.p50Ms, mark.dash), 9)}`;
   });

@@ -2,11 +2,11 @@ import type { EndpointSnapshot, RunSnapshot } from "../events.ts";
 import { withoutPassword } from "../redact.ts";
 import { costRange, settled, slotAdvice } from "./forecast.ts";
 import * as f from "./format.ts";
+import { endpointTable, limitAdvice } from "./panel-endpoints.ts";
 import { type PanelOptions, renderLine, renderNarrow } from "./panel-narrow.ts";
 
 const WIDEST = 100;
 const NARROW = 72;
-const MOST_ENDPOINTS = 4;
 const ERROR_LINES = 3;
 const LABEL = 14;
 
@@ -34,14 +34,15 @@ function renderWide(snapshot: RunSnapshot, options: PanelOptions): string[] {
     facts: facts(snapshot, options),
     tokens: tokens(snapshot, options),
     sum: ["", ...sum(snapshot, options)],
-    endpoints: ["", ...endpoints(snapshot.endpoints, options)],
+    endpoints: ["", ...endpointTable(snapshot, options)],
     errors: ["", ...errors(snapshot, options)],
     foot: ["", ...foot(snapshot, options)],
   };
   const lines = (): string[] => Object.values(parts).flat();
   const room = options.rows - 1;
   if (lines().length > room) parts.errors = [];
-  if (lines().length > room) parts.endpoints = endpoints(worst(snapshot.endpoints), options);
+  if (lines().length > room)
+    parts.endpoints = endpointTable({ ...snapshot, endpoints: worst(snapshot.endpoints) }, options);
   if (lines().length > room) parts.tokens = [];
   if (lines().length > room) parts.origin = [];
   if (lines().length > room) parts.foot = parts.foot.slice(-1);
@@ -170,27 +171,6 @@ function sum(snapshot: RunSnapshot, options: PanelOptions): string[] {
   ];
 }
 
-function endpoints(list: readonly EndpointSnapshot[], options: PanelOptions): string[] {
-  if (list.length === 0) return [];
-  const { ascii, style, columns } = options;
-  const mark = f.symbols(ascii);
-  const name = Math.min(16, Math.max(8, ...list.map((endpoint) => f.widthOf(f.printable(endpoint.name)))));
-  const head = `  ${f.left("Endpoint", name + 3)}${f.right("in flight", 12)}${f.right("calls/s", 10)}${f.right("p50", 9)}${f.right("p95", 9)}`;
-  const rows = list.slice(0, MOST_ENDPOINTS).map((endpoint) => {
-    const resting = endpoint.pausedUntilMs !== null;
-    const symbol = resting ? style("yellow", mark.rest) : style("green", mark.ok);
-    const start = `  ${f.left(symbol, 3)}${f.left(f.clip(f.printable(endpoint.name), name, ascii), name)}${f.right(`${endpoint.inFlight} of ${endpoint.limit}`, 12)}`;
-    if (resting) {
-      const state = `   resting until ${f.clock(endpoint.pausedUntilMs!)}: ${f.printable(endpoint.pauseReason ?? "limited")}`;
-      return start + style("yellow", f.clip(state, columns - f.widthOf(start), ascii));
-    }
-    const delays = [endpoint.p50Ms, endpoint.p95Ms].map((ms) => f.right(f.latency(ms, mark.dash), 9));
-    return `${start}${f.right(f.rate(endpoint.callsPerSecond), 10)}${delays.join("")}`;
-  });
-  const hidden = list.length - rows.length;
-  return [style("dim", head), ...rows, ...(hidden > 0 ? [style("dim", `     and ${hidden} more`)] : [])];
-}
-
 /** Three places from the start, so that the panel does not grow when something goes wrong. */
 function errors(snapshot: RunSnapshot, options: PanelOptions): string[] {
   const { ascii, style, columns } = options;
@@ -230,6 +210,8 @@ function foot(snapshot: RunSnapshot, options: PanelOptions): string[] {
       `    the rest would take about ${f.duration(coarse(advice.insteadMs))} instead of ${f.duration(coarse(advice.restMs))}.`,
     );
   }
+  const limit = limitAdvice(snapshot);
+  if (lines.length === 0 && limit !== null) lines.push(`  ${to} ${f.clip(limit, columns - 4, ascii)}`);
   const keys =
     state === "draining"
       ? `Draining: ${f.count(slots.busy)} calls come home first. Ctrl-C again stops at once.`

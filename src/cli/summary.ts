@@ -234,6 +234,14 @@ function money(end: ExecutionEnd, options: SummaryOptions): string[] {
         options,
       ),
     );
+  if (end.hedgedCalls > 0)
+    lines.push(
+      row(
+        "Hedged",
+        `${f.count(end.hedgedCalls)} slow calls were made twice; the ones cut off are in the uncertain cost`,
+        options,
+      ),
+    );
   if (end.savedUsd) lines.push(row("Saved", f.money(end.savedUsd), options));
   return lines;
 }

@@ -158,6 +158,7 @@ export class RunView {
         limit: parts?.gateway.capacity ?? slotCeiling(this.#settings),
         busy: pipeline?.calls.inFlight ?? 0,
         utilization: pipeline?.calls.utilization ?? 0,
+        automatic: this.#settings.concurrent === "auto",
       },
       endpoints: this.#endpoints(aheadMs),
       backoff: { ...backoff, nextAtMs: told(backoff.nextAtMs) },

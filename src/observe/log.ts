@@ -49,6 +49,8 @@ export function logEvents(events: Events, logger: Logger): void {
     .on("endpoint:pause", ({ untilMs, ...pause }) =>
       logger.warn({ ...pause, until: new Date(untilMs).toISOString() }, "endpoint rests"),
     )
+    .on("endpoint:state", (state) => logger.warn(state, "endpoint changed its state"))
+    .on("limit:change", (change) => logger.debug(change, "calls at once changed"))
     .on("endpoint:resume", (resume) => logger.info(resume, "endpoint is asked again"))
     .on("execution:wait", ({ untilMs, ...wait }) =>
       logger.info({ ...wait, until: new Date(untilMs).toISOString() }, "execution waits"),

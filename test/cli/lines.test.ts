@@ -33,6 +33,16 @@ test("the start names job, model, store and collections, never a password", () =
   ]);
 });
 
+test("an endpoint that leaves and a changed number of calls are a line each", () => {
+  const base = { executionId: "x", endpoint: "eu" };
+  const change = { ...base, from: 45, to: 31, reason: "rate-limited" as const };
+  expect(stateLines("limit:change", change, START_MS)).toEqual(["13:14:08 limit eu calls=45->31 reason=rate-limited"]);
+  const out = { ...base, state: "out" as const, reason: "host answered 401" };
+  expect(stateLines("endpoint:state", out, START_MS)).toEqual(['13:14:08 endpoint eu out reason="host answered 401"']);
+  const back = { ...base, state: "in" as const, reason: null };
+  expect(stateLines("endpoint:state", back, START_MS)).toEqual(["13:14:08 endpoint eu in"]);
+});
+
 test("pauses, waits and drains are lines, single items are not", () => {
   const pause = { executionId: "1", endpoint: "main", reason: "529 x5 in 20 s", untilMs: START_MS + 2_000 };
   expect(stateLines("endpoint:pause", pause, START_MS)).toEqual([

@@ -34,7 +34,6 @@ const ENDPOINT = {
   stateReason: null,
   fallback: 0,
   weight: 1,
-  ceiling: 50,
   lastChange: null,
   limits: { requestsPerMinute: null, tokensPerMinute: null, requestsPerDay: null, tokensPerDay: null },
 } as const;
@@ -57,13 +56,14 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
     counters: COUNTERS,
     itemsPerSecond: 45.2,
     itemsPerSecondMean: 34.4,
-    slots: { limit: 50, busy: 40, utilization: 0.81 },
+    slots: { limit: 50, busy: 40, utilization: 0.81, automatic: false },
     endpoints: [
       {
         ...ENDPOINT,
         name: "main",
         inFlight: 31,
         limit: 32,
+        ceiling: 32,
         callsPerSecond: 19.4,
         p50Ms: 1_300,
         p95Ms: 3_400,
@@ -76,6 +76,7 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
         state: "resting",
         inFlight: 0,
         limit: 18,
+        ceiling: 18,
         callsPerSecond: 0,
         p50Ms: null,
         p95Ms: null,

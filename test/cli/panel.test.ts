@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { costRange, finishRange, NO_HISTORY, nextHistory, slotAdvice } from "../../src/cli/forecast.ts";
 import { widthOf } from "../../src/cli/format.ts";
 import { renderPanel } from "../../src/cli/panel.ts";
@@ -86,7 +86,12 @@ test("in ASCII nothing else is drawn", () => {
 
 test("gives the advice only when slots have been full for 30 s and nobody limits", () => {
   const endpoints = makeSnapshot().endpoints.slice(0, 1);
-  const full = { slots: { limit: 5, busy: 5, utilization: 1 }, endpoints, errors: [], itemsPerSecond: 3 };
+  const full = {
+    slots: { limit: 5, busy: 5, utilization: 1, automatic: false },
+    endpoints,
+    errors: [],
+    itemsPerSecond: 3,
+  };
   const before = makeSnapshot({ ...full, nowMs: START_MS + 60_000 });
   const after = makeSnapshot({ ...full, nowMs: START_MS + 91_000 });
   const history = nextHistory(NO_HISTORY, before);
@@ -165,7 +170,7 @@ test("a forecast of the cost never goes beyond the budget, and is there after 10
 });
 
 test("a drain counts calls, and a backoff behind a resting endpoint tells of its rest", () => {
-  const slots = { limit: 50, busy: 7, utilization: 0.5 };
+  const slots = { limit: 50, busy: 7, utilization: 0.5, automatic: false };
   expect(draw(makeSnapshot({ state: "draining", slots }), 100).join("\n")).toContain("Draining: 7 calls come home");
   const { nowMs, endpoints } = makeSnapshot();
   const resting = endpoints.slice(1);
@@ -178,4 +183,51 @@ test("a drain counts calls, and a backoff behind a resting endpoint tells of its
 
 test("the share stands behind the bar, on its line", () => {
   expect(draw(makeSnapshot(), 100).join("\n")).toMatch(/░ +161,354 of 248,310 +65\.0 %/);
+});
+
+describe("endpoints", () => {
+  const [main] = makeSnapshot().endpoints;
+  const limits = {
+    ...main!.limits,
+    requestsPerMinute: { limit: 3_000, remaining: 2_000, used: 1 / 3, origin: "config" as const },
+    tokensPerMinute: { limit: 400_000, remaining: 12_000, used: 0.97, origin: "headers" as const },
+  };
+  const nowMs = START_MS + 78 * 60_000;
+  const lastChange = { from: 45, to: 32, reason: "rate-limited" as const, atMs: nowMs - 5_000 };
+
+  test("show the tightest rate limit and what changed last, where there is room", () => {
+    const endpoints = [{ ...main!, name: "eu", limits, lastChange }];
+    const wide = draw(makeSnapshot({ endpoints, nowMs }), 100).join("\n");
+    expect(wide).toMatch(/limit used/);
+    expect(wide).toMatch(/eu .*31 of 32 .*tok\/min 97/);
+    expect(draw(makeSnapshot({ endpoints: [{ ...main!, lastChange }], nowMs }), 100).join("\n")).toMatch(
+      /45 . 32 rate-limited/,
+    );
+    expect(wide).toContain("The rate limit of eu is the limit: 97.0 % of its tokens per minute in use (400,000).");
+    const later = draw(makeSnapshot({ endpoints, nowMs: nowMs + 61_000 }), 100).join("\n");
+    expect(later).not.toMatch(/rate-limited/);
+  });
+
+  test("that take no calls say why, wide and narrow", () => {
+    const out = { ...main!, name: "us", state: "out" as const, stateReason: "answered 401" };
+    const draining = { ...main!, name: "eu", state: "draining" as const, stateReason: "told to drain" };
+    const snapshot = makeSnapshot({ endpoints: [out, draining] });
+    const wide = draw(snapshot, 100).join("\n");
+    expect(wide).toMatch(/us .*out: answered 401/);
+    expect(wide).toMatch(/eu .*draining: told to drain/);
+    const narrow = draw(snapshot, 60).join("\n");
+    expect(narrow).toMatch(/us +out/);
+    expect(narrow).toMatch(/eu +draining/);
+  });
+
+  test("that are the limit, or find their number of calls themselves, bring no advice for more slots", () => {
+    const full = { endpoints: [main!], errors: [], itemsPerSecond: 3, nowMs: START_MS + 91_000 };
+    const slots = { limit: 5, busy: 5, utilization: 1, automatic: false };
+    const history = { ...NO_HISTORY, busySinceMs: START_MS };
+    const next = (changes: Partial<RunSnapshot>) => nextHistory(history, makeSnapshot({ ...full, slots, ...changes }));
+    expect(next({}).busySinceMs).toBe(START_MS);
+    expect(next({ slots: { ...slots, automatic: true } }).busySinceMs).toBeNull();
+    expect(next({ endpoints: [{ ...main!, limits }] }).busySinceMs).toBeNull();
+    expect(next({ endpoints: [{ ...main!, limit: 3 }] }).busySinceMs).toBeNull();
+  });
 });

@@ -139,3 +139,9 @@ test("skipped items are told with their reasons, and what to do when many had no
   expect(few).toMatch(/Skipped +2 no text/);
   expect(few).not.toContain("source.text");
 });
+
+test("calls that were made twice are told, and only then", () => {
+  const words = "12 slow calls were made twice";
+  expect(summary(makeEnd({ hedgedCalls: 12 })).join("\n")).toContain(words);
+  expect(summary(makeEnd()).join("\n")).not.toContain("made twice");
+});
