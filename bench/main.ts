@@ -2,6 +2,8 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { reportLines } from "./report.ts";
 import { Bench, type BenchOptions, type Scenario } from "./scenario.ts";
+import { automatic } from "./scenarios/automatic.ts";
+import { endpoints } from "./scenarios/endpoints.ts";
 import { memory } from "./scenarios/memory.ts";
 import { peers } from "./scenarios/peers.ts";
 import { protections } from "./scenarios/protections.ts";
@@ -14,7 +16,19 @@ import { wide } from "./scenarios/wide.ts";
 import { isMet } from "./statistics.ts";
 import { PROTECTIONS } from "./take-out.ts";
 
-const SCENARIOS: readonly Scenario[] = [throughput, tail, rate, start, protections, recovery, wide, memory, peers];
+const SCENARIOS: readonly Scenario[] = [
+  throughput,
+  tail,
+  rate,
+  start,
+  protections,
+  recovery,
+  wide,
+  memory,
+  endpoints,
+  automatic,
+  peers,
+];
 
 const USAGE = `npm run bench -- [scenario …] [--rounds 3] [--items N] [--tools FOLDER] [--json]
 

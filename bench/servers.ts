@@ -59,6 +59,8 @@ export interface ModelServerFlags {
   readonly seed?: number;
   readonly rpm?: number;
   readonly tpm?: number;
+  /** @default a free one */
+  readonly port?: number;
 }
 
 export interface ModelServer {
@@ -66,6 +68,8 @@ export interface ModelServer {
   readonly origin: string;
   readonly pid: number;
   reset(): Promise<void>;
+  /** Empties the ledger, fills the buckets, and changes these. */
+  configure(flags: ModelServerFlags): Promise<void>;
   ledger(): Promise<Ledger>;
   /** SIGKILL. */
   kill(): void;
@@ -80,9 +84,9 @@ const READY_MS = 10_000;
  * a core several times earlier.
  */
 export async function startModelServer(tools: string | null, flags: ModelServerFlags = {}): Promise<ModelServer> {
-  const port = await freePort();
+  const port = flags.port ?? (await freePort());
   const path = tools === null ? ownServer : join(tools, "model-server.mjs");
-  const options: Flags = { port, ...flags };
+  const options: Flags = { ...flags, port };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const child = spawn(process.execPath, [path, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const origin = `http://127.0.0.1:${port}`;
@@ -91,6 +95,12 @@ export async function startModelServer(tools: string | null, flags: ModelServerF
     origin,
     pid: child.pid!,
     reset: async () => void (await (await fetch(`${origin}/reset`, { method: "POST" })).text()),
+    configure: async (changes) => {
+      const query = new URLSearchParams(
+        Object.fromEntries(Object.entries(changes).map(([name, value]) => [name, String(value)])),
+      );
+      await (await fetch(`${origin}/reset?${query}`, { method: "POST" })).text();
+    },
     ledger: async () => toLedger((await (await fetch(`${origin}/ledger`)).json()) as Record<string, unknown>),
     kill: () => void child.kill("SIGKILL"),
     stop: () => ended(child),

@@ -21,7 +21,7 @@ export interface Figure {
 }
 
 /** @returns the middle value, of an even count the mean of the two; NaN of none */
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;

@@ -168,7 +168,8 @@ export class Availability {
     );
     if (this.#state !== "checking" || this.#restNumber !== number || this.#closing.signal.aborted) return;
     if (found) this.#beRested();
-    else this.#beginRest(this.#nextRestMs(null), this.#restReason, true);
+    // Looking is free, so it is looked for again and again.
+    else this.#beginRest(FIRST_REST_MS, this.#restReason, true);
   }
 
   #beRested(): void {

@@ -17,7 +17,7 @@ export interface GatewayOptions {
 export interface Wish {
   /** Of the whole request, in UTF-16 units. */
   readonly chars: number;
-  /** Endpoints that failed this item lately: others are preferred. */
+  /** Endpoints that failed this item lately: they are left out as long as another can serve. */
   readonly avoid: ReadonlySet<Endpoint>;
 }
 
@@ -143,14 +143,21 @@ export class Gateway {
     return this.endpoints.filter(({ fallback, state }) => fallback <= level && state === "in");
   }
 
+  /** Waiting for another one is better than asking again where it failed. */
+  #servingFor({ avoid }: Wish): readonly Endpoint[] {
+    const serving = this.#serving();
+    if (avoid.size === 0) return serving;
+    const others = serving.filter((endpoint) => endpoint.canServe && !avoid.has(endpoint));
+    return others.length > 0 ? others : serving;
+  }
+
   #take(wish: Wish): Permit | null {
     const [only] = this.endpoints;
     if (this.endpoints.length === 1) return only!.waitMs(wish.chars) === 0 ? only!.take(wish.chars) : null;
-    const serving = this.#serving();
+    const serving = this.#servingFor(wish);
     const ready = serving.filter((endpoint) => endpoint.waitMs(wish.chars) === 0);
     if (ready.length === 0 || (this.soonest && this.#isSoonerBusy(serving, ready))) return null;
-    const preferred = wish.avoid.size === 0 ? ready : ready.filter((endpoint) => !wish.avoid.has(endpoint));
-    return this.#choose(preferred.length > 0 ? preferred : ready).take(wish.chars);
+    return this.#choose(ready).take(wish.chars);
   }
 
   /** True when waiting for an endpoint that is full brings the answer sooner than the best that has room. */
@@ -177,10 +184,14 @@ export class Gateway {
 
   /** Serves waiters in turn, as far as may be, and sees to be woken when the next one's limit has room. */
   #serve(): void {
-    while (this.#waiters.length > 0) {
-      const permit = this.#take(this.#waiters[0]!.wish);
-      if (permit === null) break;
-      this.#waiters.shift()!.resolve(permit);
+    for (let at = 0; at < this.#waiters.length; ) {
+      const { wish, resolve } = this.#waiters[at]!;
+      const permit = this.#take(wish);
+      if (permit !== null) {
+        this.#waiters.splice(at, 1);
+        resolve(permit);
+      } else if (wish.avoid.size > 0) at += 1;
+      else break;
     }
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
@@ -188,7 +199,7 @@ export class Gateway {
     const [next] = this.#waiters;
     if (next === undefined) return;
     let soonest: { waitMs: number; endpoint: string } | null = null;
-    for (const endpoint of this.#serving()) {
+    for (const endpoint of this.#servingFor(next.wish)) {
       const waitMs = endpoint.waitMs(next.wish.chars);
       if (Number.isFinite(waitMs) && (soonest === null || waitMs < soonest.waitMs))
         soonest = { waitMs, endpoint: endpoint.name };

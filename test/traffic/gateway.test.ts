@@ -72,12 +72,21 @@ describe("callers", () => {
     expect(run.ends).toHaveLength(7);
   });
 
-  it("prefer endpoints that have not failed them, if any may be called", async () => {
-    const run = open([{}, {}]);
+  it("wait for an endpoint that has not failed them, as long as there is one, and hold up nobody else", async () => {
+    const run = open([{}, { concurrency: { ...SLOTS, max: 1 } }]);
     void run.callOnce([run.hands[0]!.endpoint]);
+    void run.callOnce([run.hands[0]!.endpoint]);
+    expect(run.out()).toEqual([0, 1]);
+    run.call();
+    await pass(0);
+    expect(run.out()).toEqual([1, 1]);
+    run.hands[0]!.reply();
+    run.hands[1]!.reply();
+    await pass(0);
     expect(run.out()).toEqual([0, 1]);
     run.hands[1]!.endpoint.drain("test");
     void run.callOnce([run.hands[0]!.endpoint]);
+    await pass(0);
     expect(run.out()).toEqual([1, 1]);
   });
 
