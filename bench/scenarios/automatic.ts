@@ -7,7 +7,7 @@ import { type Figure, figure } from "../statistics.ts";
 const LIMITS = { rpm: 3_000, tpm: 400_000 };
 /** A bucket of tokens and a minute and a half more. */
 const ITEMS = 460;
-const HALVED = { rpm: 1_500, items: 4_000, afterMs: 15_000 };
+const HALVED = { rpm: 1_500, items: 6_000, afterMs: 15_000 };
 
 /** Where `--concurrent auto` goes: at a rate limit, and at one that is halved in the middle of the run. */
 export const automatic: Scenario = {
@@ -27,6 +27,7 @@ export const automatic: Scenario = {
     const refused: number[] = [];
     const halved: number[] = [];
     for (let round = 0; round < bench.options.rounds; round += 1) {
+      bench.noise.calibrate();
       await server.configure({ latency: "lognormal:400:4000", ...LIMITS });
       tell(bench, "both limits", await one(bench.options.items ?? ITEMS));
       const ledger = await server.ledger();

@@ -197,7 +197,7 @@ describe("concurrency on automatic", () => {
     expect(job.server.ledger().maxInFlight).toBeGreaterThan(20);
   });
 
-  it("shrinks once for a crowd of 429, and recovers", async () => {
+  it("shrinks once for each crowd of 429, and recovers", async () => {
     let received = 0;
     const job = await makeJob(STORE, {
       latency: "fixed:20",
@@ -209,7 +209,8 @@ describe("concurrency on automatic", () => {
     expect(end).toMatchObject({ exitCode: 0, classified: 700 });
     const shrunk = seen["limit:change"].filter(({ reason }) => reason === "rate-limited");
     expect(shrunk.length).toBeGreaterThanOrEqual(1);
-    expect(shrunk.length).toBeLessThanOrEqual(2);
+    // Ten refusals in some crowds: each crowd is one rest of the endpoint.
+    expect(shrunk.length).toBeLessThanOrEqual(seen["endpoint:pause"].length);
     expect(shrunk[0]!.to).toBeLessThan(shrunk[0]!.from);
   });
 });
