@@ -52,7 +52,7 @@ export function limitAdvice({ endpoints, state }: Pick<RunSnapshot, "endpoints" 
 }
 
 /** Why an endpoint takes no calls; null when it does. */
-export function troubleOf({ state, stateReason, pausedUntilMs, pauseReason }: EndpointSnapshot): string | null {
+function troubleOf({ state, stateReason, pausedUntilMs, pauseReason }: EndpointSnapshot): string | null {
   if (state === "out" || state === "draining") return `${state}: ${f.printable(stateReason ?? "")}`;
   if (pausedUntilMs === null) return null;
   return `resting until ${f.clock(pausedUntilMs)}: ${f.printable(pauseReason ?? "limited")}`;
