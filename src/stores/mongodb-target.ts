@@ -187,7 +187,9 @@ export class MongoTarget implements Target {
   async #find(keys: readonly ItemKey[], projection?: Document): Promise<Document[]> {
     const ids = keys.map((key) => idOf(key) as never);
     return await this.#guarded(() =>
-      this.#collection.find({ _id: { $in: ids } }, projection ? { projection } : {}).toArray(),
+      this.#collection
+        .find({ _id: { $in: ids } }, { ...(projection ? { projection } : {}), batchSize: ids.length + 1 })
+        .toArray(),
     );
   }
 }
