@@ -67,15 +67,22 @@ function byLatency<T extends Candidate>(
   candidates: readonly T[],
   { random, soonest }: { readonly random: () => number; readonly soonest: boolean },
 ): T {
-  if (soonest || candidates.length <= 2) return least(candidates, scoreOf);
+  const bestMs = Math.min(...candidates.map(({ latencyMs }) => latencyMs ?? Number.POSITIVE_INFINITY));
+  const assumedMs = Number.isFinite(bestMs) ? bestMs : 1;
+  const score = (candidate: T): number => scoreOf(candidate, assumedMs);
+  if (soonest || candidates.length <= 2) return least(candidates, score);
   const first = Math.floor(random() * candidates.length);
   const other = Math.floor(random() * (candidates.length - 1));
-  return least([candidates[first]!, candidates[other < first ? other : other + 1]!], scoreOf);
+  return least([candidates[first]!, candidates[other < first ? other : other + 1]!], score);
 }
 
-/** Expected time until what it has and one more call are answered. One that was never asked looks as good as can be. */
-function scoreOf({ latencyMs, inFlight, errorShare, weight }: Candidate): number {
-  return ((latencyMs ?? 0) * (inFlight + 1) * (1 + ERROR_PENALTY * errorShare)) / weight;
+/**
+ * Expected time until what it has and one more call are answered. One that was never asked looks as good as can be, and
+ * until its first answer like the fastest: all calls at once would wait for one that never answers.
+ */
+function scoreOf({ latencyMs, inFlight, errorShare, weight }: Candidate, assumedMs: number): number {
+  const eachMs = latencyMs ?? (inFlight === 0 ? 0 : assumedMs);
+  return (eachMs * (inFlight + 1) * (1 + ERROR_PENALTY * errorShare)) / weight;
 }
 
 function least<T>(candidates: readonly T[], measure: (candidate: T) => number): T {

@@ -40,6 +40,20 @@ describe("by latency", () => {
     expect(choose([one("known"), one("new", { latencyMs: null })], "latency", by()).name).toBe("new");
   });
 
+  it("asks it, until its first answer, no more than the fastest, and several of them equally", () => {
+    const fresh = (inFlight: number, name = "new") => one(name, { latencyMs: null, inFlight });
+    const taken = [1, 4, 5, 6].map(
+      (inFlight) => choose([one("known", { inFlight: 5 }), fresh(inFlight)], "latency", by()).name,
+    );
+    expect(taken).toEqual(["new", "new", "known", "known"]);
+    const counts = { a: 0, b: 0 };
+    for (let call = 0; call < 20; call += 1) {
+      const { name } = choose([fresh(counts.a, "a"), fresh(counts.b, "b")], "latency", by());
+      counts[name as "a" | "b"] += 1;
+    }
+    expect(counts).toEqual({ a: 10, b: 10 });
+  });
+
   it("looks at two drawn at random of many, and at all of them at the end of a run", () => {
     const many = [one("a"), one("b"), one("c"), one("best", { latencyMs: 1 })];
     expect(
