@@ -62,6 +62,11 @@ export class Asker {
       const permit = asked instanceof Promise ? await asked : asked;
       if (permit === null) return GO_BACK;
       try {
+        // It may have begun while an endpoint was waited for.
+        if (asked instanceof Promise && this.#options.holdReason() !== null) {
+          permit.cancel();
+          continue;
+        }
         const step = await this.#call(task, permit);
         if (step === null) return GO_BACK;
         if (step.next === "settle") return { next: "settle", outcome: step.outcome, latencyMs: step.latencyMs };
@@ -132,11 +137,12 @@ export class Asker {
       task.avoid.clear();
       return step.afterMs;
     }
-    const isAlone = !gateway.endpoints.some((other) => other !== endpoint && other.state === "in");
+    const others = gateway.endpoints.filter((other) => other !== endpoint);
     if (step.reason === "daily-quota") {
+      const isAlone = !others.some(({ canServe }) => canServe);
       if (isAlone && mode !== "continuous") stop(step.reason, step.message);
       else endpoint.rest(deadlines.itemMs, step.message, !isAlone);
-    } else if (isAlone) stop(step.reason, step.message);
+    } else if (!others.some(({ state }) => state === "in")) stop(step.reason, step.message);
     else endpoint.retire(step.message);
     return null;
   }

@@ -61,6 +61,11 @@ export class Availability {
     return this.#state === "open" || this.#state === "rested";
   }
 
+  /** True when the next call probes. */
+  get isRested(): boolean {
+    return this.#state === "rested";
+  }
+
   get isOpen(): boolean {
     return this.#state === "open";
   }
@@ -105,7 +110,7 @@ export class Availability {
   failed({ message }: Pick<ModelError, "message">, probe: number | null): void {
     this.#troubleSinceMs ??= this.#options.now();
     this.#learn(false);
-    if (this.#isProbe(probe)) this.#beginRest(this.#nextRestMs(null), message, this.#isFailing);
+    if (this.#isProbe(probe)) this.#beginRest(this.#nextRestMs(null), message, true);
     else if (this.#state === "open" && this.#mostlyFails()) {
       const reason = `half of the last ${this.#results.length} calls failed: ${message}`;
       this.#beginRest(this.#nextRestMs(null), reason, true);
@@ -142,6 +147,7 @@ export class Availability {
 
   /** Begins a rest, or makes the present one longer, never shorter. */
   #beginRest(leastMs: number, reason: string, isFailing: boolean): void {
+    if (this.#closing.signal.aborted) return;
     const now = this.#options.now();
     this.#troubleSinceMs ??= now;
     // Jitter only ever lengthens: several processes on one key must not come back together.

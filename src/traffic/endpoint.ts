@@ -62,6 +62,8 @@ export class Endpoint {
   #stateReason: string | null = null;
   #refusedAtMs = Number.NEGATIVE_INFINITY;
   #refusedEpisodes = 0;
+  /** Until when a known limit makes calls wait, once that was told and as long as no later call was answered. */
+  #toldUntilMs: number | null = null;
 
   constructor(options: EndpointOptions) {
     const { provider, settings, now, random, onPause, onResume } = options;
@@ -102,6 +104,10 @@ export class Endpoint {
   /** False while others have to answer: it is out, draining or failing. */
   get canServe(): boolean {
     return this.#state === "in" && !this.#availability.isFailing;
+  }
+  /** Its rest is over, and the next call finds out whether it answers again. */
+  get isRested(): boolean {
+    return this.#availability.isRested;
   }
   /** How long nothing has been answered although it was tried, in ms; 0 while all is well. */
   get troubleMs(): number {
@@ -190,7 +196,7 @@ export class Endpoint {
       return reply;
     } catch (error) {
       if (error instanceof ModelError && !signal.aborted) this.#failed(ticket, error);
-      else this.#limiter.settle(ticket.reservation, null);
+      else this.#gaveUp(ticket);
       throw error;
     } finally {
       this.#inFlight -= 1;
@@ -215,7 +221,14 @@ export class Endpoint {
     this.#refusedEpisodes = 0;
     this.#latencies.answered(latencyMs);
     this.#see({ what: "answer", latencyMs, inFlight: this.#inFlight, headroom: this.#limiter.headroom });
+    this.#sayGoesOn(sentMs);
     this.#availability.answered(probe);
+  }
+
+  /** It was cut off, since another endpoint was faster or the run is stopped. */
+  #gaveUp({ sentMs, reservation }: Ticket): void {
+    this.#limiter.settle(reservation, null);
+    this.#latencies.outlasted(this.#options.now() - sentMs);
   }
 
   #failed({ sentMs, reservation, probe }: Ticket, error: ModelError): void {
@@ -254,7 +267,21 @@ export class Endpoint {
     this.#limiter.refused(reservation, pauseMs);
     if (rate !== null) this.#limiter.learn(reservation, rate);
     if (!isPace) this.#availability.throttled(retryAfterMs);
-    else if (pauseMs >= TOLD_PAUSE_MS) this.#options.onPause("rate limited (429)", nowMs + pauseMs);
+    else this.#sayPaces(nowMs, pauseMs);
+  }
+
+  /** Once per crowd: the calls that are refused together ask for nearly the same time. */
+  #sayPaces(nowMs: number, pauseMs: number): void {
+    if (pauseMs < TOLD_PAUSE_MS || nowMs + pauseMs < (this.#toldUntilMs ?? 0) + TOLD_PAUSE_MS) return;
+    this.#toldUntilMs = nowMs + pauseMs;
+    this.#options.onPause("rate limited (429)", this.#toldUntilMs);
+  }
+
+  #sayGoesOn(sentMs: number): void {
+    if (this.#toldUntilMs === null || sentMs < this.#toldUntilMs) return;
+    this.#toldUntilMs = null;
+    // The end of a rest is told by the one who began it.
+    if (this.#availability.isOpen) this.#options.onResume();
   }
 
   #see(seen: Seen): void {

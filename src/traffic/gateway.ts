@@ -81,9 +81,10 @@ export class Gateway {
     return this.#waiters.length === 0 ? null : this.#limitWait;
   }
 
-  /** How long no endpoint that could serve has answered anything although it was tried, in ms. */
+  /** How long none of the endpoints that are asked has answered although it was tried, in ms; 0 while none is asked. */
   get troubleMs(): number {
-    return Math.min(...this.endpoints.filter(({ state }) => state === "in").map(({ troubleMs }) => troubleMs));
+    const serving = this.#serving();
+    return serving.length === 0 ? 0 : Math.min(...serving.map(({ troubleMs }) => troubleMs));
   }
 
   /**
@@ -114,13 +115,13 @@ export class Gateway {
 
   /** The right to make one call now, at another endpoint; null when there is none. */
   takeOther(wish: Wish): Permit | null {
-    const others = this.#serving().filter((endpoint) => !wish.avoid.has(endpoint) && endpoint.waitMs(wish.chars) === 0);
+    const others = this.#others(wish.avoid).filter((endpoint) => endpoint.waitMs(wish.chars) === 0);
     return others.length === 0 ? null : this.#choose(others).take(wish.chars);
   }
 
   /** True when another endpoint than these could serve now. */
   hasOther(avoid: ReadonlySet<Endpoint>): boolean {
-    return this.#serving().some((endpoint) => !avoid.has(endpoint));
+    return this.#others(avoid).length > 0;
   }
 
   /** @returns undefined when there is none of that name */
@@ -134,21 +135,22 @@ export class Gateway {
     for (const { resolve } of this.#waiters.splice(0)) resolve(null);
   }
 
-  /** Of the lowest fallback number that has any that can serve; when none can, of the lowest that has any. */
+  /** Up to the lowest fallback number that has any that can serve; when none can, all. */
   #serving(): readonly Endpoint[] {
     const able = this.endpoints.filter(({ canServe }) => canServe);
-    const from = able.length > 0 ? able : this.endpoints.filter(({ state }) => state === "in");
-    const level = Math.min(...from.map(({ fallback }) => fallback));
+    const level = Math.min(...able.map(({ fallback }) => fallback));
     // One that rests because it failed is probed again by an item, once the free check has found it.
     return this.endpoints.filter(({ fallback, state }) => fallback <= level && state === "in");
   }
 
   /** Waiting for another one is better than asking again where it failed. */
   #servingFor({ avoid }: Wish): readonly Endpoint[] {
-    const serving = this.#serving();
-    if (avoid.size === 0) return serving;
-    const others = serving.filter((endpoint) => endpoint.canServe && !avoid.has(endpoint));
-    return others.length > 0 ? others : serving;
+    const others = avoid.size === 0 ? [] : this.#others(avoid);
+    return others.length > 0 ? others : this.#serving();
+  }
+
+  #others(avoid: Wish["avoid"]): readonly Endpoint[] {
+    return this.#serving().filter((endpoint) => endpoint.canServe && !avoid.has(endpoint));
   }
 
   #take(wish: Wish): Permit | null {
@@ -156,12 +158,13 @@ export class Gateway {
     if (this.endpoints.length === 1) return only!.waitMs(wish.chars) === 0 ? only!.take(wish.chars) : null;
     const serving = this.#servingFor(wish);
     const ready = serving.filter((endpoint) => endpoint.waitMs(wish.chars) === 0);
-    if (ready.length === 0 || (this.soonest && this.#isSoonerBusy(serving, ready))) return null;
+    if (ready.length === 0 || this.#isSoonerBusy(serving, ready)) return null;
     return this.#choose(ready).take(wish.chars);
   }
 
   /** True when waiting for an endpoint that is full brings the answer sooner than the best that has room. */
   #isSoonerBusy(serving: readonly Endpoint[], ready: readonly Endpoint[]): boolean {
+    if (!this.soonest || this.#options.balance !== "latency") return false;
     const best = Math.min(...ready.map(({ latencyMs }) => latencyMs ?? 0));
     return serving.some(({ latencyMs, inFlight, limit, canServe }) => {
       if (!canServe || latencyMs === null || inFlight < limit) return false;
@@ -172,40 +175,47 @@ export class Gateway {
 
   #choose(ready: readonly Endpoint[]): Endpoint {
     const { balance, random } = this.#options;
-    const endpoint = choose(ready, balance, {
-      costOf: (one) => one.costOf(TYPICAL_USAGE, one.provider.model),
-      servedOf: (one) => this.#shares.of(one),
-      random,
-      soonest: this.soonest,
-    });
+    // Whether one that rested answers again is found out by a call only, however dear or slow it is.
+    const rested = this.soonest ? undefined : ready.find(({ isRested }) => isRested);
+    const endpoint =
+      rested ??
+      choose(ready, balance, {
+        costOf: (one) => one.costOf(TYPICAL_USAGE, one.provider.model),
+        servedOf: (one) => this.#shares.of(one),
+        random,
+        soonest: this.soonest,
+      });
     this.#shares.serve(endpoint);
     return endpoint;
   }
 
-  /** Serves waiters in turn, as far as may be, and sees to be woken when the next one's limit has room. */
+  /** Serves waiters in turn, as far as may be, and sees to be woken when a limit has room for one that had its turn. */
   #serve(): void {
+    let soonest: { waitMs: number; endpoint: string } | null = null;
+    let isBusy = false;
     for (let at = 0; at < this.#waiters.length; ) {
       const { wish, resolve } = this.#waiters[at]!;
       const permit = this.#take(wish);
       if (permit !== null) {
         this.#waiters.splice(at, 1);
         resolve(permit);
-      } else if (wish.avoid.size > 0) at += 1;
-      else break;
+        continue;
+      }
+      for (const endpoint of this.#servingFor(wish)) {
+        const waitMs = endpoint.waitMs(wish.chars);
+        if (!Number.isFinite(waitMs)) isBusy ||= endpoint.inFlight > 0;
+        else if (soonest === null || waitMs < soonest.waitMs) soonest = { waitMs, endpoint: endpoint.name };
+      }
+      // One that waits for another endpoint than the others do holds up nobody.
+      if (wish.avoid.size === 0) break;
+      at += 1;
     }
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#limitWait = null;
-    const [next] = this.#waiters;
-    if (next === undefined) return;
-    let soonest: { waitMs: number; endpoint: string } | null = null;
-    for (const endpoint of this.#servingFor(next.wish)) {
-      const waitMs = endpoint.waitMs(next.wish.chars);
-      if (Number.isFinite(waitMs) && (soonest === null || waitMs < soonest.waitMs))
-        soonest = { waitMs, endpoint: endpoint.name };
-    }
     if (soonest === null) return;
-    this.#limitWait = { untilMs: this.#options.now() + soonest.waitMs, endpoint: soonest.endpoint };
+    // As long as another is only full, calls do go out.
+    if (!isBusy) this.#limitWait = { untilMs: this.#options.now() + soonest.waitMs, endpoint: soonest.endpoint };
     this.#timer = setTimeout(() => this.#serve(), Math.min(LONGEST_TIMER_MS, Math.max(1, soonest.waitMs)));
   }
 }

@@ -44,6 +44,12 @@ export class Latencies {
       if (old * 1_000 <= this.#now() - RATE_MS - 1_000) this.#perSecond.delete(old);
   }
 
+  /** It was given up before it was answered: it would have taken longer than this, in ms. */
+  outlasted(ms: number): void {
+    if (this.#smoothedMs === null) this.#smoothedMs = ms;
+    else if (ms > this.#smoothedMs) this.#smoothedMs += WEIGHT * (ms - this.#smoothedMs);
+  }
+
   failed(): void {
     this.#errorShare += WEIGHT * (1 - this.#errorShare);
   }

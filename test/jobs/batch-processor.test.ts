@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { BatchProcessor } from "../../src/index.ts";
+import { makeJob } from "../support/job.ts";
 
 test("an option that does not exist is refused with the nearest one", () => {
   expect(() => new BatchProcessor({ maxConcurent: 5 } as object)).toThrow(
@@ -12,4 +13,35 @@ test("a value that cannot be is refused in the words of the options, not of the 
   await expect(run).rejects.toMatchObject({ code: "USAGE" });
   await expect(run).rejects.toThrow(/maxConcurrent: expected an integer[\s\S]*continuousInterval: expected/);
   await expect(run).rejects.not.toThrow(/--/);
+});
+
+test("a run whose only endpoint is drained asks nothing and waits; resumed, it does the rest", async () => {
+  const job = await makeJob("the embedded store");
+  const ids = await job.seed(40);
+  const { batchDir, taxonomy } = job.settings;
+  const model = { model: "drawn-1", baseUrl: job.server.baseUrl };
+  const processor = new BatchProcessor({ store: job.store, job: "flow", batchDir, taxonomy, ...model });
+  expect(() => processor.drainEndpoint("main")).toThrow(expect.objectContaining({ code: "USAGE" }));
+  const drained = Promise.withResolvers<void>();
+  let settled = 0;
+  processor.on("item:settled", () => {
+    settled += 1;
+    if (settled !== 10) return;
+    processor.drainEndpoint("main");
+    drained.resolve();
+  });
+  const ended = processor.run();
+  await drained.promise;
+  await expect.poll(() => processor.snapshot()?.endpoints[0]?.inFlight).toBe(0);
+  const { received } = job.server.ledger();
+  // Ten are settled, five answers at most are being journaled, five calls were on their way.
+  expect(received).toBeLessThanOrEqual(20);
+  // A run looks twice a second whether to go on makes sense.
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  const endpoints = [{ name: "main", state: "draining" }];
+  expect(processor.snapshot()).toMatchObject({ state: "waiting", slots: { limit: 0 }, endpoints });
+  expect(job.server.ledger().received).toBe(received);
+  processor.resumeEndpoint("main");
+  expect(await ended).toMatchObject({ exitCode: 0, classified: 40, modelCalls: 40 });
+  expect(await job.counted(ids)).toEqual({ target: 40 });
 });

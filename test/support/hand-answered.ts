@@ -18,6 +18,8 @@ export interface HandOptions {
   readonly random?: () => number;
   readonly onPause?: (reason: string, untilMs: number) => void;
   readonly onResume?: () => void;
+  /** USD of any call. @default null, unknown */
+  readonly cost?: number | null;
   /** Whether the free look finds it. */
   readonly isThere?: () => boolean;
 }
@@ -56,7 +58,7 @@ export function handAnswered(options: HandOptions = {}) {
     provider,
     settings: { weight, fallback, limits },
     concurrency: options.concurrency ?? { start: 8, max: 1_000, mode: "fixed" },
-    costOf: () => null,
+    costOf: () => options.cost ?? null,
     now,
     random,
     onPause: options.onPause ?? (() => {}),

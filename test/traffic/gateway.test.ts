@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ModelError } from "../../src/errors.ts";
+import type { Balance } from "../../src/job.ts";
 import { NO_LIMITS } from "../../src/rate-limits.ts";
 import type { Endpoint } from "../../src/traffic/endpoint.ts";
 import { Gateway, type Wish } from "../../src/traffic/gateway.ts";
@@ -17,10 +18,10 @@ const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 const SLOTS = { start: 8, max: 2, mode: "fixed" } as const;
 
 /** A gateway over endpoints that are answered by hand, and callers as slots are. */
-function open(options: readonly HandOptions[], ceiling = 1_000) {
+function open(options: readonly HandOptions[], ceiling = 1_000, balance: Balance = "latency") {
   const hands = options.map((one, at) => handAnswered({ name: "abc"[at]!, ...one }));
   const endpoints = hands.map(({ endpoint }) => endpoint);
-  const gateway = new Gateway({ endpoints, balance: "latency", ceiling, now: Date.now, random: () => 0 });
+  const gateway = new Gateway({ endpoints, balance, ceiling, now: Date.now, random: () => 0 });
   const stopping = new AbortController();
   const ends: string[] = [];
   const callOnce = async (avoid: readonly Endpoint[] = []): Promise<void> => {
@@ -169,6 +170,134 @@ describe("a later fallback", () => {
   });
 });
 
+describe("an endpoint that failed", () => {
+  const spare: HandOptions = { fallback: 1, concurrency: { ...SLOTS, max: 50 }, weight: 100, cost: 1 };
+
+  it.each(["latency", "cost", "weight"] as const)("is probed though another is better by %s", async (balance) => {
+    const run = open([{ concurrency: SLOTS, cost: 5 }, spare], 1_000, balance);
+    run.call();
+    await pass(9_000);
+    run.hands[0]!.reply();
+    await breakDown(run, 0);
+    run.call();
+    await pass(10);
+    run.hands[1]!.reply();
+    await pass(6_000);
+    run.call();
+    expect(run.out()).toEqual([1, 0]);
+    run.call(3);
+    expect(run.out()).toEqual([1, 3]);
+  });
+
+  it("in the probe after a 429 leaves the calls to its fallback", async () => {
+    const run = open([{ concurrency: SLOTS }, spare]);
+    run.call();
+    run.hands[0]!.fail("throttled", 1_000);
+    await pass(0);
+    run.call(2);
+    await pass(1_010);
+    run.hands[0]!.fail("transient");
+    await pass(0);
+    expect(run.out()).toEqual([0, 1]);
+  });
+
+  it("together with its fallback is waited for no longer than the fallback", async () => {
+    const run = open([{ concurrency: SLOTS, isThere: () => false }, spare]);
+    await breakDown(run, 0);
+    await breakDown(run, 1);
+    run.call(3);
+    await pass(6_000);
+    expect(run.out()).toEqual([0, 1]);
+    run.hands[1]!.reply();
+    await pass(0);
+    expect(run.out()).toEqual([0, 2]);
+  });
+
+  it("is no other endpoint for an item, not even when it has rested", async () => {
+    const run = open([{}, {}]);
+    const avoid = new Set([run.hands[0]!.endpoint]);
+    const wish = { chars: 0, avoid };
+    expect(run.gateway.hasOther(avoid)).toBe(true);
+    run.gateway.takeOther(wish)!.cancel();
+    await breakDown(run, 1);
+    for (const ms of [0, 6_000]) {
+      await pass(ms);
+      expect([run.gateway.hasOther(avoid), run.gateway.takeOther(wish)]).toEqual([false, null]);
+    }
+  });
+});
+
+describe("trouble", () => {
+  it("is how long none of those that are asked has answered: a fallback that nobody asks says nothing", async () => {
+    for (const [fallback, troubleMs] of [
+      [1, 50_000],
+      [0, 0],
+    ] as const) {
+      const run = open([{ concurrency: SLOTS }, { fallback }]);
+      run.call();
+      run.hands[0]!.fail("throttled", 60_000);
+      await pass(50_000);
+      expect(run.gateway.troubleMs).toBe(troubleMs);
+    }
+  });
+
+  it("is none while every endpoint was told to take nothing", async () => {
+    const run = open([{}]);
+    run.call();
+    run.hands[0]!.fail("throttled");
+    await pass(0);
+    run.hands[0]!.endpoint.drain("test");
+    await pass(3_600_000);
+    expect(run.gateway.troubleMs).toBe(0);
+  });
+});
+
+describe("a pause for a known limit", () => {
+  const limits = { ...NO_LIMITS, requestsPerMinute: 1_000 };
+  function openTold() {
+    const told: string[] = [];
+    const onPause = (_: string, untilMs: number) => told.push(`pause until ${untilMs}`);
+    const run = open([{ limits, onPause, onResume: () => told.push("resume") }]);
+    return { run, told, hand: run.hands[0]! };
+  }
+
+  it("is told once for a crowd, and its end with the first answer to a later call", async () => {
+    const { run, told, hand } = openTold();
+    run.call(5);
+    hand.fail("throttled", 4_000);
+    await pass(300);
+    hand.fail("throttled", 4_000);
+    hand.reply();
+    await pass(0);
+    run.call(2);
+    expect([run.out(), hand.endpoint.snapshot().state]).toEqual([[2], "open"]);
+    await pass(4_500);
+    expect(run.out()).toEqual([4]);
+    for (const answers of [2, 1, 1]) {
+      for (let answer = 0; answer < answers; answer += 1) hand.reply();
+      await pass(0);
+      expect(told).toEqual(answers === 2 ? ["pause until 1004000"] : ["pause until 1004000", "resume"]);
+    }
+  });
+
+  it("becomes a rest when calls are refused three times running, which ends once", async () => {
+    const { run, told, hand } = openTold();
+    for (let refusal = 0; refusal < 3; refusal += 1) {
+      run.call();
+      await pass(5_000);
+      hand.fail("throttled", 2_000);
+      await pass(0);
+    }
+    expect(hand.endpoint.snapshot().state).toBe("resting");
+    run.call();
+    await pass(3_000);
+    hand.reply();
+    await pass(0);
+    expect(told.filter((each) => each === "resume")).toHaveLength(1);
+    expect(hand.endpoint.snapshot().state).toBe("open");
+  });
+});
+
 describe("a limit", () => {
   const limits = { ...NO_LIMITS, requestsPerMinute: 60 };
 
@@ -183,6 +312,28 @@ describe("a limit", () => {
     expect(run.out()[0]! - sent).toBeGreaterThanOrEqual(4);
     await pass(30_000);
     expect(run.out()[0]).toBe(70);
+    expect(run.gateway.limitWait).toBeNull();
+  });
+
+  it("has room again for a caller, though one before it waits for another endpoint", async () => {
+    const run = open([{ limits: { ...limits, requestsPerMinute: 1 } }, { concurrency: { ...SLOTS, max: 1 } }]);
+    run.call(2);
+    expect(run.out()).toEqual([1, 1]);
+    void run.callOnce([run.hands[0]!.endpoint]);
+    run.call();
+    await pass(61_000);
+    expect(run.out()).toEqual([2, 1]);
+  });
+
+  it("is not waited for by the run while another endpoint is only full", async () => {
+    const run = open([{ limits: { ...NO_LIMITS, requestsPerDay: 3 } }, { concurrency: SLOTS }], 1_000, "weight");
+    run.call(10);
+    await pass(1_000);
+    expect([run.out(), run.gateway.limitWait]).toEqual([[3, 2], null]);
+    run.hands[1]!.endpoint.drain("test");
+    expect(run.gateway.limitWait).toMatchObject({ endpoint: "a" });
+    expect(run.gateway.limitWait!.untilMs - Date.now()).toBeGreaterThan(3_600_000);
+    run.stopping.abort();
     expect(run.gateway.limitWait).toBeNull();
   });
 
@@ -214,6 +365,29 @@ it("rather waits for a full endpoint at the end of a run than ask one that is mu
   run.gateway.soonest = false;
   run.call();
   expect(run.out()).toEqual([1, 1]);
+});
+
+it("waits for no faster endpoint where they are chosen by weight", async () => {
+  const run = open([{ concurrency: { ...SLOTS, max: 1 } }, {}], 1_000, "weight");
+  run.call(2);
+  run.hands[0]!.reply();
+  await pass(9_000);
+  run.hands[1]!.reply();
+  await pass(0);
+  run.gateway.soonest = true;
+  run.call(2);
+  expect(run.out()).toEqual([1, 1]);
+});
+
+it("leaves no timer after its end, not even for a call that fails later", async () => {
+  const run = open([{}]);
+  run.call(2);
+  run.hands[0]!.fail("throttled");
+  await pass(0);
+  run.gateway.close();
+  run.hands[0]!.fail("throttled", 60_000);
+  await pass(0);
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 it("nobody hangs, whatever happens in whatever order", async () => {

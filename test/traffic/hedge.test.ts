@@ -86,3 +86,20 @@ it("ends both when the run is aborted", async () => {
   stopping.abort();
   expect(await end()).toMatchObject({ outcome: "unknown-outcome", sent: 1 });
 });
+
+it("sends nothing a second time when the run is aborted at that very time", async () => {
+  const { b, stopping, end } = start();
+  await vi.advanceTimersByTimeAsync(999);
+  vi.advanceTimersByTime(1);
+  stopping.abort();
+  expect(await end()).toEqual({ outcome: "unknown-outcome", sent: 0, lost: [] });
+  expect(b.out).toHaveLength(0);
+});
+
+it("lets an endpoint whose calls are cut off look as slow as they were waited for", async () => {
+  const { a, b, end } = start();
+  await vi.advanceTimersByTimeAsync(1_100);
+  b.reply();
+  await end();
+  expect([a.endpoint.latencyMs, b.endpoint.latencyMs]).toEqual([1_100, 100]);
+});

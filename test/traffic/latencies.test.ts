@@ -38,3 +38,13 @@ it("follows the time of answers and the share of failures", () => {
   for (let call = 0; call < 100; call += 1) latencies.answered(200);
   expect(latencies.errorShare).toBeCloseTo(0, 1);
 });
+
+it("counts a call that was given up as one that takes at least as long, and as no answer", () => {
+  const latencies = new Latencies(() => 0);
+  const seen = [800, 300, 2_400].map((ms) => {
+    latencies.outlasted(ms);
+    return latencies.smoothedMs;
+  });
+  expect(seen).toEqual([800, 800, 900]);
+  expect(latencies.snapshot()).toEqual({ callsPerSecond: 0, p50Ms: null, p95Ms: null });
+});
