@@ -204,7 +204,9 @@ export class Gateway {
       for (const endpoint of this.#servingFor(wish)) {
         const waitMs = endpoint.waitMs(wish.chars);
         if (!Number.isFinite(waitMs)) isBusy ||= endpoint.inFlight > 0;
-        else if (soonest === null || waitMs < soonest.waitMs) soonest = { waitMs, endpoint: endpoint.name };
+        // Without a wait it is only held back for a faster one, whose next answer serves again.
+        else if (waitMs > 0 && (soonest === null || waitMs < soonest.waitMs))
+          soonest = { waitMs, endpoint: endpoint.name };
       }
       // One that waits for another endpoint than the others do holds up nobody.
       if (wish.avoid.size === 0) break;
