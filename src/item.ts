@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { EJSON } from "bson";
 
 /**
@@ -37,5 +37,5 @@ export function idOf(key: ItemKey): unknown {
 
 /** @returns the content hash of a text, as in {@link Item.contentHash} */
 export function contentHashOf(text: string): string {
-  return createHash("sha256").update(text.toWellFormed()).digest("hex").slice(0, 32);
+  return hash("sha256", text.toWellFormed(), "hex").slice(0, 32);
 }

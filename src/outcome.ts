@@ -116,10 +116,11 @@ export const EMPTY_JOB_STATE: JobState = {
 
 /** @returns the job's state after an item was settled */
 export function applySettlement(state: JobState, settlement: Settlement): JobState {
-  const totals = { ...state.totals };
-  if (settlement.origin === "retryQueue") totals.retryQueued -= 1;
-  totals[COUNTER_OF[settlement.outcome]] += 1;
-  return applySpend({ ...state, totals }, settlement.spend, settlement.atMs);
+  const { totals, ledger } = applySpend(state, settlement.spend, settlement.atMs);
+  const counter = COUNTER_OF[settlement.outcome];
+  const counted = { ...totals, [counter]: totals[counter] + 1 };
+  if (settlement.origin === "retryQueue") counted.retryQueued -= 1;
+  return { totals: counted, ledger };
 }
 
 /** @returns the job's state after an item was taken back: it changed while in flight and will be read again */
