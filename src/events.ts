@@ -173,6 +173,8 @@ export interface EndpointSnapshot {
   limit: number;
   ceiling: number;
   lastChange: { from: number; to: number; reason: LimitReason; atMs: number } | null;
+  /** Calls that it answered in this execution. */
+  answered: number;
   callsPerSecond: number;
   p50Ms: number | null;
   p95Ms: number | null;
@@ -206,8 +208,8 @@ export interface RunSnapshot {
   /** Over the last 30 s. */
   itemsPerSecond: number;
   itemsPerSecondMean: number;
-  /** `limit` is what the endpoints take now; `automatic`: it is found out, up to a ceiling. */
-  slots: { limit: number; busy: number; utilization: number; automatic: boolean };
+  /** `limit` is what the endpoints take now, at most `ceiling`; `automatic`: it is found out. */
+  slots: { limit: number; ceiling: number; busy: number; utilization: number; automatic: boolean };
   endpoints: readonly EndpointSnapshot[];
   /** Items between two attempts: how many, when the first wakes (epoch ms), why. */
   backoff: { count: number; nextAtMs: number | null; reason: string | null };

@@ -36,6 +36,8 @@ const PURE = [
   "llm/rate-headers.ts",
   "llm/linear-classifier.ts",
   "cli/panel.ts",
+  "cli/panel-endpoints.ts",
+  "cli/run-limit.ts",
   "cli/format.ts",
   "traffic/bucket.ts",
   "traffic/concurrency.ts",

@@ -1,4 +1,5 @@
 import type { RunSnapshot } from "../events.ts";
+import { isBounded, limitNote } from "./run-limit.ts";
 
 /** What the panel remembers from one frame to the next, so that its ranges do not jump. */
 export interface PanelHistory {
@@ -8,17 +9,17 @@ export interface PanelHistory {
   readonly finishAtMs: number;
   /** Since when all slots have been busy without an endpoint limiting, epoch ms; null while they are not. */
   readonly busySinceMs: number | null;
+  /** What bounds the run other than its slots, as a sentence, and when that was so last (epoch ms); null: nothing does. */
+  readonly limit: { readonly note: string; readonly atMs: number } | null;
 }
 
-export const NO_HISTORY: PanelHistory = { finish: null, finishAtMs: 0, busySinceMs: null };
+export const NO_HISTORY: PanelHistory = { finish: null, finishAtMs: 0, busySinceMs: null, limit: null };
 
 /** Data before advice is given. */
 const ENOUGH_MS = 30_000;
 /** Data before a forecast, which is wide until there is three times as much. */
 const EARLY_MS = 10_000;
 const RENEW_MS = 5_000;
-/** Share of a rate limit beyond which it is the limit of the run. */
-const MOST_USED = 0.9;
 const FULL = 0.95;
 const LIMITING = new Set(["throttled", "daily-quota", "transient", "unknown-outcome"]);
 
@@ -34,14 +35,23 @@ export function nextHistory(before: PanelHistory, snapshot: RunSnapshot): PanelH
   const history = nowMs < before.finishAtMs ? NO_HISTORY : before;
   const busySinceMs = slotsLimit(snapshot) ? (history.busySinceMs ?? nowMs) : null;
   const fresh = finishRange(snapshot);
-  if (fresh === null || history.finish === null) return { finish: fresh, finishAtMs: nowMs, busySinceMs };
-  if (nowMs - history.finishAtMs < RENEW_MS) return { ...history, busySinceMs };
+  const limit = nextLimit(history.limit, snapshot);
+  if (fresh === null || history.finish === null) return { finish: fresh, finishAtMs: nowMs, busySinceMs, limit };
+  if (nowMs - history.finishAtMs < RENEW_MS) return { ...history, busySinceMs, limit };
   const { fromMs, toMs } = history.finish;
   const finish = {
     fromMs: fresh.fromMs > fromMs ? (fromMs + fresh.fromMs) / 2 : fresh.fromMs,
     toMs: fresh.toMs < toMs ? (toMs + fresh.toMs) / 2 : fresh.toMs,
   };
-  return { finish, finishAtMs: nowMs, busySinceMs };
+  return { finish, finishAtMs: nowMs, busySinceMs, limit };
+}
+
+/** What bounds a run may be away for a moment between two calls: it is told for some seconds more. */
+function nextLimit(before: PanelHistory["limit"], snapshot: RunSnapshot): PanelHistory["limit"] {
+  const note = limitNote(snapshot);
+  if (note !== null) return { note, atMs: snapshot.nowMs };
+  const isRecent = before !== null && snapshot.nowMs - before.atMs < RENEW_MS;
+  return isRecent && snapshot.state === "running" ? before : null;
 }
 
 /** Between the recent and the mean rate, some percent wider; twice as wide early on; null before 10 s of data or without a total. */
@@ -90,10 +100,5 @@ function slotsLimit(snapshot: RunSnapshot): boolean {
   const remote = endpoints.some(({ name }) => name !== "offline");
   const resting = endpoints.some(({ pausedUntilMs }) => pausedUntilMs !== null && pausedUntilMs > nowMs);
   const refused = errors.some(({ failure, lastMs }) => LIMITING.has(failure) && nowMs - lastMs < ENOUGH_MS);
-  // Where the number of calls is found automatically, or was lowered, or a rate limit is used up, more slots change nothing.
-  const bounded = endpoints.some(
-    ({ limit, ceiling, limits }) =>
-      limit < ceiling || Object.values(limits).some((known) => known !== null && known.used > MOST_USED),
-  );
-  return state === "running" && full && remote && !resting && !refused && !bounded && !slots.automatic;
+  return state === "running" && full && remote && !resting && !refused && !slots.automatic && !isBounded(snapshot);
 }

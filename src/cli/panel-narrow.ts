@@ -1,6 +1,7 @@
 import type { RunSnapshot } from "../events.ts";
 import { costRange, type PanelHistory, settled } from "./forecast.ts";
 import * as f from "./format.ts";
+import { narrowEndpoint } from "./panel-endpoints.ts";
 
 /** What a frame is drawn for. */
 export interface PanelOptions extends f.Look {
@@ -89,14 +90,7 @@ function sum({ counters }: RunSnapshot, columns: number): string[] {
 
 function trouble(snapshot: RunSnapshot, { ascii, style, columns }: PanelOptions): string[] {
   const mark = f.symbols(ascii);
-  const endpoints = snapshot.endpoints.map((endpoint) => {
-    const name = f.left(f.clip(f.printable(endpoint.name), 10, ascii), 10);
-    if (endpoint.pausedUntilMs !== null)
-      return `${style("yellow", mark.rest)} ${name}resting until ${f.clock(endpoint.pausedUntilMs)}`;
-    if (endpoint.state !== "open") return `${style("yellow", mark.rest)} ${name}${endpoint.state}`;
-    const flight = f.right(`${endpoint.inFlight}/${endpoint.limit}`, 9);
-    return `${style("green", mark.ok)} ${name}${flight}${f.right(`${f.rate(endpoint.callsPerSecond)}/s`, 9)}${f.right(f.latency(endpoint.p50Ms, mark.dash), 9)}`;
-  });
+  const endpoints = snapshot.endpoints.map((endpoint) => narrowEndpoint(endpoint, { ascii, style, columns }));
   const backoff =
     snapshot.backoff.count > 0
       ? [

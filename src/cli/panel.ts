@@ -1,8 +1,8 @@
-import type { EndpointSnapshot, RunSnapshot } from "../events.ts";
+import type { RunSnapshot } from "../events.ts";
 import { withoutPassword } from "../redact.ts";
 import { costRange, settled, slotAdvice } from "./forecast.ts";
 import * as f from "./format.ts";
-import { endpointTable, limitAdvice } from "./panel-endpoints.ts";
+import { endpointTable, worstEndpoint } from "./panel-endpoints.ts";
 import { type PanelOptions, renderLine, renderNarrow } from "./panel-narrow.ts";
 
 const WIDEST = 100;
@@ -13,7 +13,7 @@ const LABEL = 14;
 /**
  * One frame of the running panel. No line is wider than `columns`; the frame has fewer lines than `rows`. Below 72
  * columns it is the narrow form, below 40 columns or 12 rows one line. A window that is too low loses errors first, then
- * endpoints but the worst, tokens, the lines under the title; the sum stays.
+ * the second lines of endpoints, endpoints but the worst, tokens, the lines under the title; the sum stays.
  */
 export function renderPanel(snapshot: RunSnapshot, options: PanelOptions): string[] {
   const { columns, rows, ascii } = options;
@@ -34,15 +34,16 @@ function renderWide(snapshot: RunSnapshot, options: PanelOptions): string[] {
     facts: facts(snapshot, options),
     tokens: tokens(snapshot, options),
     sum: ["", ...sum(snapshot, options)],
-    endpoints: ["", ...endpointTable(snapshot, options)],
+    endpoints: ["", ...endpointTable(snapshot, options, 2)],
     errors: ["", ...errors(snapshot, options)],
     foot: ["", ...foot(snapshot, options)],
   };
   const lines = (): string[] => Object.values(parts).flat();
   const room = options.rows - 1;
   if (lines().length > room) parts.errors = [];
+  if (lines().length > room) parts.endpoints = ["", ...endpointTable(snapshot, options, 1)];
   if (lines().length > room)
-    parts.endpoints = endpointTable({ ...snapshot, endpoints: worst(snapshot.endpoints) }, options);
+    parts.endpoints = endpointTable({ ...snapshot, endpoints: worstEndpoint(snapshot.endpoints) }, options, 1);
   if (lines().length > room) parts.tokens = [];
   if (lines().length > room) parts.origin = [];
   if (lines().length > room) parts.foot = parts.foot.slice(-1);
@@ -98,7 +99,7 @@ function facts(snapshot: RunSnapshot, options: PanelOptions): string[] {
       [
         `${f.rate(snapshot.itemsPerSecond)} items/s`,
         `${f.rate(snapshot.itemsPerSecondMean)} since the start`,
-        `${slots.busy} of ${slots.limit} slots busy`,
+        `${f.count(slots.busy)} of ${f.count(slots.limit)} slots busy`,
       ],
       options,
     ),
@@ -204,14 +205,14 @@ function foot(snapshot: RunSnapshot, options: PanelOptions): string[] {
     const room = columns - 14 - items.length - until.length;
     const reason = f.clip(f.printable(waiting.reason), room, ascii);
     lines.push(style("yellow", `  ${f.left("Waiting", 12)}${items}${reason}${until}`));
+  } else if (history.limit) {
+    lines.push(`  ${to} ${f.clip(history.limit.note, columns - 4, ascii)}`);
   } else if (advice) {
     lines.push(
       `  ${to} All ${advice.slots} slots are busy and the model is not the limit. With ${style("cyan", `--concurrent ${advice.instead}`)}`,
       `    the rest would take about ${f.duration(coarse(advice.insteadMs))} instead of ${f.duration(coarse(advice.restMs))}.`,
     );
   }
-  const limit = limitAdvice(snapshot);
-  if (lines.length === 0 && limit !== null) lines.push(`  ${to} ${f.clip(limit, columns - 4, ascii)}`);
   const keys =
     state === "draining"
       ? `Draining: ${f.count(slots.busy)} calls come home first. Ctrl-C again stops at once.`
@@ -228,12 +229,6 @@ function fields(name: string, parts: readonly string[], { columns }: PanelOption
     line += gap + f.left(part, widths[index] ?? 0);
   }
   return line.trimEnd();
-}
-
-/** The worst endpoint: one that rests, else the slowest. */
-function worst(list: readonly EndpointSnapshot[]): EndpointSnapshot[] {
-  const badness = (endpoint: EndpointSnapshot): number => (endpoint.pausedUntilMs ?? 0) + (endpoint.p95Ms ?? 0);
-  return [...list].sort((a, b) => badness(b) - badness(a)).slice(0, 1);
 }
 
 function reasons(byReason: Readonly<Record<string, number>>): string[] {

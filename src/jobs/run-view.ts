@@ -1,6 +1,6 @@
 import { type Clocks, onWall } from "../clocks.ts";
 import type { Events, ExecutionEnd, ExecutionStatus, RunSnapshot, StopReason } from "../events.ts";
-import { type JobSettings, slotCeiling } from "../job.ts";
+import { type JobSettings, modelLabel, slotCeiling } from "../job.ts";
 import type { Prompt } from "../llm/provider.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Recorder } from "../recorder.ts";
@@ -90,7 +90,11 @@ export class RunView {
 
   opened({ store, endpoints, notes }: Pick<OpenJob, "store" | "endpoints" | "notes">): void {
     this.#store = store.address;
-    this.#model = [...new Set(endpoints.map(({ provider }) => provider.label))].join(", ");
+    // Several endpoints of one model are told apart by their names, not by their hosts.
+    const models = endpoints.map(({ settings, provider }) =>
+      endpoints.length === 1 ? provider.label : modelLabel(settings.model),
+    );
+    this.#model = [...new Set(models)].join(", ");
     this.#remote = endpoints.some(({ provider }) => provider.remote);
     this.#notes = notes;
   }
@@ -156,6 +160,7 @@ export class RunView {
       itemsPerSecondMean: (counters.read - counters.inFlight) / seconds,
       slots: {
         limit: parts?.gateway.capacity ?? slotCeiling(this.#settings),
+        ceiling: slotCeiling(this.#settings),
         busy: pipeline?.calls.inFlight ?? 0,
         utilization: pipeline?.calls.utilization ?? 0,
         automatic: this.#settings.concurrent === "auto",

@@ -176,6 +176,7 @@ export class Endpoint {
       limit: this.#concurrency.limit,
       ceiling: this.#options.concurrency.max,
       lastChange: this.#lastChange,
+      answered: this.#latencies.answers,
       ...this.#latencies.snapshot(),
       pausedUntilMs: rest?.untilMs ?? null,
       pauseReason: rest?.reason ?? null,

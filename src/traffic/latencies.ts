@@ -30,6 +30,11 @@ export class Latencies {
     return this.#errorShare;
   }
 
+  /** Calls that were answered. */
+  get answers(): number {
+    return this.#calls;
+  }
+
   answered(latencyMs: number): void {
     this.#latencies[this.#calls % WINDOW_CALLS] = latencyMs;
     this.#calls += 1;

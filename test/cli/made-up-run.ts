@@ -56,7 +56,7 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
     counters: COUNTERS,
     itemsPerSecond: 45.2,
     itemsPerSecondMean: 34.4,
-    slots: { limit: 50, busy: 40, utilization: 0.81, automatic: false },
+    slots: { limit: 50, ceiling: 50, busy: 40, utilization: 0.81, automatic: false },
     endpoints: [
       {
         ...ENDPOINT,
@@ -64,6 +64,7 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
         inFlight: 31,
         limit: 32,
         ceiling: 32,
+        answered: 97_612,
         callsPerSecond: 19.4,
         p50Ms: 1_300,
         p95Ms: 3_400,
@@ -77,6 +78,7 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
         inFlight: 0,
         limit: 18,
         ceiling: 18,
+        answered: 62_788,
         callsPerSecond: 0,
         p50Ms: null,
         p95Ms: null,

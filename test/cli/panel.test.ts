@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { costRange, finishRange, NO_HISTORY, nextHistory, slotAdvice } from "../../src/cli/forecast.ts";
 import { widthOf } from "../../src/cli/format.ts";
 import { renderPanel } from "../../src/cli/panel.ts";
-import type { RunSnapshot } from "../../src/events.ts";
+import { limitNote } from "../../src/cli/run-limit.ts";
+import type { EndpointSnapshot, RunSnapshot } from "../../src/events.ts";
 import { COUNTERS, makeSnapshot, START_MS } from "./made-up-run.ts";
 
 const plain = (_format: string, text: string): string => text;
@@ -87,7 +88,7 @@ test("in ASCII nothing else is drawn", () => {
 test("gives the advice only when slots have been full for 30 s and nobody limits", () => {
   const endpoints = makeSnapshot().endpoints.slice(0, 1);
   const full = {
-    slots: { limit: 5, busy: 5, utilization: 1, automatic: false },
+    slots: { limit: 5, ceiling: 5, busy: 5, utilization: 1, automatic: false },
     endpoints,
     errors: [],
     itemsPerSecond: 3,
@@ -170,7 +171,7 @@ test("a forecast of the cost never goes beyond the budget, and is there after 10
 });
 
 test("a drain counts calls, and a backoff behind a resting endpoint tells of its rest", () => {
-  const slots = { limit: 50, busy: 7, utilization: 0.5, automatic: false };
+  const slots = { limit: 50, ceiling: 50, busy: 7, utilization: 0.5, automatic: false };
   expect(draw(makeSnapshot({ state: "draining", slots }), 100).join("\n")).toContain("Draining: 7 calls come home");
   const { nowMs, endpoints } = makeSnapshot();
   const resting = endpoints.slice(1);
@@ -186,48 +187,143 @@ test("the share stands behind the bar, on its line", () => {
 });
 
 describe("endpoints", () => {
-  const [main] = makeSnapshot().endpoints;
+  const [main, overflow] = makeSnapshot().endpoints as [EndpointSnapshot, EndpointSnapshot];
   const limits = {
-    ...main!.limits,
+    ...main.limits,
     requestsPerMinute: { limit: 3_000, remaining: 2_000, used: 1 / 3, origin: "config" as const },
     tokensPerMinute: { limit: 400_000, remaining: 12_000, used: 0.97, origin: "headers" as const },
   };
   const nowMs = START_MS + 78 * 60_000;
   const lastChange = { from: 45, to: 32, reason: "rate-limited" as const, atMs: nowMs - 5_000 };
+  const automatic = { limit: 50, ceiling: 1_000, busy: 40, utilization: 0.81, automatic: true };
+  const full = { ...main, inFlight: 32 };
 
-  test("show the tightest rate limit and what changed last, where there is room", () => {
-    const endpoints = [{ ...main!, name: "eu", limits, lastChange }];
-    const wide = draw(makeSnapshot({ endpoints, nowMs }), 100).join("\n");
-    expect(wide).toMatch(/limit used/);
-    expect(wide).toMatch(/eu .*31 of 32 .*tok\/min 97/);
-    expect(draw(makeSnapshot({ endpoints: [{ ...main!, lastChange }], nowMs }), 100).join("\n")).toMatch(
-      /45 . 32 rate-limited/,
-    );
-    expect(wide).toContain("The rate limit of eu is the limit: 97.0 % of its tokens per minute in use (400,000).");
-    const later = draw(makeSnapshot({ endpoints, nowMs: nowMs + 61_000 }), 100).join("\n");
-    expect(later).not.toMatch(/rate-limited/);
+  test("show the tightest rate limit, and the ceiling of calls at once while they take fewer", () => {
+    const text = draw(makeSnapshot({ endpoints: [{ ...main, limits, ceiling: 50 }] }), 100).join("\n");
+    expect(text).toMatch(/calls\/s +p50 +p95 +limit used$/m);
+    expect(text).toMatch(/main +31 of 32, max 50 +19\.4 +1\.3 s +3\.4 s +tok\/min 97\.0 %/);
+    const calm = draw(makeSnapshot({ endpoints: [main] }), 100).join("\n");
+    expect(calm).not.toMatch(/limit used|max/);
   });
 
-  test("that take no calls say why, wide and narrow", () => {
-    const out = { ...main!, name: "us", state: "out" as const, stateReason: "answered 401" };
-    const draining = { ...main!, name: "eu", state: "draining" as const, stateReason: "told to drain" };
-    const snapshot = makeSnapshot({ endpoints: [out, draining] });
-    const wide = draw(snapshot, 100).join("\n");
-    expect(wide).toMatch(/us .*out: answered 401/);
-    expect(wide).toMatch(/eu .*draining: told to drain/);
-    const narrow = draw(snapshot, 60).join("\n");
-    expect(narrow).toMatch(/us +out/);
-    expect(narrow).toMatch(/eu +draining/);
+  test("show what changed their calls at once last: behind the row where it fits, without its time where only that fits", () => {
+    const row = (endpoint: EndpointSnapshot): string =>
+      draw(makeSnapshot({ endpoints: [endpoint], nowMs }), 100).find((line) => line.includes(" of 32"))!;
+    expect(row({ ...main, lastChange })).toMatch(/45 → 32 rate limited 5 s ago$/);
+    expect(row({ ...main, limits, lastChange })).toMatch(/97\.0 % +45 → 32 rate limited$/);
+    expect(row({ ...main, name: "a-long-name-of-one", limits, lastChange })).toMatch(/97\.0 %$/);
+  });
+
+  test("have a second line where calls at once change all the time, or models differ, from the start", () => {
+    const frame = (changes: Partial<RunSnapshot>): string[] => draw(makeSnapshot({ nowMs, ...changes }), 100);
+    const before = frame({ endpoints: [main], slots: automatic });
+    const after = frame({ endpoints: [{ ...main, lastChange, limits }], slots: automatic });
+    expect(after.join("\n")).toMatch(/main .*\n {5}45 → 32 rate limited 5 s ago\n/);
+    expect(after).toHaveLength(before.length);
+    const differing = frame({ endpoints: [main, { ...overflow, model: "openai/nano", fallback: 1 }] });
+    expect(differing.join("\n")).toMatch(
+      /main .*\n {5}openai\/support-small-2\n .*overflow.*\n {5}openai\/nano · fallback 1\n/,
+    );
+  });
+
+  test("keep their columns while numbers grow", () => {
+    const headOf = (inFlight: number, limit: number): string =>
+      draw(makeSnapshot({ endpoints: [{ ...main, inFlight, limit, ceiling: 1_000 }], slots: automatic }), 100).find(
+        (line) => line.startsWith("  Endpoint"),
+      )!;
+    expect(headOf(8, 8)).toBe(headOf(1_000, 563));
+  });
+
+  test("that take no calls say why, wide and narrow, and never a password", () => {
+    const reason = "https://me:hunter22@eu.example answered 401";
+    const out = { ...main, name: "us", state: "out" as const, stateReason: reason };
+    const draining = { ...main, name: "eu", state: "draining" as const, stateReason: null };
+    const snapshot = makeSnapshot({ endpoints: [out, draining, overflow] });
+    for (const columns of [100, 60]) {
+      const text = draw(snapshot, columns).join("\n");
+      expect(text).toMatch(/✖ +us .*out: https:\/\/.*eu\.example answered 401$/m);
+      expect(text).toMatch(/⏸ +eu .*draining$/m);
+      expect(text).toMatch(/⏸ +overflow .*resting until \d\d:\d\d:\d\d: five 529 in 20 s$/m);
+      expect(text).not.toContain("hunter22");
+    }
+  });
+
+  test("show their rate limit in the narrow form where there is room", () => {
+    const snapshot = makeSnapshot({ endpoints: [{ ...main, limits }] });
+    expect(draw(snapshot, 60).join("\n")).toMatch(/main +31\/32 +19\.4\/s +1\.3 s +tok\/min 97\.0 %$/m);
+    expect(draw(snapshot, 44).join("\n")).not.toContain("tok/min");
+  });
+
+  test("beyond four are counted, with how many of them take no calls", () => {
+    const named = Array.from({ length: 5 }, (_, at) => ({ ...main, name: `e${at}` }));
+    const endpoints = [...named, { ...main, state: "out" as const }, overflow];
+    expect(draw(makeSnapshot({ endpoints }), 100).join("\n")).toContain("and 3 more: 1 out, 1 resting");
+  });
+
+  test("in a low window lose their second lines, then all but the worst: out before resting before slow", () => {
+    const out = { ...main, name: "gone", state: "out" as const, stateReason: "answered 401" };
+    const slow = { ...main, name: "slow", p95Ms: 1e9 };
+    const snapshot = makeSnapshot({
+      endpoints: [slow, overflow, out, { ...main, lastChange }],
+      slots: automatic,
+      nowMs,
+    });
+    const heights = Array.from({ length: 40 }, (_, at) => draw(snapshot, 100, at + 12).join("\n"));
+    const lost = (part: string): number => heights.findIndex((text) => text.includes(part));
+    const secondLine = "\n     45 → 32 rate limited";
+    expect(lost("Last errors")).toBeGreaterThan(lost(secondLine));
+    expect(lost(secondLine)).toBeGreaterThan(lost("slow"));
+    expect(lost("slow")).toBeGreaterThan(lost("gone"));
+  });
+
+  test("whose rate limit is used up are named as the limit, as long as no other has room", () => {
+    const eu = { ...full, name: "eu", limits };
+    const note = (endpoints: readonly EndpointSnapshot[], changes: Partial<RunSnapshot> = {}) =>
+      limitNote(makeSnapshot({ endpoints, ...changes }));
+    const sentence = "The rate limit of eu (tokens per minute) is the limit: 97 % used.";
+    expect(note([eu])).toBe(sentence);
+    expect(note([eu, full])).toBe(sentence);
+    expect(note([eu, { ...main, fallback: 1, inFlight: 0 }])).toBe(sentence);
+    expect(note([eu, { ...main, inFlight: 10 }])).toBeNull();
+    expect(note([eu], { state: "draining" })).toBeNull();
+    expect(note([full, { ...eu, state: "out" }])).toBeNull();
+    const tighter = { ...limits, requestsPerDay: { limit: 9, remaining: 0, used: 1, origin: "config" as const } };
+    expect(note([eu, { ...eu, name: "us", limits: tighter }])).toBe(
+      "The rate limits of 2 endpoints are the limit, that of us first: requests per day, 100 % used.",
+    );
+  });
+
+  test("that pushed back are named as the limit, unless the number of calls is found out anyway", () => {
+    const lowered = { ...main, name: "eu", inFlight: 32, ceiling: 50, lastChange };
+    const note = (changes: Partial<RunSnapshot>) => limitNote(makeSnapshot({ endpoints: [lowered], ...changes }));
+    expect(note({})).toBe("eu pushed back: 32 instead of 50 calls at once, more again while its answers come clean.");
+    expect(note({ slots: automatic })).toBeNull();
+    expect(note({ endpoints: [{ ...lowered, inFlight: 3 }] })).toBeNull();
+  });
+
+  test("that are the limit are told some seconds longer than they are, and not in a drain", () => {
+    const told = makeSnapshot({ endpoints: [{ ...full, limits }], nowMs });
+    const history = nextHistory(NO_HISTORY, told);
+    const at = (afterMs: number, changes: Partial<RunSnapshot> = {}) =>
+      nextHistory(history, makeSnapshot({ endpoints: [main], nowMs: nowMs + afterMs, ...changes })).limit;
+    expect(draw(told, 100).join("\n")).toContain(
+      "→ The rate limit of main (tokens per minute) is the limit: 97 % used.",
+    );
+    expect(at(4_900)?.note).toContain("rate limit of main");
+    expect(at(5_000)).toBeNull();
+    expect(at(1_000, { state: "draining" })).toBeNull();
   });
 
   test("that are the limit, or find their number of calls themselves, bring no advice for more slots", () => {
-    const full = { endpoints: [main!], errors: [], itemsPerSecond: 3, nowMs: START_MS + 91_000 };
-    const slots = { limit: 5, busy: 5, utilization: 1, automatic: false };
+    const run = { endpoints: [main], errors: [], itemsPerSecond: 3, nowMs: START_MS + 91_000 };
+    const slots = { limit: 5, ceiling: 5, busy: 5, utilization: 1, automatic: false };
     const history = { ...NO_HISTORY, busySinceMs: START_MS };
-    const next = (changes: Partial<RunSnapshot>) => nextHistory(history, makeSnapshot({ ...full, slots, ...changes }));
+    const next = (changes: Partial<RunSnapshot>) => nextHistory(history, makeSnapshot({ ...run, slots, ...changes }));
     expect(next({}).busySinceMs).toBe(START_MS);
     expect(next({ slots: { ...slots, automatic: true } }).busySinceMs).toBeNull();
-    expect(next({ endpoints: [{ ...main!, limits }] }).busySinceMs).toBeNull();
-    expect(next({ endpoints: [{ ...main!, limit: 3 }] }).busySinceMs).toBeNull();
+    expect(next({ slots: { ...slots, ceiling: 50 } }).busySinceMs).toBeNull();
+    expect(next({ endpoints: [{ ...main, limits }] }).busySinceMs).toBeNull();
+    expect(next({ endpoints: [{ ...main, limit: 3 }] }).busySinceMs).toBeNull();
+    expect(next({ endpoints: [main, { ...main, limit: 3, state: "out" }] }).busySinceMs).toBe(START_MS);
   });
 });
