@@ -182,9 +182,12 @@ function summaryLines(
   look: Look,
   example: string | null,
 ): string[] {
-  const { store, target, total } = execution.snapshot();
+  const { store, target, total, endpoints } = execution.snapshot();
   const next = nextSteps(end, facts, example);
-  return fitLines(renderSummary(end, { ...look, ...facts, store, target, total, next }), { ...look, columns: 1_000 });
+  return fitLines(renderSummary(end, { ...look, ...facts, store, target, total, endpoints, next }), {
+    ...look,
+    columns: 1_000,
+  });
 }
 
 function nextSteps(end: ExecutionEnd, facts: SummaryFacts, example: string | null): SummaryOptions["next"] {

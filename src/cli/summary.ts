@@ -1,8 +1,10 @@
-import type { ExecutionEnd } from "../events.ts";
+import type { ExecutionEnd, RunSnapshot } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 import * as f from "./format.ts";
 import { noTextAdvice } from "./lines.ts";
+import { shares } from "./shares.ts";
+import { endpointShares } from "./summary-endpoints.ts";
 
 export interface SummaryOptions extends f.Look {
   readonly taxonomy: Taxonomy;
@@ -16,6 +18,8 @@ export interface SummaryOptions extends f.Look {
   readonly needsReview: number | null;
   /** Items that were found; null when unknown. */
   readonly total: number | null;
+  /** As they stood at the end. */
+  readonly endpoints: RunSnapshot["endpoints"];
   /** Commands to try next with what they do; see {@link nextCommands}. */
   readonly next: readonly { readonly command: string; readonly does: string }[];
 }
@@ -35,6 +39,8 @@ export function renderSummary(end: ExecutionEnd, options: SummaryOptions): strin
       row("Review", `${f.count(options.needsReview)} records say needsReview: it was unsure of them`, look),
     );
   if (end.skipped > 0) lines.push("", ...skippedLines(end, look));
+  const answered = endpointShares(options.endpoints, end.durationMs, look);
+  if (answered.length > 0) lines.push("", ...answered);
   lines.push("", ...money(end, look), ...places(end, look));
   if (end.message !== null) lines.push("", `  ${f.printable(end.message)}${budgetWords(end, options.budget)}`);
   if (options.next.length > 0) lines.push("", "  Next", ...commands(look));
@@ -85,20 +91,6 @@ export function nextCommands(
     next.push({ command: `querymill export --format csv --output results.csv${again}`, does: "for a spreadsheet" });
   if (example !== null) next.push({ command: `querymill get ${example}${again}`, does: "one item with its attempts" });
   return next;
-}
-
-/** Shares in tenths of a percent that add up to 1,000: the largest remainders are rounded up. */
-export function shares(counts: readonly number[]): number[] {
-  const whole = counts.reduce((sum, value) => sum + value, 0);
-  if (whole === 0) return counts.map(() => 0);
-  const exact = counts.map((value) => (value / whole) * 1_000);
-  const tenths = exact.map(Math.floor);
-  const order = exact
-    .map((value, index) => ({ rest: value - Math.floor(value), index }))
-    .sort((a, b) => b.rest - a.rest);
-  const missing = 1_000 - tenths.reduce((sum, value) => sum + value, 0);
-  for (const { index } of order.slice(0, missing)) tenths[index]!++;
-  return tenths;
 }
 
 function title(end: ExecutionEnd, look: f.Look): string {
@@ -234,16 +226,17 @@ function money(end: ExecutionEnd, options: SummaryOptions): string[] {
         options,
       ),
     );
-  if (end.hedgedCalls > 0)
-    lines.push(
-      row(
-        "Hedged",
-        `${f.count(end.hedgedCalls)} slow calls were made twice; the ones cut off are in the uncertain cost`,
-        options,
-      ),
-    );
+  if (end.hedgedCalls > 0) lines.push(row("Hedged", hedgedWords(end), options));
   if (end.savedUsd) lines.push(row("Saved", f.money(end.savedUsd), options));
   return lines;
+}
+
+/** A second call costs about what calls cost on average; the one of the two that was cut off counts as uncertain. */
+function hedgedWords({ hedgedCalls, modelCalls, costUsd, uncertainUsd }: ExecutionEnd): string {
+  const calls = hedgedCalls === 1 ? "1 slow call was" : `${f.count(hedgedCalls)} slow calls were`;
+  if (costUsd === null || uncertainUsd === null || modelCalls === 0) return `${calls} made twice`;
+  const about = ((costUsd + uncertainUsd) / modelCalls) * hedgedCalls;
+  return `${calls} made twice, for about ${f.money(about)} more (in the uncertain cost)`;
 }
 
 function places(end: ExecutionEnd, options: SummaryOptions): string[] {

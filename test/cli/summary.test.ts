@@ -1,17 +1,11 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { widthOf } from "../../src/cli/format.ts";
-import {
-  nextCommands,
-  renderSummary,
-  type SummaryOptions,
-  shares,
-  suggestedBudget,
-  sumLine,
-} from "../../src/cli/summary.ts";
-import type { ExecutionEnd } from "../../src/events.ts";
+import { shares } from "../../src/cli/shares.ts";
+import { nextCommands, renderSummary, type SummaryOptions, suggestedBudget, sumLine } from "../../src/cli/summary.ts";
+import type { EndpointSnapshot, ExecutionEnd } from "../../src/events.ts";
 import type { Dimension, Taxonomy } from "../../src/taxonomy.ts";
-import { makeEnd } from "./made-up-run.ts";
+import { makeEnd, makeSnapshot } from "./made-up-run.ts";
 
 const look = { columns: 100, ascii: false, style: (_format: string, text: string) => text };
 const categories = Array.from({ length: 13 }, (_, index) => `category_${index}`);
@@ -42,6 +36,7 @@ function summary(end: ExecutionEnd, changes: Partial<SummaryOptions> = {}): stri
     budget: { usd: 250, per: "job" },
     needsReview: null,
     total: 1_000,
+    endpoints: [],
     next: nextCommands(end, { jobFlags: "", modelFlags: "" }, "T-1042"),
     ...changes,
   });
@@ -140,8 +135,43 @@ test("skipped items are told with their reasons, and what to do when many had no
   expect(few).not.toContain("source.text");
 });
 
-test("calls that were made twice are told, and only then", () => {
-  const words = "12 slow calls were made twice";
-  expect(summary(makeEnd({ hedgedCalls: 12 })).join("\n")).toContain(words);
-  expect(summary(makeEnd()).join("\n")).not.toContain("made twice");
+test("calls that were made twice are told with about what they cost, and only then", () => {
+  const end = makeEnd({ modelCalls: 1_000, costUsd: 2.4, uncertainUsd: 0.1 });
+  expect(summary({ ...end, hedgedCalls: 12 }).join("\n")).toContain(
+    "12 slow calls were made twice, for about $0.03 more (in the uncertain cost)",
+  );
+  expect(summary({ ...end, hedgedCalls: 1 }).join("\n")).toContain("1 slow call was made twice, for about $0.0025");
+  const unpriced = summary({ ...end, hedgedCalls: 12, costUsd: null, uncertainUsd: null });
+  expect(unpriced.join("\n")).toMatch(/12 slow calls were made twice$/m);
+  expect(summary(end).join("\n")).not.toContain("made twice");
+});
+
+describe("several endpoints", () => {
+  const [main, overflow] = makeSnapshot().endpoints as [EndpointSnapshot, EndpointSnapshot];
+  const out = { ...overflow, state: "out" as const, pausedUntilMs: null, stateReason: "answered 401" };
+
+  test("have a row each: what they answered, their share of it, how fast, and why one is gone", () => {
+    const end = makeEnd({ durationMs: 100_000 });
+    const rows = summary(end, {
+      endpoints: [
+        { ...main, answered: 667 },
+        { ...out, answered: 333 },
+      ],
+    });
+    const at = rows.findIndex((line) => line.startsWith("  Endpoint"));
+    expect(rows.slice(at, at + 3)).toEqual([
+      "  Endpoint      answered     share   calls/s      p50",
+      "    main             667    66.7 %       6.7    1.3 s",
+      "    overflow         333    33.3 %       3.3        –   out: answered 401",
+    ]);
+    for (const columns of [100, 60, 44])
+      for (const line of summary(end, { columns, endpoints: [main, out], next: [] }))
+        expect(widthOf(line)).toBeLessThanOrEqual(columns);
+  });
+
+  test("are told apart by their models where these differ; a single one has no table", () => {
+    const endpoints = [main, { ...overflow, state: "open" as const, pausedUntilMs: null, model: "openai/nano" }];
+    expect(summary(makeEnd(), { endpoints }).join("\n")).toMatch(/overflow .* openai\/nano$/m);
+    expect(summary(makeEnd(), { endpoints: [main] }).join("\n")).not.toContain("Endpoint");
+  });
 });
