@@ -39,6 +39,31 @@ export function stateLines<K extends keyof EventMap>(name: K, payload: EventMap[
   return write ? write(payload, nowMs) : [];
 }
 
+/** Changes of the calls at once come in many small steps: they are gathered, and told together. */
+export class LimitChanges {
+  readonly #changes = new Map<string, EventMap["limit:change"]>();
+
+  add(change: EventMap["limit:change"]): void {
+    const before = this.#changes.get(change.endpoint);
+    this.#changes.set(change.endpoint, before === undefined ? change : together(before, change));
+  }
+
+  /** A line for each endpoint that takes another number of calls than when it was told last. */
+  take(nowMs: number): string[] {
+    const lines = [...this.#changes.values()]
+      .filter(({ from, to }) => from !== to)
+      .flatMap((change) => stateLines("limit:change", change, nowMs));
+    this.#changes.clear();
+    return lines;
+  }
+}
+
+/** The reason is that of the last step in the direction of the whole. */
+function together(before: EventMap["limit:change"], next: EventMap["limit:change"]): EventMap["limit:change"] {
+  const isTurn = next.to > next.from !== next.to > before.from;
+  return { ...next, from: before.from, reason: isTurn ? before.reason : next.reason };
+}
+
 /** What came of it, for where there is no summary: why items were skipped or failed, and what to do about it. */
 export function endNotes(
   end: ExecutionEnd,
@@ -111,7 +136,7 @@ const writers: { [K in StateEvent]: (payload: EventMap[K], nowMs: number) => str
     pairs(nowMs, `endpoint ${endpoint} ${state}`, reason === null ? {} : { reason: withoutPassword(reason) }),
   ],
   "limit:change": ({ endpoint, from, to, reason }, nowMs) => [
-    pairs(nowMs, `limit ${endpoint}`, { calls: `${from}->${to}`, reason }),
+    pairs(nowMs, `limit ${endpoint} ${from}->${to}`, { reason }),
   ],
 };
 

@@ -3,7 +3,7 @@ import { type ItemKey, idOf } from "../item.ts";
 import type { Execution } from "../jobs/execution.ts";
 import { NO_HISTORY, nextHistory, type PanelHistory } from "./forecast.ts";
 import { clock, count, duration, type Look, printable, symbols } from "./format.ts";
-import { endLine, endNotes, noTextAdvice, progressLine, stateLines } from "./lines.ts";
+import { endLine, endNotes, LimitChanges, noTextAdvice, progressLine, stateLines } from "./lines.ts";
 import { renderPanel } from "./panel.ts";
 import { asTyped } from "./program.ts";
 import { nextCommands, renderSummary, type SummaryOptions, suggestedBudget } from "./summary.ts";
@@ -43,6 +43,8 @@ export interface SummaryFacts extends Pick<SummaryOptions, "taxonomy" | "state" 
 
 const REDRAW_MS = 250;
 const LINE_MS = 10_000;
+/** Changes of the calls at once are told no more often than this. */
+const LIMIT_LINE_MS = 1_000;
 
 /** A panel on a terminal that can be drawn on, lines elsewhere, unless told otherwise. */
 export function chooseOutput(
@@ -123,10 +125,12 @@ function openLines(execution: Execution, stream: NodeJS.WriteStream, facts: Summ
     say([progressLine(snapshot, history)]);
   };
   const timer = setInterval(tick, LINE_MS);
-  const isGrowth = isGrowthOftenTold();
+  const limits = new LimitChanges();
+  const tellLimits = (): void => say(limits.take(Date.now()));
+  const limitTimer = setInterval(tellLimits, LIMIT_LINE_MS);
   execution.events.onAny((name, payload) => {
-    if (name === "limit:change" && isGrowth(payload as EventMap["limit:change"], Date.now())) return;
-    say(stateLines(name, payload as EventMap[typeof name], Date.now()));
+    if (name === "limit:change") limits.add(payload as EventMap["limit:change"]);
+    else say(stateLines(name, payload as EventMap[typeof name], Date.now()));
   });
   return {
     note: (text) => say([`${clock(Date.now())} note ${JSON.stringify(printable(text))}`]),
@@ -135,12 +139,16 @@ function openLines(execution: Execution, stream: NodeJS.WriteStream, facts: Summ
       if (how === "abort") say([`${clock(Date.now())} abort flight=${execution.snapshot().counters.inFlight}`]);
     },
     end: (end, needsReview) => {
+      tellLimits();
       const open = end.exitCode !== 0 || noTextAdvice(end).length > 0;
       const hints = facts.summaryAlways || !open ? [] : nextSteps(end, facts, null).slice(0, 3);
       say([...endNotes(end, execution.snapshot().errors, hints, Date.now()), endLine(end, Date.now())]);
       if (facts.summaryAlways) say(["", ...summaryLines(end, execution, { ...facts, needsReview }, look, example())]);
     },
-    close: () => clearInterval(timer),
+    close: () => {
+      clearInterval(timer);
+      clearInterval(limitTimer);
+    },
   };
 }
 
@@ -232,21 +240,21 @@ function typedId(key: ItemKey): string | null {
   return /^[\w.:@-]{1,60}$/.test(id) ? id : null;
 }
 
-/** A line of the JSON log, for people: `▲ 14:24:10 endpoint rests`. */
+/** A line of the JSON log, for people: `▲ 14:24:10 endpoint rests · eu: rate limited (429)`. */
 function logLine(line: string, { ascii, style }: Look): string {
   const mark = symbols(ascii);
-  const { level, time, msg } = JSON.parse(line) as { level: number; time: string; msg?: string };
+  const { level, time, msg, endpoint, state, reason } = JSON.parse(line) as LogRecord;
   const symbol = level >= 50 ? style("red", mark.bad) : level >= 40 ? style("yellow", mark.warn) : mark.dot;
-  return `${symbol} ${clock(Date.parse(time))} ${printable(msg ?? "")}`;
+  const why = [state, reason].filter(Boolean).join(", ");
+  const where = endpoint ? ` ${mark.dot} ${endpoint}${why === "" ? "" : `: ${why}`}` : "";
+  return `${symbol} ${clock(Date.parse(time))} ${printable(`${msg ?? ""}${where}`)}`;
 }
 
-/** Growth comes in many small steps: of each endpoint one a second is told. Every shrinking is. */
-function isGrowthOftenTold(): (change: EventMap["limit:change"], nowMs: number) => boolean {
-  const toldMs = new Map<string, number>();
-  return ({ endpoint, from, to, reason }, nowMs) => {
-    const isOften = nowMs - (toldMs.get(endpoint) ?? Number.NEGATIVE_INFINITY) < 1_000;
-    if (to > from && reason !== "ceiling" && isOften) return true;
-    toldMs.set(endpoint, nowMs);
-    return false;
-  };
+interface LogRecord {
+  readonly level: number;
+  readonly time: string;
+  readonly msg?: string;
+  readonly endpoint?: string;
+  readonly state?: string;
+  readonly reason?: string | null;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { NO_HISTORY, nextHistory } from "../../src/cli/forecast.ts";
-import { endLine, endNotes, progressLine, stateLines } from "../../src/cli/lines.ts";
+import { endLine, endNotes, LimitChanges, progressLine, stateLines } from "../../src/cli/lines.ts";
 import { COUNTERS, makeEnd, makeSnapshot, START_MS } from "./made-up-run.ts";
 
 test("a progress line has plain numbers, one blank between fields, and a question mark for what is unknown", () => {
@@ -36,11 +36,30 @@ test("the start names job, model, store and collections, never a password", () =
 test("an endpoint that leaves and a changed number of calls are a line each", () => {
   const base = { executionId: "x", endpoint: "eu" };
   const change = { ...base, from: 45, to: 31, reason: "rate-limited" as const };
-  expect(stateLines("limit:change", change, START_MS)).toEqual(["13:14:08 limit eu calls=45->31 reason=rate-limited"]);
+  expect(stateLines("limit:change", change, START_MS)).toEqual(["13:14:08 limit eu 45->31 reason=rate-limited"]);
   const out = { ...base, state: "out" as const, reason: "host answered 401" };
   expect(stateLines("endpoint:state", out, START_MS)).toEqual(['13:14:08 endpoint eu out reason="host answered 401"']);
   const back = { ...base, state: "in" as const, reason: null };
   expect(stateLines("endpoint:state", back, START_MS)).toEqual(["13:14:08 endpoint eu in"]);
+});
+
+test("changes of the calls at once between two looks are one line for each endpoint, with the reason of what they amount to", () => {
+  const changes = new LimitChanges();
+  const base = { executionId: "x", endpoint: "eu" };
+  changes.add({ ...base, from: 8, to: 16, reason: "slow-start" });
+  changes.add({ ...base, endpoint: "us", from: 8, to: 9, reason: "slow-start" });
+  changes.add({ ...base, from: 16, to: 32, reason: "ceiling" });
+  expect(changes.take(START_MS)).toEqual([
+    "13:14:08 limit eu 8->32 reason=ceiling",
+    "13:14:08 limit us 8->9 reason=slow-start",
+  ]);
+  expect(changes.take(START_MS)).toEqual([]);
+  changes.add({ ...base, from: 32, to: 22, reason: "rate-limited" });
+  changes.add({ ...base, from: 22, to: 23, reason: "clean-round" });
+  expect(changes.take(START_MS)).toEqual(["13:14:08 limit eu 32->23 reason=rate-limited"]);
+  changes.add({ ...base, from: 23, to: 30, reason: "clean-round" });
+  changes.add({ ...base, from: 30, to: 23, reason: "latency" });
+  expect(changes.take(START_MS)).toEqual([]);
 });
 
 test("pauses, waits and drains are lines, single items are not", () => {
