@@ -1,6 +1,6 @@
 /**
  * A process that supervises an execution made up here: it settles an item every 20 ms, for ever unless
- * `brief`, and ends when it is stopped and its three calls have come home. Arguments: how it ends (`stop`, `brief`, `slow`, `refused`, `bug`), then output flags.
+ * `brief`, and ends when it is stopped and its three calls have come home. Arguments: how it ends (`stop`, `brief`, `slow`, `refused`, `bug`, or `limits`: as `stop`, with a changed limit for each item), then output flags.
  */
 import { supervise } from "../../src/cli/supervise.ts";
 import { QuerymillError } from "../../src/errors.ts";
@@ -15,6 +15,7 @@ let stopping = how === "brief";
 let aborted = false;
 let read = 3;
 let inFlight = 3;
+let limit = 1;
 
 const execution: Execution = {
   events,
@@ -39,6 +40,11 @@ async function run(): Promise<ExecutionEnd> {
     await new Promise((resolve) => setTimeout(resolve, stopping && how === "slow" ? 1_000 : 20));
     const settled = { executionId: "1188", key: `"T-${read}"`, outcome: "classified", reason: null } as const;
     events.emit("item:settled", { ...settled, attempts: 1, latencyMs: 20, costUsd: 0 });
+    if (how === "limits") {
+      const change = { executionId: "1188", endpoint: "eu", from: limit, to: limit + 1, reason: "slow-start" } as const;
+      events.emit("limit:change", change);
+      limit += 1;
+    }
     if (stopping) inFlight--;
     else read++;
   }

@@ -93,3 +93,20 @@ test("a bug has exit 1, its stack, how to report it, and no secret", async () =>
   expect(stderr).toContain("Report it with these lines");
   expect(stderr).not.toMatch(/hunter22|falcon33|osprey44/);
 });
+
+test("every change of a limit is an event of --json; lines tell them together, none is lost and the last is told", async () => {
+  const stopOn = (text: string) => (child: ChildProcess) =>
+    child.stdout!.on("data", (part: string) => {
+      if (part.includes(text)) child.kill("SIGINT");
+    });
+  const { stdout: json } = await start(["limits", "--json"], stopOn("limit:change"));
+  const changes = json.split("\n").filter((line) => line.includes('"limit:change"'));
+  expect(changes.map((line) => (JSON.parse(line) as { from: number }).from)).toEqual(changes.map((_, at) => at + 1));
+  const { stdout } = await start(["limits"], stopOn("limit eu"));
+  const lines = [...stdout.matchAll(/ limit eu (\d+)->(\d+) reason=slow-start\n/g)];
+  const classified = Number(/ end stopped classified=(\d+)/.exec(stdout)?.[1]);
+  expect(lines.length).toBeGreaterThanOrEqual(2);
+  expect(lines.length).toBeLessThan(classified);
+  for (const [at, [, from]] of lines.entries()) expect(from).toBe(at === 0 ? "1" : lines[at - 1]![2]);
+  expect(lines.at(-1)![2]).toBe(String(classified + 1));
+});
