@@ -10,6 +10,8 @@ export interface QuerymillOptions {
   readonly slots?: number;
   /** Protections that are taken out. */
   readonly without?: readonly string[];
+  /** A prompt as short as the compared programs have. */
+  readonly shortPrompt?: boolean;
   /** Measures the live heap too. */
   readonly heap?: boolean;
 }
@@ -19,13 +21,14 @@ export interface QuerymillOptions {
  * @throws Error when not every item was stored
  */
 export async function runQuerymill(bench: Bench, options: QuerymillOptions): Promise<WholeRun> {
-  const { items, server, slots, without = [], heap = false } = options;
+  const { items, server, slots, without = [], shortPrompt = false, heap = false } = options;
   const mongo = await bench.mongo();
   return await bench.seeded(items, async (db) => {
     await server.reset();
     const flags = { mongo: mongo.uri, db, "mongod-pid": mongo.pid, server: server.origin, items, slots };
     const nodeFlags = heap ? ["--expose-gc"] : [];
-    const run = await runChild<WholeRun>("whole-run", { ...flags, without: without.join(",") }, nodeFlags);
+    const more = { without: without.join(","), ...(shortPrompt ? { "short-prompt": true as const } : {}) };
+    const run = await runChild<WholeRun>("whole-run", { ...flags, ...more }, nodeFlags);
     if (run.stored !== items) throw new Error(`${run.stored} of ${items} items were stored`);
     return run;
   });

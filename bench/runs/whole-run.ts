@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { MongoClient } from "mongodb";
-import { BatchProcessor, openMongoStore } from "../../src/index.ts";
+import { BatchProcessor, openMongoStore, parseTaxonomy } from "../../src/index.ts";
 import { nodeFileSystem } from "../../src/state/files.ts";
 import { TARGET } from "../items.ts";
 import { cpuMsOf } from "../process-cpu.ts";
@@ -45,6 +45,8 @@ const { values } = parseArgs({
     slots: { type: "string", default: "50" },
     "batch-size": { type: "string", default: "10" },
     without: { type: "string", default: "" },
+    /** Of the length that the compared programs send, instead of the default taxonomy's. */
+    "short-prompt": { type: "boolean", default: false },
   },
 });
 const { mongo: uri, db, server } = values;
@@ -54,6 +56,19 @@ const mongodPid = Number(values["mongod-pid"]);
 const without = values.without.split(",").filter(Boolean) as Protection[];
 const unknown = without.filter((name) => !PROTECTIONS.includes(name));
 if (unknown.length > 0) throw new Error(`--without knows ${PROTECTIONS.join(", ")}, not ${unknown.join(", ")}`);
+
+/** Asks for about as much as the programs that are compared. */
+const SHORT = parseTaxonomy(
+  `name: short
+summary: true
+alternatives: false
+dimensions:
+  category: { labels: [billing, technical, account, shipping, refund, product_info, complaint, other] }
+  urgency: { labels: [low, medium, high, urgent] }
+  sentiment: { labels: [positive, neutral, negative] }
+`,
+  "short.yaml",
+);
 
 let syncs = 0;
 const create = nodeFileSystem.create;
@@ -79,6 +94,7 @@ const processor = new BatchProcessor({
   maxConcurrent: Number(values.slots),
   batchSize: Number(values["batch-size"]),
   batchDir,
+  ...(values["short-prompt"] ? { taxonomy: SHORT } : {}),
 });
 const delays = monitorEventLoopDelay({ resolution: BLOCK_RESOLUTION_MS });
 processor.on("batch:planned", () => {

@@ -53,12 +53,12 @@ export const peers: Scenario = {
     const server = await bench.modelServer();
     const items = bench.options.items ?? ITEMS;
     const results = await bench.interleave<number>({
-      querymill: async () => (await runQuerymill(bench, { items, server })).cpuUs,
+      querymill: async () => (await runQuerymill(bench, { items, server, shortPrompt: true })).cpuUs,
       ...Object.fromEntries(
         known.map(({ name, python }) => [name, () => peerCpuUs(tools, name, pythons.get(python)!, server)]),
       ),
     });
-    bench.notes.push("the Python programs send a shorter prompt than Querymill");
+    bench.notes.push("Querymill with a taxonomy whose prompt is about as long as theirs");
     return [
       ...known.map(({ title, name, goal }) => ratio(`${title} / querymill`, results[name]!, results.querymill!, goal)),
       figure("querymill, client alone", "µs an item", results.querymill!),
