@@ -78,7 +78,10 @@ describe.each(STORES)("the batch directory, over %s", (store) => {
     const { job, ids, disk } = await jobOnDisk(store);
     const cli = start(job, disk);
     await cli.seen("item:settled", 40);
+    // The run must not free its reserve while the filler still takes all there is.
+    process.kill(cli.pid, "SIGSTOP");
     fillUp(disk);
+    process.kill(cli.pid, "SIGCONT");
     const { code, end, stderr } = await cli.ended;
     expect({ code, end, stderr }).toMatchObject({
       code: 4,
@@ -107,7 +110,8 @@ describe("a batch directory", () => {
     const { code, end, stderr } = await cli.ended;
     expect({ code, end, stderr }).toMatchObject({ code: 4, end: { stopReason: "disk" }, stderr: "" });
     expect(end!.message).toMatch(/EFBIG: file too large/);
-    await goesOn(job, disk, ids, SLOTS);
+    // In flight, and answered while the file could not grow.
+    await goesOn(job, disk, ids, 2 * SLOTS);
   });
 
   it("whose store lies in it and may not grow: what the journal has is stored by the next run", async () => {
@@ -124,7 +128,7 @@ describe("a batch directory", () => {
   });
 
   it("removed during a run: the run stops, stores what it paid for, says so, and the next one pays for nothing again", async () => {
-    const job = await makeJob("the embedded store", { latency: "fixed:10" });
+    const job = await makeJob("the embedded store", { latency: "fixed:40" });
     const ids = await job.seed(400);
     const disk = join(job.settings.batchDir, "state");
     // Nothing that would be written anew in the meantime: it has to be noticed.
