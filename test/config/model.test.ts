@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { resolveModel } from "../../src/config/model.ts";
-import { OPENAI_COMPATIBLE_PROVIDERS } from "../../src/llm/providers.ts";
+import { MODEL_PROVIDERS } from "../../src/llm/providers.ts";
 
 const resolve = (model: string | null, baseUrl: string | null = null, env: Record<string, string> = {}) =>
-  resolveModel({ model, baseUrl, variable: (name) => env[name], providers: OPENAI_COMPATIBLE_PROVIDERS });
+  resolveModel({ model, baseUrl, variable: (name) => env[name], providers: MODEL_PROVIDERS });
 
 test("without a model it names the three ways on, however many keys are set", () => {
   expect(() => resolve(null, null, { OPENAI_API_KEY: "sk-1", QUERYMILL_API_KEY: "k" })).toThrow(
