@@ -133,7 +133,8 @@ async function pass(host: ModelHost, input: string | URL | Request, init: Reques
     passage.answer = answer;
     const refused = answer.status === 200 ? compressedAnswer(answer, url.host) : null;
     if (refused !== null) throw refused;
-    if (answer.status !== 200) throw refusedCall(answer, answer.status, passage.text, { host: url.host });
+    const status = answer.status === 200 ? errorStatus(answer.body) : answer.status;
+    if (status !== null) throw refusedCall(answer, status, passage.text, { host: url.host });
     return new Response(answer.body, { headers: { "content-type": "application/json" } });
   } catch (error) {
     if (error instanceof ModelError) passage.failure = error;
@@ -190,12 +191,7 @@ function failureOf(
 ): ModelError {
   if (error instanceof ModelError) return error;
   const host = url?.host ?? packageName;
-  if (answer !== null) {
-    const status = errorStatus(answer.body);
-    return status === null
-      ? strangeAnswer(answer, host, "an answer of its protocol")
-      : refusedCall(answer, status, text, { host });
-  }
+  if (answer !== null) return strangeAnswer(answer, host, "an answer of its protocol");
   const code = codeOf(error);
   const failure = code === "" ? "config" : connectionFailure(code, false);
   return new ModelError(failure, `${packageName} could not make the request${reasonOf(error, text, secrets)}`, {
@@ -203,16 +199,11 @@ function failureOf(
   });
 }
 
-/** @returns the status in the body of an error that came with 200; null when it is none */
+/** @returns the status in the body of an error that came with 200, as gateways do it; null when it is none */
 function errorStatus(body: string): number | null {
-  try {
-    const { error } = JSON.parse(body);
-    if (typeof error !== "object" || error === null) return null;
-    const code = Number(error.code);
-    return code >= 400 && code <= 599 ? code : 502;
-  } catch {
-    return null;
-  }
+  if (!/^\s*\{\s*"(error"\s*:\s*\{|type"\s*:\s*"error")/.test(body)) return null;
+  const code = Number(/"(?:code|status)"\s*:\s*"?(\d{3})\b/.exec(body)?.[1]);
+  return code >= 400 && code <= 599 ? code : 502;
 }
 
 function reasonOf(error: unknown, text: string, secrets: readonly string[]): string {

@@ -20,9 +20,15 @@ interface SdkProvider {
 
 /** Of @ai-sdk/provider: what a model here must speak. Version 3 has the same shapes at this level. */
 const VERSIONS: readonly string[] = ["v4", "v3"];
-/** Major versions of packages that speak it. */
-const MAJOR: Readonly<Record<string, number>> = { "@ai-sdk/amazon-bedrock": 5, "@ai-sdk/google-vertex": 5 };
-const USUAL_MAJOR = 4;
+/** Major versions of packages that speak it, as far as known. */
+const MAJOR: Readonly<Record<string, number>> = {
+  "@ai-sdk/amazon-bedrock": 5,
+  "@ai-sdk/azure": 4,
+  "@ai-sdk/cohere": 4,
+  "@ai-sdk/google-vertex": 5,
+  "@ai-sdk/groq": 4,
+  "@ai-sdk/mistral": 4,
+};
 
 /**
  * Loads a provider's package, from beside Querymill or from the folder that it was started in.
@@ -55,7 +61,7 @@ export function makeSdkModel(
   if (VERSIONS.includes(model.specificationVersion)) return model;
   throw new QuerymillError(
     "CONFIG_INVALID",
-    `The package ${packageName} is of a version that Querymill does not speak (${model.specificationVersion}). Install the right one:  npm i ${packageName}@${majorOf(packageName)}`,
+    `The package ${packageName} is of a version that Querymill does not speak (${model.specificationVersion}). Install the right one:  npm i ${installed(packageName)}`,
   );
 }
 
@@ -70,21 +76,18 @@ function made(make: () => LanguageModelV4, packageName: string): LanguageModelV4
 }
 
 async function importPackage(name: string): Promise<Readonly<Record<string, unknown>>> {
-  try {
-    return (await import(name)) as Record<string, unknown>;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw unusable(name, error);
-  }
-  const entry = await entryFrom(process.cwd(), name);
+  const entry = (await entryFrom(import.meta.dirname, name)) ?? (await entryFrom(process.cwd(), name));
   if (entry === null)
     throw new QuerymillError(
       "CONFIG_INVALID",
-      `This provider needs the package ${name}, which is not installed. Install it where you start Querymill:  npm i ${name}@${majorOf(name)}`,
+      `This provider needs the package ${name}, which is not installed. Install it where you start Querymill:  npm i ${installed(name)}`,
     );
   try {
     return (await import(pathToFileURL(entry).href)) as Record<string, unknown>;
   } catch (error) {
-    throw unusable(name, error);
+    throw new QuerymillError("CONFIG_INVALID", `The package ${name} cannot be loaded: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -108,12 +111,8 @@ function factoryOf(exported: Readonly<Record<string, unknown>>, name: string): S
   return found === undefined ? null : (exported[found] as SdkFactory);
 }
 
-function unusable(name: string, error: unknown): QuerymillError {
-  return new QuerymillError("CONFIG_INVALID", `The package ${name} cannot be loaded: ${(error as Error).message}`, {
-    cause: error,
-  });
-}
-
-function majorOf(name: string): number {
-  return MAJOR[name] ?? USUAL_MAJOR;
+/** @returns what `npm i` is to be given */
+function installed(name: string): string {
+  const major = MAJOR[name];
+  return major === undefined ? name : `${name}@${major}`;
 }
