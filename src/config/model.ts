@@ -51,7 +51,7 @@ function atProvider(model: string, choice: ModelChoice): ResolvedModel {
   const others = `any other OpenAI-compatible server: ${words.baseUrl} URL ${words.model} ${name || "NAME"}; any other package of the AI SDK: @ai-sdk/PACKAGE/${name || "NAME"}`;
   if (provider === "")
     throw refused(
-      `${words.model} ${model} names no provider, so it is not clear who is asked.${didYouMeanOffline(model)} Write PROVIDER/${model} with one of ${list.join(", ")}; ${others}.`,
+      `${words.model} ${model} names no provider, so it is not clear who is asked.${didYouMeanProvider(model)} Write PROVIDER/${model} with one of ${list.join(", ")}; ${others}.`,
     );
   const found = findProvider(provider, providers);
   if (found === null)
@@ -131,8 +131,20 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "[::1]" || host.startsWith("127.") || host.endsWith(".localhost");
 }
 
-function didYouMeanOffline(model: string): string {
-  return didYouMean(model, ["offline"]);
+/** Whose models are usually called so. */
+const USUAL_PROVIDERS: readonly (readonly [RegExp, string])[] = [
+  [/^claude/, "anthropic"],
+  [/^gemini/, "google"],
+  [/^(gpt|chatgpt|o\d)/, "openai"],
+  [/^(mistral|ministral)/, "mistral"],
+  [/^grok/, "xai"],
+  [/^deepseek/, "deepseek"],
+  [/^command/, "cohere"],
+];
+
+function didYouMeanProvider(model: string): string {
+  const usual = USUAL_PROVIDERS.find(([name]) => name.test(model));
+  return usual === undefined ? didYouMean(model, ["offline"]) : ` Did you mean ${usual[1]}/${model}?`;
 }
 
 function refused(message: string): QuerymillError {
@@ -155,6 +167,7 @@ function notChosen(): QuerymillError {
     1  free, offline, now     querymill run --model offline
     2  your own server        querymill run --base-url http://127.0.0.1:8000/v1 --model NAME
     3  a provider             OPENAI_API_KEY=… querymill run --model openai/NAME
+                              (as well anthropic/NAME, google/NAME, mistral/NAME, ollama/NAME, …)
 
   Only looking?  querymill demo   classifies 300 sample queries without a key.`,
   );

@@ -4,7 +4,7 @@ import { connectionFailure, httpFailure, quotable } from "./http-failure.ts";
 import { readRateHeaders, retryAfterMs } from "./rate-headers.ts";
 
 /** How much of a body is kept for the dead letter. */
-export const RAW_CHARS = 65_536;
+const RAW_CHARS = 65_536;
 
 /** What messages say of the server that was asked. */
 export interface Asked {

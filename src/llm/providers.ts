@@ -78,7 +78,7 @@ export const OPENAI_COMPATIBLE_PROVIDERS: Readonly<Record<string, KnownProvider 
 };
 
 /** Providers with a protocol of their own, spoken by packages of the AI SDK. Their base URLs end where the packages' do. */
-export const AI_SDK_PROVIDERS: Readonly<Record<string, KnownProvider & { readonly package: string }>> = {
+const AI_SDK_PROVIDERS: Readonly<Record<string, KnownProvider & { readonly package: string }>> = {
   anthropic: {
     package: "@ai-sdk/anthropic",
     baseUrl: "https://api.anthropic.com/v1",

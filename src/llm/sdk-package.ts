@@ -20,6 +20,11 @@ interface SdkProvider {
 
 /** Of @ai-sdk/provider: what a model here must speak. Version 3 has the same shapes at this level. */
 const VERSIONS: readonly string[] = ["v4", "v3"];
+/** Packages that come with Querymill. */
+const INSTALLED: Readonly<Record<string, () => Promise<Readonly<Record<string, unknown>>>>> = {
+  "@ai-sdk/anthropic": () => import("@ai-sdk/anthropic"),
+  "@ai-sdk/google": () => import("@ai-sdk/google"),
+};
 /** Major versions of packages that speak it, as far as known. */
 const MAJOR: Readonly<Record<string, number>> = {
   "@ai-sdk/amazon-bedrock": 5,
@@ -61,7 +66,7 @@ export function makeSdkModel(
   if (VERSIONS.includes(model.specificationVersion)) return model;
   throw new QuerymillError(
     "CONFIG_INVALID",
-    `The package ${packageName} is of a version that Querymill does not speak (${model.specificationVersion}). Install the right one:  npm i ${installed(packageName)}`,
+    `The package ${packageName} is of a version that Querymill does not speak (${model.specificationVersion}). Install the right one:  npm i ${toInstall(packageName)}`,
   );
 }
 
@@ -76,11 +81,13 @@ function made(make: () => LanguageModelV4, packageName: string): LanguageModelV4
 }
 
 async function importPackage(name: string): Promise<Readonly<Record<string, unknown>>> {
+  const installed = INSTALLED[name];
+  if (installed !== undefined) return await installed();
   const entry = (await entryFrom(import.meta.dirname, name)) ?? (await entryFrom(process.cwd(), name));
   if (entry === null)
     throw new QuerymillError(
       "CONFIG_INVALID",
-      `This provider needs the package ${name}, which is not installed. Install it where you start Querymill:  npm i ${installed(name)}`,
+      `This provider needs the package ${name}, which is not installed. Install it where you start Querymill:  npm i ${toInstall(name)}`,
     );
   try {
     return (await import(pathToFileURL(entry).href)) as Record<string, unknown>;
@@ -112,7 +119,7 @@ function factoryOf(exported: Readonly<Record<string, unknown>>, name: string): S
 }
 
 /** @returns what `npm i` is to be given */
-function installed(name: string): string {
+function toInstall(name: string): string {
   const major = MAJOR[name];
   return major === undefined ? name : `${name}@${major}`;
 }

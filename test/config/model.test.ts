@@ -56,6 +56,7 @@ test("the end of the URL that is added anyway is taken off, a query is kept", ()
 test.each([
   ["opneai/small", null, /no provider is called "opneai"\. Did you mean openai\? Known: openai, ollama.*--base-url/],
   ["small", null, /--model small names no provider.*Write PROVIDER\/small/],
+  ["claude-haiku-4-5", null, /Did you mean anthropic\/claude-haiku-4-5\?/],
   ["ofline", null, /Did you mean offline\?/],
   ["openai/", null, /names no model\. Write openai\/NAME/],
   ["__proto__/x", null, /no provider is called "__proto__"/],

@@ -169,6 +169,13 @@ describe("opening", () => {
     await expect(openSdk("anthropic", options)).rejects.toThrow(QuerymillError);
   });
 
+  it("loads any other package of the AI SDK by its own name", async () => {
+    const rest = { provider: "@ai-sdk/groq", packageName: "@ai-sdk/groq", model: "llama" };
+    const { provider, server } = await startWire("mistral", { apiKey: "key-of-the-test" }, rest);
+    expect((await provider.call(request("x"), forever)).finish).toBe("stop");
+    expect(provider.label).toBe(`@ai-sdk/groq/llama at http://127.0.0.1:${server.port}`);
+  });
+
   it("never takes a key or an address from the environment by itself", async () => {
     const { server, provider } = await startWire("anthropic", {}, { apiKey: null });
     process.env.ANTHROPIC_API_KEY = "key-of-the-provider";
