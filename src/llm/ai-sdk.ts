@@ -42,6 +42,8 @@ const MAX_RESENDS = 6;
 const CHECK_ADVICE = "Check the network, and the base URL if one was given.";
 /** What a package gets where its server takes no key, so that it does not look for one itself. */
 const NO_KEY = "none";
+/** Of a request without a customer in it: nothing repeats this. */
+const NO_TEXT = "\u0000";
 
 /** One call on its way through a package: what our connection saw of it. */
 interface Passage {
@@ -94,7 +96,7 @@ export async function openAiSdk(options: AiSdkOptions): Promise<ModelProvider> {
     confidenceKind: "self-rated",
 
     async check(signal) {
-      const url = base ?? (await urlOfCalls(model, packageName, signal));
+      const url = base ?? (await urlOfCalls(model, packageName, signal, secrets));
       await host.reach(url, [], signal, CHECK_ADVICE);
     },
 
@@ -213,8 +215,13 @@ function reasonOf(error: unknown, text: string, secrets: readonly string[]): str
 }
 
 /** Where a package sends its requests: it writes one, which is not sent. @throws QuerymillError MODEL_UNREACHABLE */
-async function urlOfCalls(model: LanguageModelV4, packageName: string, signal: AbortSignal): Promise<URL> {
-  const passage = newPassage("", signal, true);
+async function urlOfCalls(
+  model: LanguageModelV4,
+  packageName: string,
+  signal: AbortSignal,
+  secrets: readonly string[],
+): Promise<URL> {
+  const passage = newPassage(NO_TEXT, signal, true);
   const asked: LanguageModelV4CallOptions = { prompt: [{ role: "user", content: [{ type: "text", text: "?" }] }] };
   try {
     await passages.run(passage, () => generate(model, asked, passage));
@@ -222,7 +229,7 @@ async function urlOfCalls(model: LanguageModelV4, packageName: string, signal: A
     if (passage.url === null)
       throw new QuerymillError(
         "MODEL_UNREACHABLE",
-        `${packageName} could not make a request${reasonOf(error, "", [])}`,
+        `${packageName} could not make a request${reasonOf(error, NO_TEXT, secrets)}`,
         { cause: error },
       );
   }

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { NO_LIMITS } from "../../src/rate-limits.ts";
@@ -127,6 +127,71 @@ describe("before anything is spent", () => {
     expect(claude.others.length + gemini.others.length).toBe(2);
     const called = await space.querymill(["doctor", "--store", "store.db", "--call"]);
     expect(called.stdout).toMatch(/gemini-2\.5-flash-001 answered .* as the taxonomy asks/);
+  });
+});
+
+describe("a package in the folder where the command is started", () => {
+  const MODEL = `export const createToy = ({ fetch, baseURL, apiKey }) => ({
+  languageModel: (modelId) => ({
+    specificationVersion: "v4",
+    modelId,
+    async doGenerate({ prompt }) {
+      await LOGIN;
+      const [system, ...messages] = prompt;
+      const body = JSON.stringify({ model: modelId, system: system.content, messages });
+      const response = await fetch(baseURL + "/messages", { method: "POST", headers: { "x-api-key": apiKey }, body });
+      const { content, usage, model } = await response.json();
+      const [input, output] = [usage.input_tokens, usage.output_tokens];
+      return {
+        content,
+        finishReason: { unified: "stop", raw: "end_turn" },
+        usage: { inputTokens: { total: input }, outputTokens: { total: output } },
+        response: { modelId: model },
+      };
+    },
+  }),
+});
+`;
+  const install = (folder: string, login: string, version = "v4"): void => {
+    const at = join(folder, "node_modules/@ai-sdk/toy");
+    mkdirSync(at, { recursive: true });
+    writeFileSync(
+      join(at, "package.json"),
+      '{"name":"@ai-sdk/toy","type":"module","exports":{".":"./index.js","./package.json":"./package.json"}}',
+    );
+    writeFileSync(join(at, "index.js"), MODEL.replace("LOGIN", login).replace("v4", version));
+  };
+
+  it("answers under its own name", async () => {
+    const server = await serveWire("anthropic", { apiKey: KEY });
+    const space = makeWorkspace();
+    install(space.folder, "null");
+    await space.seed(queries(5));
+    const flags = ["--store", "store.db", "--model", "@ai-sdk/toy/claude-toy", "--base-url", server.baseUrl, "--json"];
+    const { code, stdout, stderr } = await space.querymill(["run", ...flags], env);
+    expect(code, stderr).toBe(0);
+    expect(lastEvent(stdout)).toMatchObject({ classified: 5, unpricedCalls: 5, costUsd: null });
+  });
+
+  it("that never gets to a request is given up at the check, exit 2", async () => {
+    const space = makeWorkspace();
+    install(space.folder, "new Promise((resolve) => setTimeout(resolve, 3_000))");
+    space.write("querymill.yaml", "deadlines: { connectMs: 200 }\n");
+    await space.seed(queries(5));
+    const { code, stderr } = await space.querymill(["run", "--store", "store.db", "--model", "@ai-sdk/toy/m"], {
+      TOY_API_KEY: KEY,
+    });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/@ai-sdk\/toy could not make a request: .*given up before anything was sent/);
+  });
+
+  it("of another version is refused with the one to install, exit 2", async () => {
+    const space = makeWorkspace();
+    install(space.folder, "null", "v2");
+    await space.seed(queries(5));
+    const { code, stderr } = await space.querymill(["run", "--store", "store.db", "--model", "@ai-sdk/toy/m"], env);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/@ai-sdk\/toy is of a version that Querymill does not speak \(v2\).*npm i @ai-sdk\/toy/);
   });
 });
 

@@ -1,4 +1,4 @@
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { hash32, instanceOf } from "./model-draw.ts";
@@ -61,7 +61,7 @@ export async function startWireServer(name: WireName, options: WireServerOptions
   const paid = new Map<string, number>();
   const { apiKey = null, latencyMs = 0, tokens = TOKENS, refuses = [] } = options;
 
-  const server = createServer(async (request, response) => {
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://server").pathname);
@@ -103,6 +103,11 @@ export async function startWireServer(name: WireName, options: WireServerOptions
     };
     if (typeof fault === "string") return TRANSPORT[fault](response, reply, options.redirectTo ?? "http://127.0.0.1:1");
     send(response, reply);
+  };
+  const server = createServer((request, response) => {
+    serve(request, response).catch((error) =>
+      send(response, { status: 400, body: JSON.stringify({ error: String(error) }) }),
+    );
   });
   server.keepAliveTimeout = 30_000;
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", 4_096, resolve));
