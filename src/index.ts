@@ -27,6 +27,7 @@ export type {
 export { BatchProcessor, type BatchProcessorOptions, type ProcessorEndpoint } from "./jobs/batch-processor.ts";
 export type { Execution } from "./jobs/execution.ts";
 export { prepareExecution } from "./jobs/wiring.ts";
+export { type AiSdkOptions, openAiSdk } from "./llm/ai-sdk.ts";
 export { openOffline } from "./llm/offline.ts";
 export { type OpenAiCompatibleOptions, openOpenAiCompatible } from "./llm/openai-compatible.ts";
 export type { ModelProvider, ModelReply, ModelRequest, Prompt } from "./llm/provider.ts";

@@ -15,6 +15,8 @@ export interface ModelSettings {
   readonly baseUrl: string | null;
   /** null when none is needed. Never printed. */
   readonly apiKey: string | null;
+  /** What the provider's package is told besides: a region, a resource, other credentials. Never printed. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** One URL with one key, its limits and its part in the run. */

@@ -17,7 +17,7 @@ export function makeRedactor(secrets: readonly string[]): (text: string) => stri
     for (const form of ordered) clean = clean.replaceAll(form, HIDDEN);
     return withoutPassword(clean)
       .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]{6,}/gi, `$1 ${HIDDEN}`)
-      .replace(/\b(sk|pk|gsk|rk|xai|AIza)[-_][\w-]{12,}/g, HIDDEN);
+      .replace(/\b((sk|pk|gsk|rk|xai)[-_][\w-]{12,}|AIza[\w-]{20,})/g, HIDDEN);
   };
 }
 

@@ -35,6 +35,11 @@ const PURE = [
   "llm/http-failure.ts",
   "llm/rate-headers.ts",
   "llm/linear-classifier.ts",
+  "llm/providers.ts",
+  "llm/refused-feature.ts",
+  "llm/sane-usage.ts",
+  "llm/sdk-request.ts",
+  "llm/sdk-reply.ts",
   "cli/panel.ts",
   "cli/panel-endpoints.ts",
   "cli/run-limit.ts",
@@ -45,7 +50,15 @@ const PURE = [
   "traffic/send-ledger.ts",
   "traffic/token-estimate.ts",
 ];
-const MODEL_ADAPTERS = ["llm/openai-compatible.ts", "llm/http-exchange.ts", "llm/offline.ts"];
+const MODEL_ADAPTERS = [
+  "llm/openai-compatible.ts",
+  "llm/ai-sdk.ts",
+  "llm/sdk-package.ts",
+  "llm/model-host.ts",
+  "llm/call-errors.ts",
+  "llm/http-exchange.ts",
+  "llm/offline.ts",
+];
 const WIRING = "jobs/wiring.ts";
 
 interface Imports {

@@ -1,5 +1,5 @@
 import { QuerymillError } from "../errors.ts";
-import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
+import { MODEL_PROVIDERS } from "../llm/providers.ts";
 import { loadJob } from "./job-command.ts";
 import { shellWord } from "./program.ts";
 
@@ -23,11 +23,12 @@ export async function modelFlags(flags: Readonly<Record<string, unknown>>, ranWi
  * host it was a model of several endpoints, whose addresses are in the file.
  */
 function flagsOf(ranWith: string | null): string {
-  const [, provider, name, host] = /^([^/]+)\/([^,]*?)(?: at (\S+))?$/.exec(ranWith ?? "") ?? [];
+  const [, provider, name, host] = /^((?:@ai-sdk\/)?[^/]+)\/([^,]*?)(?: at (\S+))?$/.exec(ranWith ?? "") ?? [];
   if (provider === "offline") return "--model offline";
   if (provider === undefined || name === undefined) return "--model PROVIDER/NAME";
-  const own = OPENAI_COMPATIBLE_PROVIDERS[provider]?.baseUrl;
-  const model = `--model ${shellWord(own === undefined ? name : `${provider}/${name}`)}`;
-  const known = host === undefined || (own !== undefined && new URL(own).host === host);
+  const own = MODEL_PROVIDERS[provider]?.baseUrl ?? null;
+  const isNamed = Object.hasOwn(MODEL_PROVIDERS, provider) || provider.startsWith("@ai-sdk/");
+  const model = `--model ${shellWord(isNamed ? `${provider}/${name}` : name)}`;
+  const known = host === undefined || (own !== null && new URL(own).host === host);
   return known ? model : `--base-url URL ${model}`;
 }

@@ -4,6 +4,7 @@ import { QuerymillError } from "../errors.ts";
 import type { ExecutionEnd } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import type { Execution } from "../jobs/execution.ts";
+import { secretSettings } from "../llm/providers.ts";
 import { logEvents, openLog } from "../observe/log.ts";
 import { secretsOfUri } from "../redact.ts";
 import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
@@ -131,5 +132,9 @@ function watchPipes(onBroken: () => void): { readonly broken: () => boolean } {
 }
 
 function secretsOf({ storeUri, endpoints }: JobSettings): string[] {
-  return [...secretsOfUri(storeUri), ...endpoints.flatMap(({ model }) => model.apiKey ?? [])];
+  const ofModels = endpoints.flatMap(({ model: { provider, apiKey, settings } }) => [
+    ...(apiKey === null ? [] : [apiKey]),
+    ...secretSettings(provider, settings),
+  ]);
+  return [...secretsOfUri(storeUri), ...ofModels];
 }

@@ -26,7 +26,9 @@ export const ENDPOINT_FIELDS = {
     expected: "PROVIDER/NAME or offline",
     default: null,
   }),
-  baseUrl: baseUrl({ help: "of an OpenAI-compatible server; default: the provider's own" }),
+  baseUrl: baseUrl({
+    help: "of any server that speaks OpenAI's protocol, or that of the provider in model; default: the provider's own",
+  }),
   keyVariable: {
     ...text({
       help: "the variable (environment or .env) that holds the key; default: as for --model",

@@ -2,8 +2,9 @@ import { QuerymillError } from "../errors.ts";
 import { type EndpointSettings, type ModelSettings, mainEndpoint } from "../job.ts";
 import { NO_LIMITS, type RateLimits } from "../rate-limits.ts";
 import type { EndpointOptions } from "./endpoint-fields.ts";
-import { type KnownProviders, resolveModel } from "./model.ts";
+import { resolveModel } from "./model.ts";
 import { severalProblems } from "./problems.ts";
+import { findProvider, type KnownProviders, splitModel } from "./provider-key.ts";
 import type { ResolvedOptions, Variables } from "./sources.ts";
 
 /** Who answers. */
@@ -106,7 +107,7 @@ function withDefaults(
         `${name("endpoints", [at])} names no model, and none was chosen for all. Add model: PROVIDER/NAME to it, or choose one for all with --model PROVIDER/NAME.`,
       );
     const server = entry.baseUrl === undefined ? null : hostOf({ ...entry, model }, providers);
-    const own = entry.name ?? freeName(server ?? providerOf(model), taken);
+    const own = entry.name ?? freeName(server ?? (splitModel(model).provider || model), taken);
     taken.add(own);
     return { ...entry, at, name: own, model, fallback: entry.fallback ?? 0 };
   });
@@ -147,15 +148,11 @@ function freeName(word: string, taken: ReadonlySet<string | undefined>): string 
   return name;
 }
 
-function providerOf(model: string): string {
-  return model.split("/")[0]!;
-}
-
-/** @returns null for `offline` and what cannot be resolved */
+/** @returns the provider's name, for one whose package finds the host; null for `offline` and what cannot be resolved */
 function hostOf({ model, baseUrl }: Pick<Entry, "model" | "baseUrl">, providers: KnownProviders): string | null {
-  const provider = providerOf(model);
-  const url = baseUrl ?? (Object.hasOwn(providers, provider) ? providers[provider]!.baseUrl : "");
-  return URL.canParse(url) ? new URL(url).host : null;
+  const found = findProvider(splitModel(model).provider, providers);
+  const url = baseUrl ?? found?.known.baseUrl ?? "";
+  return URL.canParse(url) ? new URL(url).host : (found?.name ?? null);
 }
 
 function limitsOf({ get }: ResolvedOptions): RateLimits {

@@ -5,7 +5,7 @@ import { QuerymillError } from "../errors.ts";
 import type { Filter } from "../filter.ts";
 import { parseFilter } from "../filter.ts";
 import { type JobSettings, type ModelSettings, mainEndpoint } from "../job.ts";
-import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
+import { MODEL_PROVIDERS } from "../llm/providers.ts";
 import { secretsOfUri } from "../redact.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
 import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
@@ -96,7 +96,7 @@ export async function loadSettings({
 
   const db = get("db") ?? store.db ?? "querymill";
   const { endpoints, primary, ...found } = needsModel
-    ? resolveEndpoints(options, variables, OPENAI_COMPATIBLE_PROVIDERS)
+    ? resolveEndpoints(options, variables, MODEL_PROVIDERS)
     : { endpoints: [mainEndpoint(NO_MODEL)], primary: NO_MODEL, notes: [] };
   const taxonomyFile = get("taxonomy");
   const taxonomy =

@@ -1,27 +1,19 @@
 import { QuerymillError } from "../errors.ts";
 import type { ModelSettings } from "../job.ts";
+import type { KnownProvider } from "../llm/providers.ts";
 import { didYouMean } from "./nearest.ts";
-
-/** Providers that need no base URL: where they are, and which variable holds their key (null: none needed). */
-export type KnownProviders = Readonly<
-  Record<string, { readonly baseUrl: string; readonly keyVariable: string | null }>
->;
-
-export interface ModelChoice {
-  /** `--model`, or null. */
-  readonly model: string | null;
-  /** `--base-url`, or null. */
-  readonly baseUrl: string | null;
-  /** Looks a variable of the environment up. */
-  readonly variable: (name: string) => string | undefined;
-  readonly providers: KnownProviders;
-  /** The variable that holds the key, when one was named for this server: no other is looked at. */
-  readonly keyVariable?: string;
-  /** False when QUERYMILL_API_KEY could be for several hosts: it is sent to none then. @default true */
-  readonly ownKey?: boolean;
-  /** How messages name the two. @default --model and --base-url */
-  readonly words?: { readonly model: string; readonly baseUrl: string };
-}
+import {
+  findProvider,
+  isLoggedIn,
+  isOwnHost,
+  type KnownProviders,
+  keyFor,
+  keyMissing,
+  type ModelChoice,
+  OWN_KEY,
+  settingsFor,
+  splitModel,
+} from "./provider-key.ts";
 
 export interface ResolvedModel {
   readonly settings: ModelSettings;
@@ -31,7 +23,6 @@ export interface ResolvedModel {
 
 /** A base URL whose server is nobody's in particular. */
 const ANY_SERVER = "openai-compatible";
-const OWN_KEY = "QUERYMILL_API_KEY";
 const FLAGS = { model: "--model", baseUrl: "--base-url" };
 
 /**
@@ -55,92 +46,84 @@ export function resolveModel(choice: ModelChoice): ResolvedModel {
 
 function atProvider(model: string, choice: ModelChoice): ResolvedModel {
   const { providers, words = FLAGS } = choice;
-  const slash = model.indexOf("/");
-  const provider = slash < 0 ? "" : model.slice(0, slash);
-  const name = model.slice(slash + 1);
+  const { provider, name } = splitModel(model);
   const list = Object.keys(providers);
-  const byUrl = `any other OpenAI-compatible server: ${words.baseUrl} URL ${words.model} ${name || "NAME"}`;
-  if (slash < 0)
+  const others = `any other OpenAI-compatible server: ${words.baseUrl} URL ${words.model} ${name || "NAME"}; any other package of the AI SDK: @ai-sdk/PACKAGE/${name || "NAME"}`;
+  if (provider === "")
     throw refused(
-      `${words.model} ${model} names no provider, so it is not clear who is asked.${didYouMeanOffline(model)} Write PROVIDER/${model} with one of ${list.join(", ")}; ${byUrl}.`,
+      `${words.model} ${model} names no provider, so it is not clear who is asked.${didYouMeanProvider(model)} Write PROVIDER/${model} with one of ${list.join(", ")}; ${others}.`,
     );
-  if (!Object.hasOwn(providers, provider))
+  const found = findProvider(provider, providers);
+  if (found === null)
     throw refused(
-      `${words.model} ${model}: no provider is called "${provider}".${didYouMean(provider, list)} Known: ${list.join(", ")}; ${byUrl}.`,
+      `${words.model} ${model}: no provider is called "${provider}".${didYouMean(provider, list)} Known: ${list.join(", ")}; ${others}.`,
     );
   if (name.trim() === "") throw refused(`${words.model} ${model} names no model. Write ${provider}/NAME.`);
-  const { baseUrl, keyVariable } = providers[provider]!;
-  const apiKey = keyFor(new URL(baseUrl), keyVariable, choice);
-  if (apiKey === null && keyVariable !== null) throw keyMissing(`${provider}/${name}`, keyVariable, choice);
-  return { settings: { provider, name, baseUrl, apiKey }, notes: [] };
+  const { known } = found;
+  const full = `${found.name}/${name}`;
+  const apiKey = keyFor(known.baseUrl === null ? null : new URL(known.baseUrl), known, choice);
+  const settings = settingsFor(full, known, choice, false);
+  if (apiKey === null && known.keyVariable !== null && !isLoggedIn(known, settings))
+    throw keyMissing(full, known, choice);
+  return { settings: { provider: found.name, name, baseUrl: known.baseUrl, apiKey, ...told(settings) }, notes: [] };
 }
 
 function atServer(model: string, baseUrl: string, choice: ModelChoice): ResolvedModel {
   const { providers, variable, ownKey = true, words = FLAGS } = choice;
-  const slash = model.indexOf("/");
-  const prefix = model.slice(0, Math.max(0, slash));
-  const named = prefix === ANY_SERVER || Object.hasOwn(providers, prefix);
-  const provider = named ? prefix : ANY_SERVER;
-  const name = named ? model.slice(slash + 1) : model;
+  const url = new URL(baseUrl);
+  const { provider, name, known, isPrefix } = whoServes(model, url, providers);
   if (name.trim() === "")
     throw refused(`${words.model} ${model} names no model. Write what the server at ${baseUrl} calls it.`);
-  const url = new URL(baseUrl);
-  const own = Object.hasOwn(providers, provider) ? providers[provider]! : null;
-  const sameHost = own !== null && new URL(own.baseUrl).host === url.host;
-  const apiKey = keyFor(url, sameHost ? own.keyVariable : null, choice);
+  const isOwn = known !== null && isOwnHost(url.host, known);
+  const apiKey = keyFor(url, isOwn ? known : null, choice);
+  const settings = known === null ? {} : settingsFor(model, known, choice, true);
   const notes: string[] = [];
-  if (named && prefix !== ANY_SERVER)
+  if (isPrefix && !isOwn) {
+    const protocol = known?.package === undefined ? "" : `, in the protocol of ${provider}`;
     notes.push(
-      `The server is asked for "${name}". If it calls its model "${model}", write ${words.model} ${ANY_SERVER}/${model}.`,
+      `The server is asked for "${name}"${protocol}. If it calls its model "${model}", write ${words.model} ${ANY_SERVER}/${model}.`,
     );
+  }
   if (apiKey !== null && url.protocol === "http:" && !isLoopback(url.hostname))
     notes.push(`The key travels unencrypted to ${url.host}. Use https if the server has it.`);
   if (apiKey === null && !ownKey && variable(OWN_KEY) !== undefined && !isLoopback(url.hostname))
     notes.push(
       `${OWN_KEY} is not sent to ${url.host}, because it could be meant for another endpoint's host. Name the variable that holds this one's key with keyVariable.`,
     );
-  return { settings: { provider, name, baseUrl, apiKey }, notes };
+  return { settings: { provider, name, baseUrl, apiKey, ...told(settings) }, notes };
 }
 
-/** @param usual the variable of the provider whose host this is, or null */
-function keyFor(url: URL, usual: string | null, choice: ModelChoice): string | null {
-  const { variable, keyVariable, ownKey = true, providers } = choice;
-  if (keyVariable === undefined)
-    return (ownKey ? keyIn(OWN_KEY, variable) : null) ?? (usual === null ? null : keyIn(usual, variable));
-  const owner = Object.values(providers).find((each) => each.keyVariable === keyVariable);
-  if (owner !== undefined && new URL(owner.baseUrl).host !== url.host)
-    throw refused(
-      `${keyVariable} holds a key for ${new URL(owner.baseUrl).host}, and a provider's key is never sent to another host, here ${url.host}. Put this server's key in a variable of its own.`,
-    );
-  const key = keyIn(keyVariable, variable);
-  if (key === null)
-    throw refused(`${keyVariable}, which keyVariable names, is not set. Set it in the environment or in .env.`);
-  return key;
+/**
+ * Who is behind a base URL, and what the model is called there. The host of a provider in the table decides before the
+ * name: `anthropic/NAME` at openrouter.ai is OpenRouter's name of a model.
+ */
+function whoServes(
+  model: string,
+  url: URL,
+  providers: KnownProviders,
+): { provider: string; name: string; known: KnownProvider | null; isPrefix: boolean } {
+  const { provider: prefix, name } = splitModel(model);
+  if (prefix === ANY_SERVER) return { provider: ANY_SERVER, name, known: null, isPrefix: false };
+  const host = Object.entries(providers).find(
+    ([own, known]) => own !== prefix && !isLoopback(url.hostname) && isOwnHost(url.host, known),
+  );
+  const found = findProvider(prefix, providers);
+  const isHosts = found !== null && isOwnHost(url.host, found.known);
+  if (host !== undefined && !isHosts && found !== null)
+    return { provider: host[0], name: model, known: host[1], isPrefix: false };
+  if (found === null) return { provider: ANY_SERVER, name: model, known: null, isPrefix: false };
+  return { provider: found.name, name, known: found.known, isPrefix: true };
 }
 
-/** @returns null when the variable is not set */
-function keyIn(name: string, variable: ModelChoice["variable"]): string | null {
-  const value = variable(name)?.trim();
-  if (!value) return null;
-  if (!/^[\x21-\x7e]+$/.test(value))
-    throw refused(`${name} holds blanks or characters that no key has, so no server would take it. Set it again.`);
-  return value;
-}
-
-function keyMissing(model: string, usual: string, { ownKey = true, words }: ModelChoice): QuerymillError {
-  const missing = ownKey
-    ? `neither ${usual} nor ${OWN_KEY} is set. Set one`
-    : `${usual} is not set (${OWN_KEY} is not used for several hosts). Set it`;
-  const how =
-    words === undefined ? `:  ${usual}=… querymill run --model ${model}` : ", or say with keyVariable where it is.";
-  return refused(`${model} needs a key, and ${missing} in the environment or in .env${how}`);
+function told(settings: Readonly<Record<string, string>>): Pick<ModelSettings, "settings"> {
+  return Object.keys(settings).length === 0 ? {} : { settings };
 }
 
 /** Without what the provider adds itself; a query (`?api-version=…`) is kept. */
 function trimmedUrl(text: string, word: string): string {
   if (!URL.canParse(text)) throw refused(`${word}: expected an http or https URL; got "${text}".`);
   const [path = "", query] = text.split("?");
-  const trimmed = path.replace(/\/+$/, "").replace(/\/chat\/completions$/, "");
+  const trimmed = path.replace(/\/+$/, "").replace(/\/(chat\/completions|messages)$/, "");
   return query === undefined ? trimmed : `${trimmed}?${query}`;
 }
 
@@ -148,8 +131,20 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "[::1]" || host.startsWith("127.") || host.endsWith(".localhost");
 }
 
-function didYouMeanOffline(model: string): string {
-  return didYouMean(model, ["offline"]);
+/** Whose models are usually called so. */
+const USUAL_PROVIDERS: readonly (readonly [RegExp, string])[] = [
+  [/^claude/, "anthropic"],
+  [/^gemini/, "google"],
+  [/^(gpt|chatgpt|o\d)/, "openai"],
+  [/^(mistral|ministral)/, "mistral"],
+  [/^grok/, "xai"],
+  [/^deepseek/, "deepseek"],
+  [/^command/, "cohere"],
+];
+
+function didYouMeanProvider(model: string): string {
+  const usual = USUAL_PROVIDERS.find(([name]) => name.test(model));
+  return usual === undefined ? didYouMean(model, ["offline"]) : ` Did you mean ${usual[1]}/${model}?`;
 }
 
 function refused(message: string): QuerymillError {
@@ -172,6 +167,7 @@ function notChosen(): QuerymillError {
     1  free, offline, now     querymill run --model offline
     2  your own server        querymill run --base-url http://127.0.0.1:8000/v1 --model NAME
     3  a provider             OPENAI_API_KEY=… querymill run --model openai/NAME
+                              (as well anthropic/NAME, google/NAME, mistral/NAME, ollama/NAME, …)
 
   Only looking?  querymill demo   classifies 300 sample queries without a key.`,
   );

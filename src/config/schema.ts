@@ -142,7 +142,7 @@ export const OPTIONS = {
   }),
   baseUrl: baseUrl({
     flag: "--base-url <url>",
-    help: "of any OpenAI-compatible server, such as http://127.0.0.1:8000/v1",
+    help: "where the model server is: any that speaks OpenAI's protocol, or that of the provider in --model",
   }),
   endpoints: list<EndpointOptions>({
     help: "several endpoints instead of the one of --model and --base-url",

@@ -47,7 +47,7 @@ async function lookAt(
     const key = model.apiKey === null ? "" : ", and its key is set";
     return ok(
       "Model",
-      `${provider.label}: the host of ${model.baseUrl ?? provider.endpoint} can be reached in ${tookMs} ms${key}. Only the host was tried, neither the path nor the key: --call asks one small question`,
+      `${provider.label}: ${model.baseUrl === null ? "its host" : `the host of ${model.baseUrl}`} can be reached in ${tookMs} ms${key}. Only the host was tried, neither the path nor the key: --call asks one small question`,
     );
   } catch (error) {
     return bad("Model", error);

@@ -3,7 +3,7 @@ import { type EndpointSettings, type JobSettings, type ModelSettings, slotCeilin
 import { compileAnswer } from "../llm/answer.ts";
 import { buildPrompt } from "../llm/prompt.ts";
 import type { ModelProvider } from "../llm/provider.ts";
-import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
+import { MODEL_PROVIDERS, sdkPackageOf } from "../llm/providers.ts";
 import { estimateUsage, loadPricing, type Pricing } from "../llm/usage.ts";
 import type { Store } from "../store.ts";
 import { fieldsNeeded, makeItem } from "../stores/mapping.ts";
@@ -58,7 +58,7 @@ export async function openStore(settings: Pick<JobSettings, "storeUri" | "db" | 
 
 function pricingOf(model: ModelSettings, pricing: Pricing): EndpointPricing {
   // Another server under a provider's name has its own prices: only the user's table knows them.
-  const isOwn = model.baseUrl === null || model.baseUrl === OPENAI_COMPATIBLE_PROVIDERS[model.provider]?.baseUrl;
+  const isOwn = model.baseUrl === null || model.baseUrl === MODEL_PROVIDERS[model.provider]?.baseUrl;
   const provider = isOwn ? model.provider : "openai-compatible";
   const known = (name: string): boolean => pricing.priceOf(provider, name) !== null;
   return {
@@ -76,20 +76,25 @@ async function openProvider(endpoint: EndpointSettings, settings: JobSettings): 
     const { openOffline } = await import("../llm/offline.ts");
     return await openOffline(taxonomy);
   }
-  if (model.baseUrl === null) {
-    throw new QuerymillError("MODEL_NOT_CHOSEN", `${model.provider} has no base URL. Give one with --base-url.`);
-  }
-  const { openOpenAiCompatible } = await import("../llm/openai-compatible.ts");
-  return openOpenAiCompatible({
-    provider: model.provider,
+  const { provider, baseUrl, apiKey } = model;
+  const options = {
+    provider,
     model: model.name,
     endpoint: name,
-    baseUrl: model.baseUrl,
-    apiKey: model.apiKey,
+    apiKey,
     connections: Math.min(slotCeiling(settings), concurrent ?? Number.POSITIVE_INFINITY),
     connectMs: deadlines.connectMs,
     attemptMs: deadlines.attemptMs,
-  });
+  };
+  const packageName = sdkPackageOf(provider);
+  if (packageName !== null) {
+    const { openAiSdk } = await import("../llm/ai-sdk.ts");
+    return await openAiSdk({ ...options, packageName, baseUrl, settings: model.settings ?? {} });
+  }
+  if (baseUrl === null)
+    throw new QuerymillError("MODEL_NOT_CHOSEN", `${provider} has no base URL. Give one with --base-url.`);
+  const { openOpenAiCompatible } = await import("../llm/openai-compatible.ts");
+  return openOpenAiCompatible({ ...options, baseUrl });
 }
 
 /** A store that belongs to somebody else: everything but `close`. */

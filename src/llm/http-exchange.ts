@@ -145,8 +145,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Connecting to several addresses of a host fails with an error per address. */
-function codeOf(error: unknown): string {
+/** @returns the code of a socket or HTTP client error, or of what caused it; empty when there is none. Connecting to several addresses fails with an error each. */
+export function codeOf(error: unknown): string {
   if (typeof error !== "object" || error === null) return "";
   const { code, errors, cause } = error as { code?: unknown; errors?: unknown; cause?: unknown };
   if (typeof code === "string") return code;

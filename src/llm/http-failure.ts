@@ -69,6 +69,7 @@ function failureOf(status: number, words: string, wait: number | null): FailureC
       return "billing";
     case 408:
     case 409:
+    case 424:
     case 425:
     case 498:
     case 499:
@@ -97,11 +98,11 @@ function failureOf(status: number, words: string, wait: number | null): FailureC
 }
 
 const BILLING =
-  /insufficient_quota|billing_hard_limit|billing_not_active|account_deactivated|spend(ing)?[ _]?limit|credit balance|insufficient (balance|credits?|funds)|out of credits|(exceeded your current|monthly) quota|payment required|plan and billing/;
+  /insufficient_quota|billing_hard_limit|billing_not_active|account_deactivated|spend(ing)?[ _]?limit|credit balance|insufficient (balance|credits?|funds)|out of credits|(exceeded your current|monthly) quota|payment required|plan and billing|billing_error|credits? (are|is) depleted|no credits left|calls? ?\/ ?month/;
 const MODERATED =
   /content_filter|content management policy|responsibleaipolicy|content_policy|moderation|was flagged|invalid_prompt|safety system|prohibited_content/;
 const TOO_LONG =
-  /context_length|context length|context window|context size|maximum context|prompt is too long|input is too long|too many (input )?tokens|reduce the length|string_above_max_length|exceeds? the (maximum|available|limit)[a-z ]* (tokens|context)|request too large/;
+  /context_length|context length|context window|context size|maximum context|prompt is too long|input is too long|too many (input )?tokens|reduce the length|string_above_max_length|exceed context limit|exceeds? the (maximum|available|limit)[a-z ]* (tokens|context)|request too large/;
 const PER_MINUTE = /per[ _-]?(minute|second)|\b[rt]p[ms]\b/;
 const PER_DAY = /per[ _-]?day|\b[rt]pd\b|daily/;
 

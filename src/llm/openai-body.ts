@@ -1,6 +1,6 @@
-import { httpFailure } from "./http-failure.ts";
 import { repairMessages, userMessage } from "./prompt.ts";
 import type { ModelRequest, Prompt } from "./provider.ts";
+import { refusedFeature } from "./refused-feature.ts";
 
 /** Name of the tool and of the schema that carry the answer. */
 const ANSWER_NAME = "classify";
@@ -65,7 +65,7 @@ export function makeBodyWriter(model: string, limitName: "max_completion_tokens"
       return { body, form: learned };
     },
     learn(status, answer, form) {
-      const feature = refusedFeature(status, answer);
+      const feature = refusedFeature(status, answer, NAMED_BY);
       if (feature === null) return false;
       // Calls in flight at the same time are refused for the same reason: only the first of them moves the form.
       if (learned[feature] !== form[feature]) return true;
@@ -113,18 +113,3 @@ const NAMED_BY: Readonly<Record<Feature, RegExp>> = {
   limit: /max_(completion_)?tokens/,
   temperature: /temperature/,
 };
-
-/** The feature that the server names as the parameter, else the one its sentence names first. */
-function refusedFeature(status: number, answer: string): Feature | null {
-  if (status !== 400 && status !== 422) return null;
-  const { failure, parameter, sentence } = httpFailure(status, answer, null, 0);
-  if (failure !== "config") return null;
-  const features = Object.keys(FORMS) as Feature[];
-  if (parameter !== null) {
-    const named = features.find((feature) => NAMED_BY[feature].test(parameter.toLowerCase()));
-    if (named !== undefined) return named;
-  }
-  const words = (sentence ?? "").toLowerCase();
-  const places = features.map((feature) => ({ feature, at: words.search(NAMED_BY[feature]) }));
-  return places.filter(({ at }) => at >= 0).sort((a, b) => a.at - b.at)[0]?.feature ?? null;
-}

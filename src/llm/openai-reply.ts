@@ -1,10 +1,6 @@
 import type { Usage } from "../record.ts";
 import type { ModelReply } from "./provider.ts";
-
-/** Input beyond this many tokens in one call is a counting error. */
-const ABSURD_INPUT_TOKENS = 100_000_000;
-/** Answers this many times longer than the limit are a counting error. */
-const ABSURD_OUTPUT_FACTOR = 10;
+import { saneUsage } from "./sane-usage.ts";
 
 export type ReplyContent = Pick<ModelReply, "text" | "finish" | "usage"> & {
   /** The model id the server names; null when it names none. */
@@ -41,32 +37,23 @@ export function readReply(body: string, maxOutputTokens: number): ReadReply {
   };
 }
 
-/**
- * @returns null when it is missing or cannot be true: not whole numbers from 0, no input at all, parts larger than the
- * whole, an answer far above its limit
- */
+/** @returns null when it is missing or cannot be true */
 function readUsage(value: unknown, maxOutputTokens: number): Usage | null {
   const usage = objectOf(value);
   if (usage === null) return null;
   const input = objectOf(usage.prompt_tokens_details);
   const output = objectOf(usage.completion_tokens_details);
-  const inputTokens = count(usage.prompt_tokens);
-  const answerTokens = count(usage.completion_tokens);
-  const cachedInputTokens = count(input?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? 0);
-  const cacheWriteTokens = count(input?.cache_write_tokens ?? 0);
-  const reasoningTokens = count(output?.reasoning_tokens ?? 0);
-  if (inputTokens === null || answerTokens === null || cachedInputTokens === null) return null;
-  if (cacheWriteTokens === null || reasoningTokens === null) return null;
+  const counts = {
+    inputTokens: usage.prompt_tokens,
+    cachedInputTokens: input?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? 0,
+    cacheWriteTokens: input?.cache_write_tokens ?? 0,
+    outputTokens: usage.completion_tokens,
+    reasoningTokens: output?.reasoning_tokens ?? 0,
+  };
   // Some servers count reasoning beside the answer instead of in it; their total tells.
-  const beside = reasoningTokens > 0 && count(usage.total_tokens) === inputTokens + answerTokens + reasoningTokens;
-  const outputTokens = beside ? answerTokens + reasoningTokens : answerTokens;
-  const sane =
-    inputTokens > 0 &&
-    inputTokens < ABSURD_INPUT_TOKENS &&
-    cachedInputTokens + cacheWriteTokens <= inputTokens &&
-    reasoningTokens <= outputTokens &&
-    outputTokens <= ABSURD_OUTPUT_FACTOR * maxOutputTokens;
-  return sane ? { inputTokens, cachedInputTokens, cacheWriteTokens, outputTokens, reasoningTokens } : null;
+  const apart = Number(counts.outputTokens) + Number(counts.reasoningTokens);
+  const beside = Number(counts.reasoningTokens) > 0 && usage.total_tokens === Number(counts.inputTokens) + apart;
+  return saneUsage(beside ? { ...counts, outputTokens: apart } : counts, maxOutputTokens);
 }
 
 function textOf(message: Readonly<Record<string, unknown>>): string {
@@ -94,10 +81,6 @@ function finishOf(reason: unknown): ModelReply["finish"] {
     default:
       return "stop";
   }
-}
-
-function count(value: unknown): number | null {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : null;
 }
 
 function objectOf(value: unknown): Readonly<Record<string, unknown>> | null {

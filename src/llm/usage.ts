@@ -37,6 +37,10 @@ const PROVIDER_IDS = new Map([
   ["fireworks", "fireworks"],
   ["cerebras", "cerebras"],
   ["xai", "x-ai"],
+  ["azure", "azure"],
+  ["bedrock", "aws"],
+  ["vertex", "google"],
+  ["cohere", "cohere"],
 ]);
 
 /**
@@ -81,7 +85,7 @@ export function makePricing(prices: Readonly<Record<string, Price>>, list: Price
 export async function loadPricing(prices: Readonly<Record<string, Price>>, at: Date = new Date()): Promise<Pricing> {
   const { calcPrice } = await import("@pydantic/genai-prices");
   return makePricing(prices, (provider, model) => {
-    const providerId = PROVIDER_IDS.get(provider);
+    const providerId = PROVIDER_IDS.get(provider.replace(/^@ai-sdk\//, ""));
     if (providerId === undefined) return null;
     const found = calcPrice({ input_tokens: 1, output_tokens: 1 }, model, { providerId, timestamp: at });
     if (found === null || found.provider.id !== providerId) return null;

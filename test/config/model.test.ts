@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { resolveModel } from "../../src/config/model.ts";
-import { OPENAI_COMPATIBLE_PROVIDERS } from "../../src/llm/providers.ts";
+import { MODEL_PROVIDERS } from "../../src/llm/providers.ts";
 
 const resolve = (model: string | null, baseUrl: string | null = null, env: Record<string, string> = {}) =>
-  resolveModel({ model, baseUrl, variable: (name) => env[name], providers: OPENAI_COMPATIBLE_PROVIDERS });
+  resolveModel({ model, baseUrl, variable: (name) => env[name], providers: MODEL_PROVIDERS });
 
 test("without a model it names the three ways on, however many keys are set", () => {
   expect(() => resolve(null, null, { OPENAI_API_KEY: "sk-1", QUERYMILL_API_KEY: "k" })).toThrow(
@@ -56,6 +56,7 @@ test("the end of the URL that is added anyway is taken off, a query is kept", ()
 test.each([
   ["opneai/small", null, /no provider is called "opneai"\. Did you mean openai\? Known: openai, ollama.*--base-url/],
   ["small", null, /--model small names no provider.*Write PROVIDER\/small/],
+  ["claude-haiku-4-5", null, /Did you mean anthropic\/claude-haiku-4-5\?/],
   ["ofline", null, /Did you mean offline\?/],
   ["openai/", null, /names no model\. Write openai\/NAME/],
   ["__proto__/x", null, /no provider is called "__proto__"/],
@@ -67,4 +68,92 @@ test.each([
 
 test("a key that no header can carry is refused without being shown", () => {
   expect(() => resolve("openai/small", null, { OPENAI_API_KEY: "sk-1\nX: 2" })).toThrow(/^OPENAI_API_KEY holds blanks/);
+});
+
+const URLS = { anthropic: "https://api.anthropic.com/v1", google: "https://generativelanguage.googleapis.com/v1beta" };
+
+test.each([
+  ["anthropic/claude-x", { ANTHROPIC_API_KEY: "k" }, { baseUrl: URLS.anthropic, apiKey: "k" }],
+  ["google/gemini-x", { GOOGLE_GENERATIVE_AI_API_KEY: "k" }, { baseUrl: URLS.google, apiKey: "k" }],
+  ["google/gemini-x", { GEMINI_API_KEY: "k" }, { baseUrl: URLS.google, apiKey: "k" }],
+  ["google/gemini-x", { QUERYMILL_API_KEY: "k" }, { baseUrl: URLS.google, apiKey: "k" }],
+  ["mistral/small", { MISTRAL_API_KEY: "k" }, { baseUrl: "https://api.mistral.ai/v1", apiKey: "k" }],
+  ["groq/llama", { GROQ_API_KEY: "k" }, { baseUrl: "https://api.groq.com/openai/v1", apiKey: "k" }],
+  ["xai/grok", { XAI_API_KEY: "k" }, { baseUrl: "https://api.x.ai/v1", apiKey: "k" }],
+  ["cohere/command", { COHERE_API_KEY: "k" }, { baseUrl: "https://api.cohere.com/v2", apiKey: "k" }],
+  ["lmstudio/qwen", {}, { baseUrl: "http://127.0.0.1:1234/v1", apiKey: null }],
+  ["vllm/org/qwen", {}, { baseUrl: "http://127.0.0.1:8000/v1", apiKey: null, name: "org/qwen" }],
+  [
+    "azure/my-gpt",
+    { AZURE_API_KEY: "k", AZURE_RESOURCE_NAME: "shop" },
+    { baseUrl: null, apiKey: "k", settings: { resourceName: "shop" } },
+  ],
+  [
+    "bedrock/anthropic.claude-x",
+    { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret", AWS_REGION: "eu-central-1" },
+    { apiKey: null, settings: { region: "eu-central-1", accessKeyId: "id", secretAccessKey: "secret" } },
+  ],
+  [
+    "vertex/gemini-x",
+    { GOOGLE_VERTEX_PROJECT: "p", GOOGLE_VERTEX_LOCATION: "global" },
+    { apiKey: null, settings: { project: "p", location: "global" } },
+  ],
+  ["@ai-sdk/perplexity/sonar", { PERPLEXITY_API_KEY: "k" }, { provider: "@ai-sdk/perplexity", name: "sonar" }],
+  ["@ai-sdk/anthropic/claude-x", { ANTHROPIC_API_KEY: "k" }, { provider: "anthropic", name: "claude-x" }],
+] as [string, Record<string, string>, Record<string, unknown>][])("%s with %j", (model, env, expected) => {
+  expect(resolve(model, null, env).settings).toMatchObject(expected);
+});
+
+test.each([
+  [
+    "anthropic/claude-x",
+    {},
+    /neither ANTHROPIC_API_KEY nor QUERYMILL_API_KEY is set.*ANTHROPIC_API_KEY=… querymill run/,
+  ],
+  ["google/x", {}, /neither GOOGLE_GENERATIVE_AI_API_KEY nor GEMINI_API_KEY nor QUERYMILL_API_KEY is set/],
+  ["azure/x", { AZURE_API_KEY: "k" }, /azure\/x needs AZURE_RESOURCE_NAME, which is not set/],
+  [
+    "bedrock/x",
+    { AWS_REGION: "r" },
+    /AWS_BEARER_TOKEN_BEDROCK.*or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead/,
+  ],
+  ["bedrock/x", { AWS_ACCESS_KEY_ID: "i", AWS_SECRET_ACCESS_KEY: "s" }, /needs AWS_REGION or AWS_DEFAULT_REGION/],
+  ["vertex/x", { GOOGLE_VERTEX_PROJECT: "p" }, /or GOOGLE_VERTEX_PROJECT and GOOGLE_VERTEX_LOCATION instead/],
+  ["@ai-sdk/perplexity/sonar", {}, /neither PERPLEXITY_API_KEY nor QUERYMILL_API_KEY/],
+  ["@ai-sdk/../x", {}, /no provider is called "@ai-sdk\/\.\."/],
+  ["anthropic/", { ANTHROPIC_API_KEY: "k" }, /names no model\. Write anthropic\/NAME/],
+  ["antropic/x", {}, /Did you mean anthropic\?/],
+] as [string, Record<string, string>, RegExp][])("%s with %j is refused", (model, env, words) => {
+  expect(() => resolve(model, null, env)).toThrow(words);
+});
+
+test("a gateway of another host is asked in the named provider's protocol, without the provider's key", () => {
+  const env = { ANTHROPIC_API_KEY: "sk-own" };
+  const gateway = resolve("anthropic/claude-x", "https://gateway.example/anthropic/v1/messages", env);
+  expect(gateway.settings).toEqual({
+    provider: "anthropic",
+    name: "claude-x",
+    baseUrl: "https://gateway.example/anthropic/v1",
+    apiKey: null,
+  });
+  expect(gateway.notes[0]).toMatch(
+    /in the protocol of anthropic\. If it calls .*openai-compatible\/anthropic\/claude-x/,
+  );
+  expect(resolve("anthropic/claude-x", "https://api.anthropic.com/v1/", env).settings.apiKey).toBe("sk-own");
+  const azure = { AZURE_API_KEY: "az" };
+  expect(resolve("azure/x", "https://shop.openai.azure.com/openai", azure).settings.apiKey).toBe("az");
+  expect(resolve("azure/x", "https://azure.com.example/openai", azure).settings.apiKey).toBeNull();
+});
+
+test("the host of a known provider decides before the model's name: other companies' models at OpenRouter", () => {
+  const env = { OPENROUTER_API_KEY: "or", ANTHROPIC_API_KEY: "sk-own" };
+  expect(resolve("anthropic/claude-x", "https://openrouter.ai/api/v1", env)).toEqual({
+    settings: {
+      provider: "openrouter",
+      name: "anthropic/claude-x",
+      baseUrl: "https://openrouter.ai/api/v1",
+      apiKey: "or",
+    },
+    notes: [],
+  });
 });

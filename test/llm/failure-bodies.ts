@@ -269,6 +269,89 @@ export const FAILURE_BODIES: [string, number, unknown, string][] = [
     "daily-quota",
   ],
   [
+    "Google prepaid",
+    429,
+    { error: { code: 429, message: "Your prepayment credits are depleted.", status: "RESOURCE_EXHAUSTED" } },
+    "billing",
+  ],
+  [
+    "Google wrong key",
+    400,
+    {
+      error: {
+        code: 400,
+        message: "API key not valid. Please pass a valid API key.",
+        status: "INVALID_ARGUMENT",
+        details: [{ reason: "API_KEY_INVALID" }],
+      },
+    },
+    "config",
+  ],
+  [
+    "Google context",
+    400,
+    {
+      error: {
+        code: 400,
+        message: "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+        status: "INVALID_ARGUMENT",
+      },
+    },
+    "too-long",
+  ],
+  [
+    "Google overloaded",
+    503,
+    { error: { code: 503, message: "The model is overloaded.", status: "UNAVAILABLE" } },
+    "transient",
+  ],
+  [
+    "Anthropic rate",
+    429,
+    {
+      type: "error",
+      error: {
+        type: "rate_limit_error",
+        message: "This request would exceed your organization's rate limit of 50,000 input tokens per minute.",
+      },
+    },
+    "throttled",
+  ],
+  [
+    "Anthropic prompt and answer",
+    400,
+    {
+      type: "error",
+      error: {
+        type: "invalid_request_error",
+        message: "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000",
+      },
+    },
+    "too-long",
+  ],
+  [
+    "Mistral rate",
+    429,
+    { object: "error", message: "Rate limit exceeded", type: "rate_limited", code: "1300" },
+    "throttled",
+  ],
+  [
+    "Mistral context",
+    400,
+    { object: "error", message: "Prompt contains 45000 tokens, too large for model with 32768 maximum context length" },
+    "too-long",
+  ],
+  [
+    "Cohere trial",
+    429,
+    { message: "You are using a Trial key, which is limited to 1000 API calls / month." },
+    "billing",
+  ],
+  ["Bedrock rate", 429, { message: "Too many requests, please wait before trying again." }, "throttled"],
+  ["Bedrock day", 429, { message: "Too many tokens per day, please wait before trying again." }, "daily-quota"],
+  ["Bedrock context", 400, { message: "Input is too long for requested model." }, "too-long"],
+  ["Bedrock model fault", 424, { message: "The model returned an error. Please try again." }, "transient"],
+  [
     "Ollama model",
     404,
     { error: { message: 'model "nope" not found, try pulling it first', type: "api_error", param: null, code: null } },

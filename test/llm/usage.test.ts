@@ -66,6 +66,38 @@ describe("the built-in price list", () => {
     expect(pricing.priceOf("openai", "gpt-4.1-mini")).toEqual({ input: 9, output: 9 });
   });
 
+  it.each([
+    ["anthropic", "claude-haiku-4-5", "claude-haiku-4-5-20251001"],
+    ["google", "gemini-2.5-flash", "gemini-2.5-flash"],
+    ["vertex", "gemini-2.5-flash", "gemini-2.5-flash"],
+    ["xai", "grok-4", "grok-4-0709"],
+    ["deepseek", "deepseek-chat", "deepseek-chat"],
+    ["openrouter", "google/gemini-2.5-flash", "google/gemini-2.5-flash"],
+  ])("charges cached and written tokens of %s/%s at their own prices", async (provider, model, returned) => {
+    const pricing = await loadPricing({});
+    const price = pricing.priceOf(provider, model)!;
+    expect(pricing.priceOf(provider, returned)).toEqual(price);
+    expect(price.cachedInput).toBeLessThan(price.input);
+    if (provider === "anthropic") expect(price.cacheWrite).toBeGreaterThan(price.input);
+    const { input, cachedInput = input, cacheWrite = input, output } = price;
+    expect(pricing.costOf(USAGE, provider, returned)).toBeCloseTo(
+      (300 * input + 600 * cachedInput + 100 * cacheWrite + 200 * output) / 1e6,
+      12,
+    );
+  });
+
+  it.each([
+    ["mistral", "mistral-small-latest"],
+    ["@ai-sdk/mistral", "mistral-small-latest"],
+    ["groq", "llama-3.3-70b-versatile"],
+    ["cerebras", "llama3.1-8b"],
+    ["azure", "gpt-4o-mini"],
+    ["bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0"],
+    ["cohere", "command-r-08-2024"],
+  ])("knows %s/%s", async (provider, model) => {
+    expect((await loadPricing({})).priceOf(provider, model)?.output).toBeGreaterThan(0);
+  });
+
   it("has no price for a local or unknown server, even under the name of a sold model", async () => {
     const pricing = await loadPricing({});
     expect(pricing.costOf(USAGE, "ollama", "gpt-4o-mini")).toBeNull();
