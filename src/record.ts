@@ -14,7 +14,10 @@ export interface ClassificationRecord extends Classification {
   readonly job: string;
   readonly decidedBy: "model" | "cache" | "student" | "offline" | "person";
   readonly provider: string;
+  /** As the server named it. */
   readonly model: string;
+  /** What was asked for, where the server answered under an unrelated name: a deployment, an alias. */
+  readonly requestedModel?: string;
   readonly endpoint: string;
   readonly promptVersion: string;
   readonly taxonomyVersion: string;

@@ -39,6 +39,7 @@ const PURE = [
   "cli/panel-endpoints.ts",
   "cli/run-limit.ts",
   "cli/format.ts",
+  "staleness.ts",
   "traffic/bucket.ts",
   "traffic/concurrency.ts",
   "traffic/limiter.ts",

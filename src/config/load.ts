@@ -132,6 +132,7 @@ export async function loadSettings({
     },
     filter,
     retryOnly: null,
+    reclassify: get("reclassify"),
     limit: get("limit"),
     budget: usd === null ? null : { usd, per: get("budget.per") },
     prices: get("prices"),
@@ -182,6 +183,14 @@ function conflicts({ get, name, origin, atLeast }: ResolvedOptions): string[] {
   if (get("recover") && get("fresh"))
     problems.push(
       "--recover and --fresh exclude each other: one goes on where it was, the other starts over. Choose one.",
+    );
+  if (get("reclassify") !== null && get("fresh"))
+    problems.push(
+      "--reclassify and --fresh exclude each other: one asks again for items that have a record, the other never does. Choose one.",
+    );
+  if (get("reclassify") === "all" && mode !== "batch")
+    problems.push(
+      `--reclassify all and ${name("mode")} ${mode} exclude each other: each restart would ask for everything again. Run it once in mode batch, or use --reclassify stale or changed.`,
     );
   if (mode === "scheduled" && get("schedule") === null)
     problems.push(

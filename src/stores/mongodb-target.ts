@@ -11,7 +11,15 @@ const duplicateKey = 11_000;
 /** With a larger share of records that exist already, groups are sent as upserts for a while. */
 const MOST_EXISTING = 0.1;
 const UPSERTS_BEFORE_INSERTS = 50;
-const settledFields = { contentHash: 1, taxonomyVersion: 1, promptVersion: 1, model: 1, decidedBy: 1 };
+const settledFields = {
+  contentHash: 1,
+  taxonomyVersion: 1,
+  promptVersion: 1,
+  model: 1,
+  requestedModel: 1,
+  decidedBy: 1,
+  executionId: 1,
+};
 
 /** A collection of classifications. Every write carries its guard in the filter, so that repeating it changes nothing. */
 export class MongoTarget implements Target {
@@ -56,7 +64,9 @@ export class MongoTarget implements Target {
       taxonomyVersion: textOf(document.taxonomyVersion),
       promptVersion: textOf(document.promptVersion),
       model: textOf(document.model),
+      requestedModel: textOf(document.requestedModel),
       decidedBy: textOf(document.decidedBy),
+      executionId: textOf(document.executionId),
     }));
   }
 

@@ -331,6 +331,8 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
             promptVersion: "p-1",
             model: "m",
             decidedBy: "offline",
+            requestedModel: null,
+            executionId: "x",
           },
         ]);
       });
