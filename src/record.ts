@@ -35,6 +35,9 @@ export interface ClassificationRecord extends Classification {
   readonly classifiedAt: Date;
 }
 
+/** Fields that a record can be without: a new one takes them away with the old. */
+export const OPTIONAL_FIELDS = ["fields", "requestedModel"] as const satisfies readonly (keyof ClassificationRecord)[];
+
 /** A record as it stands in a journal or a queue file, where dates are text. */
 export function reviveRecord(record: ClassificationRecord, fence: number): ClassificationRecord {
   return { ...record, fence, classifiedAt: new Date(record.classifiedAt) };

@@ -30,6 +30,8 @@ const PURE = [
   "stores/transcript.ts",
   "llm/prompt.ts",
   "llm/answer.ts",
+  "llm/field-value.ts",
+  "llm/offline-fields.ts",
   "llm/json-object.ts",
   "llm/label-lookup.ts",
   "llm/http-failure.ts",

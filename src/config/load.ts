@@ -5,6 +5,7 @@ import { QuerymillError } from "../errors.ts";
 import type { Filter } from "../filter.ts";
 import { parseFilter } from "../filter.ts";
 import { type JobSettings, type ModelSettings, mainEndpoint } from "../job.ts";
+import { checkOfflineFields } from "../llm/offline-fields.ts";
 import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
 import { secretsOfUri } from "../redact.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
@@ -93,6 +94,7 @@ export async function loadSettings({
   const taxonomyFile = get("taxonomy");
   const taxonomy =
     taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(pathOf("taxonomy", taxonomyFile), options);
+  const unfilled = primary.provider === "offline" ? checkOfflineFields(taxonomy) : null;
   const usd = get("budget.usd");
   const afterMs = get("hedge.afterMs");
   const source = get("sourceCollection");
@@ -160,7 +162,7 @@ export async function loadSettings({
     logLevel: get("logLevel"),
     logFile: logFile === null ? null : pathOf("logFile", logFile),
   };
-  return { settings, output, notes: [...notes, ...found.notes] };
+  return { settings, output, notes: [...notes, ...found.notes, ...(unfilled === null ? [] : [unfilled])] };
 }
 
 async function readConfig(

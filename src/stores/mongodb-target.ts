@@ -1,6 +1,7 @@
 import { type AnyBulkWriteOperation, BSON, type Collection, type Document, MongoBulkWriteError } from "mongodb";
 import { QuerymillError } from "../errors.ts";
 import { type ItemKey, idOf, keyOf } from "../item.ts";
+import { OPTIONAL_FIELDS } from "../record.ts";
 import type { Cursor, Page, RecordToWrite, Settled, SourceDocument, Target, WriteResult } from "../store.ts";
 import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
 import { readRange } from "./mongodb-page.ts";
@@ -229,7 +230,12 @@ function insertOf({ key, record }: RecordToWrite): AnyBulkWriteOperation<Documen
 function guardedUpsert({ key, record }: RecordToWrite): AnyBulkWriteOperation<Document> {
   const fence = [{ fence: { $lte: record.fence } }, { fence: null }];
   const filter = { _id: idOf(key) as never, decidedBy: { $ne: "person" }, $or: fence };
-  return { updateOne: { filter, update: { $set: record }, upsert: true } };
+  const gone = OPTIONAL_FIELDS.filter((name) => record[name] === undefined);
+  const update = {
+    $set: record,
+    ...(gone.length === 0 ? {} : { $unset: Object.fromEntries(gone.map((name) => [name, ""])) }),
+  };
+  return { updateOne: { filter, update, upsert: true } };
 }
 
 function refusalOf(code: number, errmsg: string | undefined): string {
