@@ -29,6 +29,8 @@ export interface OutputSettings {
 export interface LoadedSettings {
   readonly settings: JobSettings;
   readonly output: OutputSettings;
+  /** Absolute path; null for the built-in taxonomy. */
+  readonly taxonomyFile: string | null;
   /** Sentences for the user: nothing is wrong, but it may not be what was meant. */
   readonly notes: string[];
 }
@@ -91,9 +93,9 @@ export async function loadSettings({
   const { endpoints, primary, ...found } = needsModel
     ? resolveEndpoints(options, variables, OPENAI_COMPATIBLE_PROVIDERS)
     : { endpoints: [mainEndpoint(NO_MODEL)], primary: NO_MODEL, notes: [] };
-  const taxonomyFile = get("taxonomy");
-  const taxonomy =
-    taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(pathOf("taxonomy", taxonomyFile), options);
+  const named = get("taxonomy");
+  const taxonomyFile = named === null ? null : pathOf("taxonomy", named);
+  const taxonomy = taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(taxonomyFile, options);
   const unfilled = primary.provider === "offline" ? checkOfflineFields(taxonomy) : null;
   const usd = get("budget.usd");
   const afterMs = get("hedge.afterMs");
@@ -162,7 +164,12 @@ export async function loadSettings({
     logLevel: get("logLevel"),
     logFile: logFile === null ? null : pathOf("logFile", logFile),
   };
-  return { settings, output, notes: [...notes, ...found.notes, ...(unfilled === null ? [] : [unfilled])] };
+  return {
+    settings,
+    output,
+    taxonomyFile,
+    notes: [...notes, ...found.notes, ...(unfilled === null ? [] : [unfilled])],
+  };
 }
 
 async function readConfig(

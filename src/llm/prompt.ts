@@ -13,7 +13,7 @@ const LONG_ENUM = 250;
 const LONG_ENUM_CHARS = 15_000;
 
 const EXAMPLES_PER_LABEL = 3;
-const EXAMPLE_CHARS = 160;
+export const EXAMPLE_CHARS = 160;
 /** How much of a wrong answer is shown to the model again. */
 const REPAIR_ANSWER_CHARS = 4_000;
 
