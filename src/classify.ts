@@ -8,6 +8,7 @@ import type { ModelReply, ModelRequest, Prompt } from "./llm/provider.ts";
 import { promptChars } from "./llm/usage.ts";
 import { addSpend, type FailureKind, NO_SPEND, type Origin, type Outcome, type Spend } from "./outcome.ts";
 import type { ClassificationRecord, Usage } from "./record.ts";
+import { isSameModel } from "./staleness.ts";
 import type { Classification } from "./taxonomy.ts";
 import type { Endpoint, Permit } from "./traffic/endpoint.ts";
 import type { Gateway, Wish } from "./traffic/gateway.ts";
@@ -258,6 +259,7 @@ export class Classifier {
       decidedBy: endpoint.provider.confidenceKind === "offline" ? "offline" : "model",
       provider: endpoint.provider.provider,
       model: reply.model,
+      ...(isSameModel(reply.model, endpoint.provider.model) ? {} : { requestedModel: endpoint.provider.model }),
       endpoint: endpoint.name,
       promptVersion: prompt.version,
       taxonomyVersion: prompt.taxonomy.version,

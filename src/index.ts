@@ -55,6 +55,6 @@ export type {
 export { makeItem } from "./stores/mapping.ts";
 export { MongoStore, type MongoStoreOptions, openMongoStore } from "./stores/mongodb.ts";
 export { openSqliteStore, SqliteStore } from "./stores/sqlite.ts";
-export type { Classification, Dimension, Label, Taxonomy } from "./taxonomy.ts";
+export type { Classification, Dimension, Field, FieldValue, Label, Taxonomy } from "./taxonomy.ts";
 export { insist as retryUntilConfirmed } from "./traffic/insist.ts";
 export { backoffMs } from "./traffic/retry.ts";

@@ -3,6 +3,9 @@ import type { Filter } from "./filter.ts";
 import { NO_LIMITS, type RateLimits } from "./rate-limits.ts";
 import type { Taxonomy } from "./taxonomy.ts";
 
+/** Which settled items are classified again: all, those whose text changed, those answered with another taxonomy, prompt or model. */
+export type Reclassify = "all" | "changed" | "stale";
+
 export type Mode = "batch" | "continuous" | "scheduled";
 
 /** Which model answers. */
@@ -142,6 +145,8 @@ export interface JobSettings {
   readonly filter: Filter | null;
   /** Only retries: these waiting items and dead letters, made due now; the source is not read. null for a normal run. */
   readonly retryOnly: { readonly queue?: string; readonly failure?: string } | null;
+  /** Settled items to classify again, before what is unprocessed anyway is read; null for none. */
+  readonly reclassify: Reclassify | null;
   /** Stop after this many items; null for all. */
   readonly limit: number | null;
   readonly budget: { readonly usd: number; readonly per: "run" | "day" | "month" | "job" } | null;

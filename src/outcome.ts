@@ -101,6 +101,8 @@ export interface JobState {
   readonly totals: JobTotals;
   /** Spend per UTC day (`2026-11-24`). */
   readonly ledger: Readonly<Record<string, DaySpend>>;
+  /** Pages of items whose marks were taken away to classify them again. @default 0 */
+  readonly unmarkedPages?: number;
 }
 export interface DaySpend {
   readonly calls: number;
@@ -116,11 +118,12 @@ export const EMPTY_JOB_STATE: JobState = {
 
 /** @returns the job's state after an item was settled */
 export function applySettlement(state: JobState, settlement: Settlement): JobState {
-  const { totals, ledger } = applySpend(state, settlement.spend, settlement.atMs);
+  const spent = applySpend(state, settlement.spend, settlement.atMs);
+  const { totals } = spent;
   const counter = COUNTER_OF[settlement.outcome];
   const counted = { ...totals, [counter]: totals[counter] + 1 };
   if (settlement.origin === "retryQueue") counted.retryQueued -= 1;
-  return { totals: counted, ledger };
+  return { ...spent, totals: counted };
 }
 
 /** @returns the job's state after an item was taken back: it changed while in flight and will be read again */
@@ -138,12 +141,27 @@ export function applyRequeue(state: JobState, items: number): JobState {
   };
 }
 
+/** A page of settled items that lost their marks, to be classified again. Pages have numbers from 1, over the job's whole life. */
+export interface Unmarking {
+  readonly page: number;
+  readonly outcome: "classified" | "skipped";
+  readonly items: number;
+}
+
+/** @returns the job's state after that; the same page counts once. A job that started over has forgotten what it settled before. */
+export function applyUnmarking(state: JobState, { page, outcome, items }: Unmarking): JobState {
+  if (page <= (state.unmarkedPages ?? 0)) return state;
+  const totals = { ...state.totals, [outcome]: Math.max(0, state.totals[outcome] - items) };
+  return { ...state, totals, unmarkedPages: page };
+}
+
 export function applySpend(state: JobState, spend: Spend, atMs: number): JobState {
   if (spend.calls === 0 && spend.uncertainCalls === 0) return state;
   const { totals } = state;
   const day = dayOf(atMs);
   const before = state.ledger[day] ?? { calls: 0, costUsd: 0, uncertainUsd: 0, unpricedCalls: 0 };
   return {
+    ...state,
     totals: {
       ...totals,
       modelCalls: totals.modelCalls + spend.calls,

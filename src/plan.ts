@@ -25,6 +25,8 @@ export interface PlannerOptions {
   readonly fence: number;
   /** Ask the target first: true when it holds records and the local state was lost. */
   readonly adopt: ((settled: Settled, item: Item) => boolean) | null;
+  /** True for a record that a reclassification under way replaces: its item is not done. */
+  readonly isReplaced: (settled: Settled) => boolean;
   readonly isActive: (key: ItemKey) => boolean;
   readonly watch: StoreWatch;
   readonly signal: AbortSignal;
@@ -132,11 +134,11 @@ export class Planner {
    * since the source brings them again if they are not done.
    */
   async fromKeys(keys: readonly ItemKey[]): Promise<Task[]> {
-    const { source, target, makeItem, watch, signal } = this.#options;
+    const { source, target, makeItem, isReplaced, watch, signal } = this.#options;
     if (keys.length === 0) return [];
     const documents = await insist(() => source.readByKeys(keys), watch, signal);
     const settled = await insist(() => target.findSettled(keys), watch, signal);
-    const done = new Set(settled.map(({ key }) => key));
+    const done = new Set(settled.filter((found) => !isReplaced(found)).map(({ key }) => key));
     const tasks: Task[] = [];
     for (const document of documents) {
       const read = makeItem(document);

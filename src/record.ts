@@ -14,7 +14,10 @@ export interface ClassificationRecord extends Classification {
   readonly job: string;
   readonly decidedBy: "model" | "cache" | "student" | "offline" | "person";
   readonly provider: string;
+  /** As the server named it. */
   readonly model: string;
+  /** What was asked for, where the server answered under an unrelated name: a deployment, an alias. */
+  readonly requestedModel?: string;
   readonly endpoint: string;
   readonly promptVersion: string;
   readonly taxonomyVersion: string;
@@ -31,6 +34,9 @@ export interface ClassificationRecord extends Classification {
   readonly fence: number;
   readonly classifiedAt: Date;
 }
+
+/** Fields that a record can be without: a new one takes them away with the old. */
+export const OPTIONAL_FIELDS = ["fields", "requestedModel"] as const satisfies readonly (keyof ClassificationRecord)[];
 
 /** A record as it stands in a journal or a queue file, where dates are text. */
 export function reviveRecord(record: ClassificationRecord, fence: number): ClassificationRecord {

@@ -6,11 +6,13 @@ import {
   applyRequeue,
   applySettlement,
   applySpend,
+  applyUnmarking,
   COUNTER_OF,
   type JobState,
   NO_SPEND,
   type Settlement,
   type Spend,
+  type Unmarking,
 } from "./outcome.ts";
 import type { Journal, JournalEntry } from "./state/journal.ts";
 
@@ -121,6 +123,11 @@ export class Recorder {
   /** Dead letters went to a retry queue. */
   async requeue(items: number): Promise<void> {
     this.#apply(await this.#append({ kind: "requeued", items }), applyRequeue(this.#state, items));
+  }
+
+  /** Settled items lost their marks, to be classified again. Counted once, however often it is told. */
+  async unmarked(unmarking: Unmarking): Promise<void> {
+    this.#apply(await this.#append({ kind: "unmarked", ...unmarking }), applyUnmarking(this.#state, unmarking));
   }
 
   /** Calls that were under way when an earlier process died: perhaps billed, counted here. */

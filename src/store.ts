@@ -101,7 +101,10 @@ export interface Settled {
   readonly taxonomyVersion: string | null;
   readonly promptVersion: string | null;
   readonly model: string | null;
+  /** What was asked for, where the server answered under an unrelated name; else null. */
+  readonly requestedModel: string | null;
   readonly decidedBy: string | null;
+  readonly executionId: string | null;
 }
 
 /** The side that is written. */

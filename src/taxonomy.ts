@@ -24,12 +24,30 @@ export interface Dimension {
   readonly labels: readonly Label[];
 }
 
+export const FIELD_TYPES = ["string", "number", "boolean", "date"] as const;
+
+/** Something to read out of every text that is no choice among labels. Goes to `fields` of the record. */
+export interface Field {
+  readonly id: string;
+  readonly type: (typeof FIELD_TYPES)[number];
+  readonly description: string;
+  /** Like {@link Dimension.required}; an optional one is null where the text does not say. */
+  readonly required: boolean;
+  /** Of a string: a regular expression that all of it has to match. */
+  readonly pattern?: string;
+}
+
+/** A date is text, `YYYY-MM-DD`. */
+export type FieldValue = string | number | boolean | null;
+
 /** What is asked. Versioned by content: equal content, equal version. */
 export interface Taxonomy {
   readonly name: string;
   /** `t-` and 8 hex digits of the SHA-256 of the content. */
   readonly version: string;
   readonly dimensions: readonly Dimension[];
+  /** @default none */
+  readonly fields?: readonly Field[];
   /** Ask for a one-sentence summary. @default true */
   readonly summary: boolean;
   /** Ask for up to 3 alternative categories. @default true */
@@ -47,6 +65,8 @@ export interface Classification {
   readonly summary: string | null;
   /** Own dimensions by id: a label, a list (choose: many), or null (optional and invalid). */
   readonly labels: Readonly<Record<string, string | readonly string[] | null>>;
+  /** Own free fields by id; missing when the taxonomy has none. */
+  readonly fields?: Readonly<Record<string, FieldValue>>;
   /** At most 3 other categories with their probability, most likely first. */
   readonly alternatives: readonly { readonly label: string; readonly p: number }[];
   /** 0..1 per dimension; null where none was given. */
@@ -64,9 +84,14 @@ export function dimensionOf(taxonomy: Taxonomy, id: string): Dimension | undefin
 
 /**
  * @returns the version of a taxonomy's content: `t-` and 8 hex digits. The name is no part of it, nor is the order of
- * dimensions and of labels.
+ * dimensions, labels and fields.
  */
-export function taxonomyVersion(dimensions: readonly Dimension[], summary: boolean, alternatives: boolean): string {
+export function taxonomyVersion(
+  dimensions: readonly Dimension[],
+  summary: boolean,
+  alternatives: boolean,
+  fields: readonly Field[] = [],
+): string {
   const content = dimensions
     .toSorted(byId)
     .map(({ id, description, choose, required, labels }) => [
@@ -78,7 +103,11 @@ export function taxonomyVersion(dimensions: readonly Dimension[], summary: boole
         .toSorted(byId)
         .map((label) => [label.id, label.description, label.aliases, label.examples, label.parent ?? null]),
     ]);
-  const hash = createHash("sha256").update(JSON.stringify([content, summary, alternatives]));
+  const free = fields
+    .toSorted(byId)
+    .map(({ id, type, description, required, pattern }) => [id, type, description, required, pattern ?? null]);
+  const all = [content, summary, alternatives, ...(free.length === 0 ? [] : [free])];
+  const hash = createHash("sha256").update(JSON.stringify(all));
   return `t-${hash.digest("hex").slice(0, 8)}`;
 }
 

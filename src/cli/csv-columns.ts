@@ -39,8 +39,9 @@ const LAST = [
 export function csvColumns(taxonomy: Taxonomy): CsvColumn[] {
   const dimensions = taxonomy.dimensions.map(({ id }) => id);
   const own = dimensions.filter((id) => !BUILT_IN.has(id)).map((id) => `labels.${id}`);
+  const fields = (taxonomy.fields ?? []).map(({ id }) => `fields.${id}`);
   const confidence = dimensions.map((id) => `confidence.${id}`);
-  const paths = [...FIRST, ...own, "alternatives", ...confidence, ...LAST];
+  const paths = [...FIRST, ...own, ...fields, "alternatives", ...confidence, ...LAST];
   const known = new Set(paths);
   return [
     { header: "_id", value: ({ _id }) => cell(_id) },
@@ -90,4 +91,4 @@ function rest(record: SourceDocument, known: ReadonlySet<string>): string | null
   return Object.keys(left).length === 0 ? null : EJSON.stringify(left);
 }
 
-const GROUPS = new Set(["labels", "confidence", "usage"]);
+const GROUPS = new Set(["labels", "fields", "confidence", "usage"]);

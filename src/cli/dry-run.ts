@@ -1,6 +1,7 @@
 import type { OutputSettings } from "../config/load.ts";
 import type { JobSettings } from "../job.ts";
 import type { DryRun, Range } from "../jobs/dry-run.ts";
+import type { AgainReason, ReclassificationPreview } from "../jobs/reclassify.ts";
 import { amount, count, durationRange, type Look, left, moneyRange, symbols } from "./format.ts";
 import { asTyped, commandsHere } from "./program.ts";
 import { openScreen } from "./screen.ts";
@@ -38,6 +39,7 @@ function dryRunLines(found: DryRun, { concurrent, limit, budget, filter }: JobSe
     row("by", found.model),
     row("items", found.items === null ? "?" : count(found.items), itemsNote(found, limit)),
   ];
+  if (found.again !== null) lines.push(...againLines(found.again, row));
   if (found.skipped) {
     const reasons = Object.entries(found.sampleSkipped).map(([reason, times]) => `${reason} ${times}`);
     lines.push(
@@ -69,6 +71,29 @@ function dryRunLines(found: DryRun, { concurrent, limit, budget, filter }: JobSe
     );
   lines.push("", "Nothing was asked, spent or written. Without --dry-run it is done.");
   return lines;
+}
+
+const WHY: Readonly<Record<AgainReason, string>> = {
+  taxonomy: "another taxonomy",
+  prompt: "another prompt",
+  model: "another model",
+  text: "another text",
+  all: "all that is settled",
+};
+
+function againLines(
+  { which, settled, items, reasons, keptByPerson }: ReclassificationPreview,
+  row: (name: string, text: string, more?: string) => string,
+): string[] {
+  const why = Object.entries(reasons).map(([reason, times]) => `${WHY[reason as AgainReason]} ${count(times)}`);
+  return [
+    row(
+      "again",
+      count(items),
+      `--reclassify ${which}, of ${count(settled)} settled${why.length > 0 ? `: ${why.join(", ")}` : ""}`,
+    ),
+    ...(keptByPerson > 0 ? [row("", "", `${count(keptByPerson)} decided by a person stay as they are`)] : []),
+  ];
 }
 
 function itemsNote({ unprocessed, waiting }: DryRun, limit: number | null): string {

@@ -42,6 +42,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "what would stop a run, before it starts",
     load: async () => (await import("./doctor.ts")).doctorCommand(),
   },
+  taxonomy: {
+    help: "check a taxonomy, compare two, or propose one from your queries",
+    load: async () => await (await import("./taxonomy.ts")).taxonomyCommand(),
+  },
   clean: {
     help: "remove local state that no run needs",
     load: async () => (await import("./clean.ts")).cleanCommand(),
@@ -81,7 +85,7 @@ async function runCommandLine(command: Command, args: readonly string[]): Promis
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return;
     const { usageError } = await import("./options.ts");
-    throw usageError(error, command);
+    throw usageError(error, command.commands.find((inner) => inner.name() === args[0]) ?? command);
   }
 }
 

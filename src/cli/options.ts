@@ -63,7 +63,8 @@ export function retype(flags: Readonly<Record<string, unknown>>, keys: readonly 
 /** A parsing error of commander in our words: what is wrong, and the nearest right thing. */
 export function usageError(error: CommanderError, command: Command): QuerymillError {
   const [, word = ""] = /'([^']*)'/.exec(error.message) ?? [];
-  const help = `querymill ${command.name()} --help`;
+  const name = command.parent === null ? command.name() : `${command.parent.name()} ${command.name()}`;
+  const help = `querymill ${name} --help`;
   const flags = command.options.flatMap(({ long }) => long ?? []);
   switch (error.code) {
     case "commander.unknownOption": {
@@ -73,6 +74,13 @@ export function usageError(error: CommanderError, command: Command): QuerymillEr
     case "commander.optionMissingArgument": {
       const option = command.options.find(({ flags }) => flags === word);
       return refused(`${option?.long ?? word} needs a value: ${option?.description ?? `see ${help}`}.`);
+    }
+    case "commander.help":
+    case "commander.unknownCommand": {
+      const names = command.commands.map((inner) => inner.name());
+      const wrong =
+        word === "" ? `${name} needs a command.` : `Unknown command ${name} ${word}.${didYouMean(word, names)}`;
+      return refused(`${wrong} There are: ${names.join(", ")}. See ${help}.`);
     }
     case "commander.excessArguments":
       return refused(`${command.name()} takes no argument; got "${command.args.join(" ")}". See ${help}.`);

@@ -5,6 +5,7 @@ import { QuerymillError } from "../errors.ts";
 import type { Filter } from "../filter.ts";
 import { parseFilter } from "../filter.ts";
 import { type JobSettings, type ModelSettings, mainEndpoint } from "../job.ts";
+import { checkOfflineFields } from "../llm/offline-fields.ts";
 import { MODEL_PROVIDERS } from "../llm/providers.ts";
 import { secretsOfUri } from "../redact.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
@@ -30,6 +31,8 @@ export interface LoadedSettings {
   readonly settings: JobSettings;
   readonly output: OutputSettings;
   readonly files: FileSettings;
+  /** Absolute path; null for the built-in taxonomy. */
+  readonly taxonomyFile: string | null;
   /** Sentences for the user: nothing is wrong, but it may not be what was meant. */
   readonly notes: string[];
 }
@@ -98,9 +101,10 @@ export async function loadSettings({
   const { endpoints, primary, ...found } = needsModel
     ? resolveEndpoints(options, variables, MODEL_PROVIDERS)
     : { endpoints: [mainEndpoint(NO_MODEL)], primary: NO_MODEL, notes: [] };
-  const taxonomyFile = get("taxonomy");
-  const taxonomy =
-    taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(pathOf("taxonomy", taxonomyFile), options);
+  const named = get("taxonomy");
+  const taxonomyFile = named === null ? null : pathOf("taxonomy", named);
+  const taxonomy = taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(taxonomyFile, options);
+  const unfilled = primary.provider === "offline" ? checkOfflineFields(taxonomy) : null;
   const usd = get("budget.usd");
   const afterMs = get("hedge.afterMs");
   const [source, target] =
@@ -142,6 +146,7 @@ export async function loadSettings({
     },
     filter,
     retryOnly: null,
+    reclassify: get("reclassify"),
     limit: get("limit"),
     budget: usd === null ? null : { usd, per: get("budget.per") },
     prices: get("prices"),
@@ -169,7 +174,13 @@ export async function loadSettings({
     logLevel: get("logLevel"),
     logFile: logFile === null ? null : pathOf("logFile", logFile),
   };
-  return { settings, output, files: rowFiles, notes: [...notes, ...found.notes] };
+  return {
+    settings,
+    output,
+    files: rowFiles,
+    taxonomyFile,
+    notes: [...notes, ...found.notes, ...(unfilled === null ? [] : [unfilled])],
+  };
 }
 
 async function readConfig(
@@ -192,6 +203,14 @@ function conflicts({ get, name, origin, atLeast }: ResolvedOptions): string[] {
   if (get("recover") && get("fresh"))
     problems.push(
       "--recover and --fresh exclude each other: one goes on where it was, the other starts over. Choose one.",
+    );
+  if (get("reclassify") !== null && get("fresh"))
+    problems.push(
+      "--reclassify and --fresh exclude each other: one asks again for items that have a record, the other never does. Choose one.",
+    );
+  if (get("reclassify") === "all" && mode !== "batch")
+    problems.push(
+      `--reclassify all and ${name("mode")} ${mode} exclude each other: each restart would ask for everything again. Run it once in mode batch, or use --reclassify stale or changed.`,
     );
   if (mode === "scheduled" && get("schedule") === null)
     problems.push(

@@ -201,6 +201,13 @@ export const OPTIONS = {
     schema: z.record(z.string(), z.unknown()),
     default: null,
   }),
+  reclassify: choice({
+    flag: "--reclassify <which>",
+    inFile: false,
+    help: "classify settled items again: stale (other taxonomy, prompt or model), changed (other text) or all",
+    choices: ["all", "changed", "stale"],
+    default: null,
+  }),
   job: text({
     flag: "--job <name>",
     help: "name of the job; default: made from store, source and target",

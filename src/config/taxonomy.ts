@@ -1,6 +1,7 @@
 import { QuerymillError } from "../errors.ts";
 import { normalised } from "../llm/label-lookup.ts";
 import { type Dimension, type Label, type Taxonomy, taxonomyVersion } from "../taxonomy.ts";
+import { readFields } from "./taxonomy-fields.ts";
 import { openYaml, type Place, type YamlReader } from "./yaml-reader.ts";
 
 const MAX_BYTES = 1_000_000;
@@ -30,6 +31,8 @@ const SINGLE = ["category", "subcategory", "sentiment", "urgency"];
  *         aliases: [payment]
  *         examples: ["I was charged twice"]
  *         parent: …      # for labels of subcategory: the category it belongs to
+ * fields:                # what is no choice among labels; see taxonomy-fields.ts
+ *   order_number: string
  * ```
  *
  * The version follows the content: comments, the name, and the order of keys, dimensions and labels do not matter.
@@ -52,7 +55,7 @@ export function parseTaxonomy(text: string, file: string): Taxonomy {
 }
 
 function readTaxonomy(yaml: YamlReader, root: Place, file: string): Taxonomy {
-  const fields = yaml.fields(root, ["name", "summary", "alternatives", "dimensions"]);
+  const fields = yaml.fields(root, ["name", "summary", "alternatives", "dimensions", "fields"]);
   const name = yaml.text(fields.get("name")) ?? nameOfFile(file);
   const summary = yaml.flag(fields.get("summary")) ?? true;
   const alternatives = yaml.flag(fields.get("alternatives")) ?? true;
@@ -72,13 +75,24 @@ function readTaxonomy(yaml: YamlReader, root: Place, file: string): Taxonomy {
     for (const { key, value } of found ?? [])
       dimensions.push(readDimension(yaml, key, { ...value, path: key }, parents));
   }
-  return { name, version: taxonomyVersion(dimensions, summary, alternatives), dimensions, summary, alternatives };
+  const own = readFields(yaml, fields.get("fields"), (id, at) => {
+    checkName(yaml, id, at);
+    if (dimensions.some((dimension) => dimension.id === id) || SINGLE.includes(id))
+      yaml.problem(at, `the name ${id} is taken by a dimension. Choose another`);
+  });
+  const version = taxonomyVersion(dimensions, summary, alternatives, own);
+  return { name, version, dimensions, ...(own.length === 0 ? {} : { fields: own }), summary, alternatives };
 }
 
-function readDimension(yaml: YamlReader, id: string, place: Place, parents: readonly string[]): Dimension {
+/** Dimensions and fields share the names of one flat answer. */
+function checkName(yaml: YamlReader, id: string, place: Place): void {
   if (!ID.test(id)) yaml.problem(place, `expected a name of lower-case letters, digits, _; got ${JSON.stringify(id)}`);
   if (RESERVED_DIMENSIONS.test(id))
     yaml.problem(place, `the name ${id} is taken by the answer. Choose another, such as ${id}_type`);
+}
+
+function readDimension(yaml: YamlReader, id: string, place: Place, parents: readonly string[]): Dimension {
+  checkName(yaml, id, place);
   const fields = yaml.fields(place, ["description", "choose", "required", "labels"]);
   const choose = fields.get("choose");
   const howMany = yaml.text(choose) ?? "one";

@@ -14,6 +14,12 @@ export interface Place {
   readonly offset: number;
 }
 
+/** From 1. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
 /** Reads values of a YAML file and gathers what is wrong with them, so that all of it can be told at once. */
 export interface YamlReader {
   /** null when the text is no YAML, which is reported. */
@@ -21,12 +27,13 @@ export interface YamlReader {
   problem(place: Place, text: string): void;
   /** @returns what was reported, in the order of the file: `file:line:column path: text` */
   problems(): string[];
+  position(place: Place): Position;
   isMap(place: Place): boolean;
   isList(place: Place): boolean;
   /** Values by key; a key that is not known is reported with the nearest right one, and `null` counts as not given. */
   fields(place: Place, known: readonly string[]): ReadonlyMap<string, Place>;
-  /** @returns null when it is no map, which is reported */
-  entries(place: Place): readonly { readonly key: string; readonly value: Place }[] | null;
+  /** `at` is where the key stands. @returns null when it is no map, which is reported */
+  entries(place: Place): readonly { readonly key: string; readonly at: Place; readonly value: Place }[] | null;
   /** @returns null when it is no list, which is reported */
   items(place: Place, expected: string): readonly Place[] | null;
   /** Text as written, trimmed, numbers included. @returns null when nothing is given, or no text, which is reported */
@@ -80,7 +87,7 @@ export function openYaml(text: string, file: string): YamlReader {
       const keyPlace = placeOf(pair.key, place.path, place.offset);
       const key = scalar(keyPlace) ?? "";
       const path = place.path === "" ? key : `${place.path}.${key}`;
-      return { key, value: placeOf(pair.value, path, keyPlace.offset) };
+      return { key, at: { ...keyPlace, path }, value: placeOf(pair.value, path, keyPlace.offset) };
     });
   };
   const items: YamlReader["items"] = (place, expected) =>
@@ -96,6 +103,10 @@ export function openYaml(text: string, file: string): YamlReader {
     root: found.length > 0 ? null : placeOf(document.contents, "", 0),
     problem,
     problems: () => found.toSorted((a, b) => a.offset - b.offset).map(({ line }) => line),
+    position: ({ offset }) => {
+      const { line, col } = lines.linePos(offset);
+      return { line, column: col };
+    },
     isMap: ({ node }) => isMap(node),
     isList: ({ node }) => isSeq(node),
     fields(place, known) {

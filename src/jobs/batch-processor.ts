@@ -2,7 +2,17 @@ import { loadSettings } from "../config/load.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { QuerymillError } from "../errors.ts";
 import { type EventMap, Events, type ExecutionEnd, type RunSnapshot } from "../events.ts";
-import type { Balance, Deadlines, JobSettings, MarkFields, Mode, Price, RetryOptions, TextMapping } from "../job.ts";
+import type {
+  Balance,
+  Deadlines,
+  JobSettings,
+  MarkFields,
+  Mode,
+  Price,
+  Reclassify,
+  RetryOptions,
+  TextMapping,
+} from "../job.ts";
 import type { ModelProvider } from "../llm/provider.ts";
 import type { RateLimits } from "../rate-limits.ts";
 import type { Store } from "../store.ts";
@@ -61,6 +71,8 @@ export interface BatchProcessorOptions {
   filter?: Record<string, unknown>;
   /** Go on after an unclean end. @default true: a program has nobody to ask */
   recover?: boolean;
+  /** Classify settled items again: stale (other taxonomy, prompt or model), changed (other text) or all. */
+  reclassify?: Reclassify;
   fresh?: boolean;
   acceptChanges?: boolean;
   /** Wait at the end for retry queues to come due. @default true */
@@ -216,6 +228,7 @@ const FLAGS: Readonly<Record<keyof BatchProcessorOptions, string | null>> = {
   budget: "--budget",
   filter: "--filter",
   recover: "--recover",
+  reclassify: "--reclassify",
   fresh: "--fresh",
   acceptChanges: "--accept-changes",
   wait: "--no-wait",
@@ -296,6 +309,7 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
     budget: options.budget,
     filter: options.filter === undefined ? undefined : JSON.stringify(options.filter),
     recover: options.recover ?? options.fresh !== true,
+    reclassify: options.reclassify,
     fresh: options.fresh,
     acceptChanges: options.acceptChanges,
     wait: options.wait,

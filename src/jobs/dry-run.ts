@@ -9,6 +9,7 @@ import type { Store } from "../store.ts";
 import type { Adapters } from "./adapters.ts";
 import { openExistingStore } from "./existing-store.ts";
 import { refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
+import { previewReclassification, type ReclassificationPreview } from "./reclassify.ts";
 import { inspectLeftover } from "./recovery.ts";
 import { whyNotWritable } from "./state-folder.ts";
 import { ownerOf } from "./status.ts";
@@ -32,6 +33,8 @@ export interface DryRun {
   readonly items: number | null;
   /** Of the unprocessed, those in retry queues. */
   readonly waiting: number;
+  /** What `--reclassify` would bring back; null when it is not asked for. */
+  readonly again: ReclassificationPreview | null;
   /** Texts that were looked at, and how many of them a run would skip. */
   readonly sampled: number;
   readonly sampleSkipped: Readonly<Partial<Record<SkipReason, number>>>;
@@ -74,17 +77,30 @@ export async function dryRun(settings: JobSettings, adapters: Adapters): Promise
     const unprocessed = await source.countUnprocessed(COUNT_MS);
     const documents = await source.sample(SAMPLE);
     const reads = documents.map((document) => adapters.makeItem(document));
+    const reclassified =
+      settings.reclassify === null
+        ? null
+        : await previewReclassification(
+            source,
+            store.target(targetCollection),
+            settings.reclassify,
+            settings,
+            adapters,
+          );
     const local = await inspectLocal(settings, adapters);
     const records = await recordsOf(store, settings, adapters);
     const sampleSkipped = countReasons(reads.flatMap((read) => ("reason" in read ? [read.reason] : [])));
-    const texts = reads.flatMap((read) => ("text" in read ? [read.text] : []));
+    const open = reads.flatMap((read) => ("text" in read ? [read.text] : []));
     // What waits in a retry queue is not marked, so it is among the unprocessed.
-    const items = unprocessed === null ? limit : Math.min(unprocessed, limit ?? unprocessed);
+    const fresh = unprocessed === null ? limit : Math.min(unprocessed, limit ?? unprocessed);
     const skipped =
-      items === null || reads.length === 0
-        ? items && 0
-        : Math.round((items * (reads.length - texts.length)) / reads.length);
+      fresh === null || reads.length === 0
+        ? fresh && 0
+        : Math.round((fresh * (reads.length - open.length)) / reads.length);
+    const { texts: againTexts = [], ...again } = reclassified ?? {};
+    const items = fresh === null ? limit : Math.min(fresh + (reclassified?.items ?? 0), limit ?? Infinity);
     const asked = items === null || skipped === null ? null : items - skipped;
+    const texts = [...open, ...againTexts];
     const estimate = asked === null ? NO_ESTIMATE : estimateCalls(asked, texts, records, settings, adapters);
     const unwritable = await whyNotWritable(settings.batchDir);
     const obstacles = [
@@ -105,7 +121,8 @@ export async function dryRun(settings: JobSettings, adapters: Adapters): Promise
       unprocessed,
       items,
       waiting: local.waiting,
-      sampled: reads.length,
+      again: reclassified === null ? null : (again as ReclassificationPreview),
+      sampled: reads.length + againTexts.length,
       sampleSkipped,
       skipped,
       ...estimate,

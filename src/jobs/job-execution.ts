@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { Classifier } from "../classify.ts";
 import { type Clocks, systemClocks } from "../clocks.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
@@ -21,8 +20,10 @@ import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { Closers } from "./closers.ts";
 import type { Execution } from "./execution.ts";
 import { firstItems } from "./first-items.ts";
+import { openClassifier } from "./open-classifier.ts";
 import { openGateway } from "./open-gateway.ts";
 import { type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
+import { beginReclassification } from "./reclassify.ts";
 import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
 import {
   archive,
@@ -224,6 +225,20 @@ export class JobExecution implements Execution {
     );
     // Until the pipeline waits for it, a failure is not "unhandled".
     recovered.catch(() => {});
+    const again = await beginReclassification({
+      manager: this.#manager,
+      settings,
+      adapters,
+      open,
+      recorder,
+      recovered,
+      fingerprint: this.#fingerprint,
+      executionId: this.#executionId,
+      watch: this.#view.storeWatch,
+      signal: this.#stopping.signal,
+      note: (text) => this.#view.note(text),
+      stop: (reason, message) => this.stop(reason, message),
+    });
     // What is to be retried may be among it.
     if (settings.retryOnly !== null) await recovered;
     const toRetry =
@@ -241,8 +256,10 @@ export class JobExecution implements Execution {
       fence: open.lease.fence,
       adopt:
         leftover.checkpoint === null && (await open.target.count()) > 0
-          ? (settled, item) => isSameQuestion(settled, item, adapters.prompt, settings.endpoints)
+          ? (settled, item) =>
+              !again?.refuses(settled) && isSameQuestion(settled, item, adapters.prompt, settings.endpoints)
           : null,
+      isReplaced: (settled) => again?.replaces(settled) === true,
       isActive: (key) => active.has(key),
       watch: this.#view.storeWatch,
       signal: this.#stopping.signal,
@@ -276,7 +293,10 @@ export class JobExecution implements Execution {
       budget: openBudget(settings, adapters, recorder, now),
       planner,
       reader,
-      classifier: this.#classifier(gateway, open.lease.fence),
+      classifier: openClassifier(settings, adapters, gateway, {
+        stamp: { job: settings.job, executionId: this.#executionId, fence: open.lease.fence },
+        clocks: this.#clocks,
+      }),
       gateway,
       recorder,
       sink,
@@ -301,6 +321,7 @@ export class JobExecution implements Execution {
     this.#view.running({ pipeline, recorder, gateway, manager: this.#manager, startedMs });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     await pipeline.run(first);
+    if (pipeline.stopReason === null) await again?.end();
     // Hints: the next start removes what stays.
     await this.#manager.batches.clear().catch(() => {});
     let end = this.#view.end(damaged, pipeline.stopReason, pipeline.stopMessage);
@@ -319,22 +340,5 @@ export class JobExecution implements Execution {
       .then((total) => this.#view.count(total === null || limit === null ? total : Math.min(total, limit)))
       .catch(() => {});
     await Promise.race([counting, delay(COUNT_WAIT_MS)]);
-  }
-
-  #classifier(gateway: Gateway, fence: number): Classifier {
-    const { prompt, checkAnswer, estimateUsage } = this.#adapters;
-    const { retry, deadlines, maxOutputTokens, job, hedge } = this.#settings;
-    return new Classifier({
-      prompt,
-      checkAnswer,
-      estimateUsage,
-      retry,
-      itemMs: deadlines.itemMs,
-      hedge: hedge === null ? null : { ...hedge, takeOther: (wish) => gateway.takeOther(wish) },
-      maxOutputTokens,
-      stamp: { job, executionId: this.#executionId, fence },
-      ...this.#clocks,
-      random: Math.random,
-    });
   }
 }

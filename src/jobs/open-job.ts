@@ -10,7 +10,7 @@ import type { Adapters } from "./adapters.ts";
 import type { Closers } from "./closers.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { checkProviders, type OpenEndpoint, openProviders } from "./open-gateway.ts";
-import { fingerprintChanged, type Leftover, uncleanMessage } from "./recovery.ts";
+import { fingerprintChanged, type Leftover, UNDONE_BY, uncleanMessage } from "./recovery.ts";
 
 /** Everything that exists only while a job is open. */
 export interface OpenJob {
@@ -70,7 +70,8 @@ export function refuseWhatIsUnclear(settings: JobSettings, leftover: Leftover, f
   }
   const before = leftover.checkpoint?.fingerprint;
   if (before === undefined || acceptChanges) return;
-  const fields = differingFields(before, fingerprint);
+  const undone = settings.reclassify === null ? [] : UNDONE_BY[settings.reclassify];
+  const fields = differingFields(before, fingerprint).filter((field) => !undone.includes(field));
   if (fields.length > 0) throw fingerprintChanged(job, before, fingerprint, fields);
 }
 

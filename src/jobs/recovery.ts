@@ -1,20 +1,23 @@
 import { join } from "node:path";
 import { QuerymillError } from "../errors.ts";
 import type { Item, ItemKey } from "../item.ts";
-import type { EndpointSettings, Fingerprint } from "../job.ts";
+import type { EndpointSettings, Fingerprint, Reclassify } from "../job.ts";
 import type { Prompt } from "../llm/provider.ts";
 import {
   applyReopening,
   applyRequeue,
   applySettlement,
   applySpend,
+  applyUnmarking,
   EMPTY_JOB_STATE,
   type JobState,
   type Settlement,
 } from "../outcome.ts";
+import { staleReasons } from "../staleness.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Checkpoint } from "../state/checkpoint.ts";
 import { type JournalEntry, type JournalScan, readJournal } from "../state/journal.ts";
+import { RECLASSIFICATION_FILE } from "../state/reclassification.ts";
 import type { Settled } from "../store.ts";
 
 /** What an earlier execution left in a job's folder. */
@@ -120,7 +123,14 @@ export async function archive(manager: BatchFileManager, stamp: string): Promise
   await manager.files.makeFolder(folder);
   await manager.retryQueue.close();
   const present = await manager.files.list(manager.folder);
-  for (const name of ["journal", "batches", "checkpoint-0.json", "checkpoint-1.json", "retry.queue"]) {
+  for (const name of [
+    "journal",
+    "batches",
+    "checkpoint-0.json",
+    "checkpoint-1.json",
+    "retry.queue",
+    RECLASSIFICATION_FILE,
+  ]) {
     if (present.includes(name)) await manager.files.rename(join(manager.folder, name), join(folder, name));
   }
   await manager.files.syncFolder(manager.folder);
@@ -151,16 +161,10 @@ export function isSameQuestion(
   prompt: Prompt,
   endpoints: readonly EndpointSettings[],
 ): boolean {
-  const answers = ({ model, fallback }: EndpointSettings): boolean =>
-    model.provider === "offline"
-      ? fallback === 0 || settled.model?.startsWith("offline") === true
-      : settled.model?.startsWith(model.name) === true;
-  return (
-    settled.contentHash === item.contentHash &&
-    settled.taxonomyVersion === prompt.taxonomy.version &&
-    settled.promptVersion === prompt.version &&
-    endpoints.some(answers)
-  );
+  if (settled.contentHash !== item.contentHash) return false;
+  // Where offline is what answers first, a better answer that was paid for is as good.
+  const any = endpoints.some(({ model, fallback }) => model.provider === "offline" && fallback === 0);
+  return staleReasons(settled, prompt, endpoints).every((reason) => any && reason === "model");
 }
 
 /** @returns suspects after a crash with these calls under way */
@@ -193,6 +197,13 @@ export function uncleanMessage(job: string, leftover: Leftover, usdPerCall: numb
   ].join("\n");
 }
 
+/** Differences that a reclassification is asked for to undo: with them everything is comparable again at its end. */
+export const UNDONE_BY: Readonly<Record<Reclassify, readonly (keyof Fingerprint)[]>> = {
+  all: ["taxonomy", "prompt", "model", "mapping"],
+  stale: ["taxonomy", "prompt", "model"],
+  changed: ["mapping"],
+};
+
 /** @throws QuerymillError FINGERPRINT_CHANGED naming the fields that differ */
 export function fingerprintChanged(
   job: string,
@@ -212,6 +223,9 @@ export function fingerprintChanged(
       ...lines,
       "",
       "  Go on with the new ones:  --accept-changes",
+      ...(fields.every((field) => UNDONE_BY.stale.includes(field))
+        ? ["  And ask again for the old:  --reclassify stale (--dry-run says how many, and what they cost)"]
+        : []),
       "  Keep them apart:          --job NAME with another --target-collection",
     ].join("\n"),
   );
@@ -251,6 +265,8 @@ function applyEntry(state: JobState, entry: JournalEntry): JobState {
       return applySpend(state, entry.spend, entry.atMs);
     case "requeued":
       return applyRequeue(state, entry.items);
+    case "unmarked":
+      return applyUnmarking(state, entry);
     default:
       return state;
   }

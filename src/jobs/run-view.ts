@@ -99,6 +99,11 @@ export class RunView {
     this.#notes = notes;
   }
 
+  /** One more sentence for the user, at the start. */
+  note(text: string): void {
+    this.#notes = [...this.#notes, text];
+  }
+
   /** Unprocessed items found, once counting is done. */
   count(total: number | null): void {
     this.#total = total;

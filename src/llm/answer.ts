@@ -1,4 +1,5 @@
-import type { Classification, Dimension, Taxonomy } from "../taxonomy.ts";
+import type { Classification, Dimension, Field, FieldValue, Taxonomy } from "../taxonomy.ts";
+import { compileField } from "./field-value.ts";
 import { findJsonObject, type JsonObject } from "./json-object.ts";
 import { compileLabels, type FindLabel, normalised } from "./label-lookup.ts";
 import { CONFIDENCE_DIMENSIONS } from "./prompt.ts";
@@ -40,12 +41,18 @@ export type AnswerCheck =
     };
 
 interface FoundLabels {
-  readonly value: string | readonly string[] | null;
+  readonly value: FieldValue | readonly string[];
   readonly repaired: boolean;
 }
 interface Question {
   readonly dimension: Dimension;
   readonly find: FindLabel;
+}
+/** A dimension or a free field, as far as it is read and required. */
+interface Asked {
+  readonly id: string;
+  readonly required: boolean;
+  readonly read: (value: unknown) => FoundLabels | InvalidField;
 }
 interface InvalidField {
   readonly problem: string;
@@ -66,7 +73,8 @@ const EMPTY_DRAFT: Draft = { labels: new Map(), object: null };
  */
 export function compileAnswer(taxonomy: Taxonomy): (text: string, options: AnswerOptions) => AnswerCheck {
   const questions = taxonomy.dimensions.map((dimension) => ({ dimension, find: compileLabels(dimension) }));
-  const ids = questions.map(({ dimension }) => dimension.id);
+  const asked = [...questions.map(askedOf), ...(taxonomy.fields ?? []).map(askedField)];
+  const ids = asked.map(({ id }) => id);
   const belongs = (object: JsonObject): boolean => ids.some((id) => Object.hasOwn(object, id));
   const assemble = compileAssembly(taxonomy, questions);
 
@@ -79,11 +87,10 @@ export function compileAnswer(taxonomy: Taxonomy): (text: string, options: Answe
 
     const labels = new Map<string, FoundLabels>(draft.labels);
     const invalid = new Map<string, InvalidField>();
-    for (const question of questions) {
-      const { id } = question.dimension;
+    for (const { id, read } of asked) {
       if (labels.has(id)) continue;
       const value = Object.hasOwn(object, id) ? object[id] : draft.object === null ? null : undefined;
-      const field = readField(question, value);
+      const field = read(value);
       if ("problem" in field) invalid.set(id, field);
       else labels.set(id, field);
     }
@@ -92,18 +99,35 @@ export function compileAnswer(taxonomy: Taxonomy): (text: string, options: Answe
 
     if (invalid.size > 0 && !options.last) return rejected(invalid, labels, draft.object ?? object);
     const reasons: string[] = [];
-    for (const { dimension } of questions) {
-      const field = invalid.get(dimension.id);
+    for (const { id, required } of asked) {
+      const field = invalid.get(id);
       if (field === undefined) continue;
-      const label = labels.get(dimension.id);
-      if (label !== undefined && dimension.required) reasons.push("subcategory-mismatch");
-      else if (dimension.required && field.rest === null) return rejected(invalid, labels, draft.object ?? object);
+      const label = labels.get(id);
+      if (label !== undefined && required) reasons.push("subcategory-mismatch");
+      else if (required && field.rest === null) return rejected(invalid, labels, draft.object ?? object);
       else {
-        labels.set(dimension.id, field.rest ?? { value: null, repaired: false });
-        reasons.push(`${dimension.id}-invalid`);
+        labels.set(id, field.rest ?? { value: null, repaired: false });
+        reasons.push(`${id}-invalid`);
       }
     }
     return { status: "valid", classification: assemble(labels, object, options, reasons) };
+  };
+}
+
+function askedOf(question: Question): Asked {
+  const { id, required } = question.dimension;
+  return { id, required, read: (value) => readField(question, value) };
+}
+
+function askedField(field: Field): Asked {
+  const read = compileField(field);
+  return {
+    id: field.id,
+    required: field.required,
+    read(value) {
+      const found = read(value);
+      return "problem" in found ? { problem: found.problem, rest: null } : { value: found.value, repaired: false };
+    },
   };
 }
 
@@ -177,6 +201,8 @@ function compileAssembly(taxonomy: Taxonomy, questions: readonly Question[]) {
   const confidences = CONFIDENCE_DIMENSIONS.filter((id) => questions.some(({ dimension }) => dimension.id === id));
   const category = questions.find(({ dimension }) => dimension.id === "category");
   const languages = new Map<string, string>();
+  const free = (taxonomy.fields ?? []).map(({ id }) => id);
+  const found = (labels: ReadonlyMap<string, FoundLabels>, id: string) => labels.get(id)?.value ?? null;
 
   return (
     labels: ReadonlyMap<string, FoundLabels>,
@@ -209,7 +235,13 @@ function compileAssembly(taxonomy: Taxonomy, questions: readonly Question[]) {
       urgency: one("urgency"),
       language: languageOf(object.language, languages),
       summary: taxonomy.summary ? summaryOf(object.summary) : null,
-      labels: own.length === 0 ? NO_LABELS : Object.fromEntries(own.map((id) => [id, labels.get(id)?.value ?? null])),
+      labels:
+        own.length === 0
+          ? NO_LABELS
+          : (Object.fromEntries(own.map((id) => [id, found(labels, id)])) as Classification["labels"]),
+      ...(free.length === 0
+        ? {}
+        : { fields: Object.fromEntries(free.map((id) => [id, found(labels, id)])) as Record<string, FieldValue> }),
       alternatives: taxonomy.alternatives ? alternativesOf(object.alternatives, category, one("category")) : [],
       confidence,
       confidenceKind: options.confidenceKind,

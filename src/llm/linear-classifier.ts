@@ -66,7 +66,7 @@ export function trainClassifier(
 }
 
 /** A text as its features that occurred in training: slot numbers and weights. */
-interface Vector {
+export interface Vector {
   readonly slots: Int32Array;
   readonly weights: Float32Array;
 }
@@ -79,7 +79,7 @@ interface Example {
  * Numbers the features of all texts and learns how rare each is. Features that never occurred have no slot but count
  * for the length, so that a text which is mostly unknown gets small weights and an unsure answer.
  */
-function learnFeatures(texts: readonly string[]): (text: string) => Vector {
+export function learnFeatures(texts: readonly string[]): (text: string) => Vector {
   const count = createFeatureCounter();
   const occurrences = new Uint32Array(BUCKETS);
   for (const text of texts) for (const bucket of count(text).buckets) occurrences[bucket]! += 1;

@@ -4,6 +4,7 @@ import type { Dimension, Label, Taxonomy } from "../taxonomy.ts";
 import { trainCalibrated } from "./calibrated-classifier.ts";
 import { loadLanguageDetector } from "./language.ts";
 import type { Classifier, Prediction, TrainingRow } from "./linear-classifier.ts";
+import { checkOfflineFields, compileOfflineFields } from "./offline-fields.ts";
 import type { ModelProvider, ModelReply } from "./provider.ts";
 import { type Lean, sentimentLean, urgencyLean } from "./tone.ts";
 
@@ -23,10 +24,13 @@ const MOST_SURE = 0.95;
  *
  * The stated confidence of `category` is about its accuracy on texts like the examples; of `sentiment` and `urgency` it
  * is kept low, because a dozen examples teach little about tone. Equal texts get equal answers.
+ * @throws QuerymillError TAXONOMY_INVALID when a required field asks for what it cannot do
  */
 export async function openOffline(taxonomy: Taxonomy): Promise<ModelProvider> {
   const detectLanguage = await loadLanguageDetector();
+  checkOfflineFields(taxonomy);
   const classify = learnTaxonomy(taxonomy);
+  const findFields = compileOfflineFields(taxonomy);
   return {
     provider: "offline",
     model: "offline-1",
@@ -45,6 +49,7 @@ export async function openOffline(taxonomy: Taxonomy): Promise<ModelProvider> {
       const read = startAndEnd(said);
       const answer = {
         ...classify(read),
+        ...findFields(read),
         language: detectLanguage(read).language,
         ...(taxonomy.summary ? { summary: firstSentence(said) } : {}),
       };

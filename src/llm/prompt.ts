@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { shortHash } from "../job.ts";
-import type { Dimension, Label, Taxonomy } from "../taxonomy.ts";
+import type { Dimension, Field, Label, Taxonomy } from "../taxonomy.ts";
+import { fieldForm } from "./field-value.ts";
 import type { JsonSchema, Prompt } from "./provider.ts";
 
 /** Dimensions that are asked for a confidence number of their own: `confidence_<id>`. */
@@ -12,7 +13,7 @@ const LONG_ENUM = 250;
 const LONG_ENUM_CHARS = 15_000;
 
 const EXAMPLES_PER_LABEL = 3;
-const EXAMPLE_CHARS = 160;
+export const EXAMPLE_CHARS = 160;
 /** How much of a wrong answer is shown to the model again. */
 const REPAIR_ANSWER_CHARS = 4_000;
 
@@ -67,6 +68,9 @@ function systemText(taxonomy: Taxonomy): string {
     "Use label ids exactly as written. Fields:",
   ];
   for (const dimension of taxonomy.dimensions) lines.push("", ...dimensionLines(dimension));
+  const { fields = [] } = taxonomy;
+  if (fields.length > 0) lines.push("", "Fill these in from what the text says, never by guessing:");
+  for (const field of fields) lines.push(fieldLine(field));
   lines.push("", 'language: BCP-47 code of the customer\'s language, "und" if unclear');
   if (taxonomy.summary)
     lines.push("summary: one English sentence of at most 20 words on what the customer wants, without personal data");
@@ -94,12 +98,23 @@ function labelLine(label: Label): string {
   return `- ${label.id}${parent}${description}${examples.length > 0 ? ` e.g. ${examples.join(" ")}` : ""}`;
 }
 
+function fieldLine(field: Field): string {
+  const otherwise = field.required ? "" : ", or null if the text does not say";
+  return `${field.id}: ${oneLine(field.description)} (${fieldForm(field)}${otherwise})`;
+}
+
+function fieldSchema({ type, required }: Field): JsonSchema {
+  const kind = type === "date" ? "string" : type;
+  return { type: required ? kind : [kind, "null"] };
+}
+
 function answerSchema(taxonomy: Taxonomy): JsonSchema {
   const inText = dimensionsOverEnumLimits(taxonomy.dimensions);
   const properties: [string, JsonSchema][] = taxonomy.dimensions.map((dimension) => [
     dimension.id,
     dimensionSchema(dimension, !inText.has(dimension.id)),
   ]);
+  for (const field of taxonomy.fields ?? []) properties.push([field.id, fieldSchema(field)]);
   properties.push(["language", { type: "string" }]);
   if (taxonomy.summary) properties.push(["summary", { type: "string" }]);
   if (taxonomy.alternatives)

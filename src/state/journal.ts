@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { QuerymillError } from "../errors.ts";
-import type { JobState, Settlement, Spend } from "../outcome.ts";
+import type { JobState, Settlement, Spend, Unmarking } from "../outcome.ts";
 import type { AppendFile, FileSystem } from "./files.ts";
 import { decodeFrames, encodeFrame } from "./frame.ts";
 import { unwritable } from "./guarded-files.ts";
@@ -21,6 +21,7 @@ export type JournalEntry =
   | { readonly kind: "sunk"; readonly seqs: readonly (readonly [from: number, to: number])[] }
   | { readonly kind: "reopened"; readonly key: string; readonly outcome: "classified" | "skipped" | "deadLetter" }
   | { readonly kind: "requeued"; readonly items: number }
+  | (Unmarking & { readonly kind: "unmarked" })
   | { readonly kind: "crash"; readonly keys: readonly string[]; readonly spend: Spend; readonly atMs: number };
 
 export interface JournalHeader extends StateIdentity {

@@ -1,6 +1,7 @@
 import { type AnyBulkWriteOperation, BSON, type Collection, type Document, MongoBulkWriteError } from "mongodb";
 import { QuerymillError } from "../errors.ts";
 import { type ItemKey, idOf, keyOf } from "../item.ts";
+import { OPTIONAL_FIELDS } from "../record.ts";
 import type { Cursor, Page, RecordToWrite, Settled, SourceDocument, Target, WriteResult } from "../store.ts";
 import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
 import { readRange } from "./mongodb-page.ts";
@@ -11,7 +12,15 @@ const duplicateKey = 11_000;
 /** With a larger share of records that exist already, groups are sent as upserts for a while. */
 const MOST_EXISTING = 0.1;
 const UPSERTS_BEFORE_INSERTS = 50;
-const settledFields = { contentHash: 1, taxonomyVersion: 1, promptVersion: 1, model: 1, decidedBy: 1 };
+const settledFields = {
+  contentHash: 1,
+  taxonomyVersion: 1,
+  promptVersion: 1,
+  model: 1,
+  requestedModel: 1,
+  decidedBy: 1,
+  executionId: 1,
+};
 
 /** A collection of classifications. Every write carries its guard in the filter, so that repeating it changes nothing. */
 export class MongoTarget implements Target {
@@ -56,7 +65,9 @@ export class MongoTarget implements Target {
       taxonomyVersion: textOf(document.taxonomyVersion),
       promptVersion: textOf(document.promptVersion),
       model: textOf(document.model),
+      requestedModel: textOf(document.requestedModel),
       decidedBy: textOf(document.decidedBy),
+      executionId: textOf(document.executionId),
     }));
   }
 
@@ -219,7 +230,12 @@ function insertOf({ key, record }: RecordToWrite): AnyBulkWriteOperation<Documen
 function guardedUpsert({ key, record }: RecordToWrite): AnyBulkWriteOperation<Document> {
   const fence = [{ fence: { $lte: record.fence } }, { fence: null }];
   const filter = { _id: idOf(key) as never, decidedBy: { $ne: "person" }, $or: fence };
-  return { updateOne: { filter, update: { $set: record }, upsert: true } };
+  const gone = OPTIONAL_FIELDS.filter((name) => record[name] === undefined);
+  const update = {
+    $set: record,
+    ...(gone.length === 0 ? {} : { $unset: Object.fromEntries(gone.map((name) => [name, ""])) }),
+  };
+  return { updateOne: { filter, update, upsert: true } };
 }
 
 function refusalOf(code: number, errmsg: string | undefined): string {

@@ -5,6 +5,7 @@ import { matches } from "../filter.ts";
 import type { ItemKey } from "../item.ts";
 import type { MarkFields } from "../job.ts";
 import { shortHash } from "../job.ts";
+import { OPTIONAL_FIELDS } from "../record.ts";
 import type { WriteResult } from "../store.ts";
 import { documentOf } from "./sqlite-body.ts";
 import type { Statements } from "./sqlite-statements.ts";
@@ -221,6 +222,7 @@ export class SqliteDocuments {
         const byPerson = existing.decidedBy === "person";
         const fence = byPerson ? existing.modelSuggestion?.fence : existing.fence;
         if (fence !== undefined && fence !== null && Number(fence) > record.fence) return "fenced";
+        if (!byPerson) for (const name of OPTIONAL_FIELDS) delete existing[name];
         const merged = byPerson ? { ...existing, modelSuggestion: record } : { ...existing, ...record };
         put.run(JSON.stringify(merged), key);
         return byPerson ? "kept-person" : "written";

@@ -35,7 +35,9 @@ export class SqliteTarget implements Target {
         taxonomyVersion: textOf(record.taxonomyVersion),
         promptVersion: textOf(record.promptVersion),
         model: textOf(record.model),
+        requestedModel: textOf(record.requestedModel),
         decidedBy: textOf(record.decidedBy),
+        executionId: textOf(record.executionId),
       };
     });
   }

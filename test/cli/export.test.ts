@@ -110,3 +110,22 @@ test("when the reader goes away it ends quietly", async () => {
   expect(text.stderr).toBe("");
   expect(text.stdout).toMatch(/^_id,[^\n]*\n$/);
 });
+
+test("own dimensions and free fields of the taxonomy have columns of their own", async () => {
+  const space = makeWorkspace();
+  space.write(
+    "shop.yaml",
+    `dimensions:
+  category: { labels: [billing, other] }
+  topics: { choose: many, labels: [price, speed] }
+fields: { order_number: string, amount: number }
+`,
+  );
+  const labels = { topics: ["price", "speed"] };
+  await space.seed([record("a", { labels, fields: { order_number: "AB1", amount: 12.5 } })], "sentimental_analysis");
+  const { code } = await space.querymill(["export", ...FLAGS, "--taxonomy", "shop.yaml", "--output", "out.csv"]);
+  expect(code).toBe(0);
+  const [header = "", row = ""] = readFileSync(space.path("out.csv"), "utf8").split("\n");
+  expect(header).toContain(",labels.topics,fields.order_number,fields.amount,");
+  expect(row).toContain(",price; speed,AB1,12.5,");
+});

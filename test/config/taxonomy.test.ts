@@ -253,3 +253,48 @@ function refusal(text: string): string {
   }
   throw new Error("the file was taken");
 }
+
+describe("free fields of a taxonomy file", () => {
+  const withFields = (fields: string): string => `dimensions: { category: { labels: [a_b, c] } }\nfields:\n${fields}`;
+
+  it("are read with their defaults, and change the version", () => {
+    const taxonomy = parseTaxonomy(
+      withFields(`  order_number:
+    type: string
+    description: as on the invoice
+    pattern: '[A-Z]{2}\\d{6}'
+    required: true
+  refund_amount: number
+  due: date
+`),
+      "t.yaml",
+    );
+    expect(taxonomy.fields).toEqual([
+      {
+        id: "order_number",
+        type: "string",
+        description: "as on the invoice",
+        required: true,
+        pattern: "[A-Z]{2}\\d{6}",
+      },
+      { id: "refund_amount", type: "number", description: "refund amount", required: false },
+      { id: "due", type: "date", description: "due", required: false },
+    ]);
+    const without = parseTaxonomy("dimensions: { category: { labels: [a_b, c] } }", "t.yaml");
+    expect(without).not.toHaveProperty("fields");
+    expect(taxonomy.version).not.toBe(without.version);
+  });
+
+  it.each([
+    ["  amount: money\n", /^t\.yaml:3:11 fields\.amount: expected string, number, boolean, date; got "money"/],
+    ["  amount: { description: x }\n", /fields\.amount: type: expected string, number, boolean, date; got nothing/],
+    ["  category: string\n", /the name category is taken by a dimension/],
+    ["  urgency: string\n", /the name urgency is taken by a dimension/],
+    ["  summary: string\n", /the name summary is taken by the answer/],
+    ["  amount: { type: number, pattern: x }\n", /only a string has a pattern; this is a number/],
+    ["  order: { type: string, pattern: '(' }\n", /pattern: expected a regular expression/],
+    ["  order: { type: string, format: x }\n", /format: no such key/],
+  ])("%j is refused with its place", (fields, message) => {
+    expect(() => parseTaxonomy(withFields(fields), "t.yaml")).toThrow(message);
+  });
+});

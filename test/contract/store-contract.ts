@@ -319,6 +319,19 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(await target.count()).toBe(8);
       });
 
+      it("takes away what a record can be without when the new one is without it, and keeps what others added", async () => {
+        const target = newTarget();
+        const key = keyOf(1);
+        await target.write([{ key, record: recordWith({ fields: { order: "A1" }, requestedModel: "alias" }) }]);
+        const [first] = await target.readByKeys([key]);
+        expect(first).toMatchObject({ fields: { order: "A1" }, requestedModel: "alias" });
+        await target.write([{ key, record: recordWith({ model: "m-2" }) }]);
+        const [second] = await target.readByKeys([key]);
+        expect(second).toMatchObject({ _id: 1, model: "m-2" });
+        expect(second).not.toHaveProperty("fields");
+        expect(second).not.toHaveProperty("requestedModel");
+      });
+
       it("tells what is settled", async () => {
         const target = newTarget();
         await target.write([{ key: keyOf(1), record: recordWith({ contentHash: "h1", decidedBy: "offline" }) }]);
@@ -331,6 +344,8 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
             promptVersion: "p-1",
             model: "m",
             decidedBy: "offline",
+            requestedModel: null,
+            executionId: "x",
           },
         ]);
       });

@@ -262,7 +262,15 @@ it("an archive takes journal, batches, checkpoints and retries, and leaves the d
 describe("an answer that the target has already", () => {
   const prompt = { taxonomy: { version: "t-1" }, version: "p-1" } as Prompt;
   const item = { contentHash: "c-1" } as Item;
-  const settled = { key: "1", contentHash: "c-1", taxonomyVersion: "t-1", promptVersion: "p-1", decidedBy: "model" };
+  const settled = {
+    key: "1",
+    contentHash: "c-1",
+    taxonomyVersion: "t-1",
+    promptVersion: "p-1",
+    decidedBy: "model",
+    requestedModel: null,
+    executionId: "x",
+  };
   const endpoint = (provider: string, name: string, fallback = 0) => ({
     ...mainEndpoint({ provider, name, baseUrl: null, apiKey: null }),
     fallback,

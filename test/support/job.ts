@@ -290,6 +290,7 @@ function settingsOf(batchDir: string, baseUrl: string, place: { storeUri: string
     mark: MARK_FIELDS,
     filter: null,
     retryOnly: null,
+    reclassify: null,
     limit: null,
     budget: null,
     prices: PRICES,

@@ -1,0 +1,27 @@
+import { Classifier, type ClassifierOptions } from "../classify.ts";
+import type { Clocks } from "../clocks.ts";
+import type { JobSettings } from "../job.ts";
+import type { Gateway } from "../traffic/gateway.ts";
+import type { Adapters } from "./adapters.ts";
+
+/** The part of an execution that asks. @param run who asks, and by which clocks */
+export function openClassifier(
+  settings: JobSettings,
+  { prompt, checkAnswer, estimateUsage }: Adapters,
+  gateway: Gateway,
+  { stamp, clocks }: { readonly stamp: ClassifierOptions["stamp"]; readonly clocks: Clocks },
+): Classifier {
+  const { retry, deadlines, maxOutputTokens, hedge } = settings;
+  return new Classifier({
+    prompt,
+    checkAnswer,
+    estimateUsage,
+    retry,
+    itemMs: deadlines.itemMs,
+    hedge: hedge === null ? null : { ...hedge, takeOther: (wish) => gateway.takeOther(wish) },
+    maxOutputTokens,
+    stamp,
+    ...clocks,
+    random: Math.random,
+  });
+}
