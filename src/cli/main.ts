@@ -42,6 +42,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "remove local state that no run needs",
     load: async () => (await import("./clean.ts")).cleanCommand(),
   },
+  schema: {
+    help: "the JSON schema of querymill.yaml, for editors",
+    load: async () => (await import("./schema.ts")).schemaCommand(),
+  },
+  completion: {
+    help: "a script that makes bash, zsh or fish complete this program",
+    load: async () => (await import("./completion.ts")).completionCommand(COMMANDS),
+  },
 };
 
 /**
