@@ -35,6 +35,8 @@ const PURE = [
   "llm/http-failure.ts",
   "llm/rate-headers.ts",
   "llm/linear-classifier.ts",
+  "llm/calibrated-classifier.ts",
+  "llm/examples.ts",
   "cli/panel.ts",
   "cli/panel-endpoints.ts",
   "cli/run-limit.ts",
