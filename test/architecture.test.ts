@@ -37,6 +37,7 @@ const PURE = [
   "llm/linear-classifier.ts",
   "llm/calibrated-classifier.ts",
   "llm/examples.ts",
+  "llm/offline-notes.ts",
   "cli/panel.ts",
   "cli/panel-endpoints.ts",
   "cli/run-limit.ts",

@@ -8,6 +8,7 @@ import { type JobSettings, type ModelSettings, mainEndpoint } from "../job.ts";
 import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
 import { secretsOfUri } from "../redact.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
+import { resolveExamples } from "./examples.ts";
 import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
 import { severalProblems } from "./problems.ts";
 import type { OptionKey } from "./schema.ts";
@@ -90,6 +91,7 @@ export async function loadSettings({
   const { endpoints, primary, ...found } = needsModel
     ? resolveEndpoints(options, variables, OPENAI_COMPATIBLE_PROVIDERS)
     : { endpoints: [mainEndpoint(NO_MODEL)], primary: NO_MODEL, notes: [] };
+  const examples = needsModel ? resolveExamples(options, endpoints, pathOf) : { settings: null, notes: [] };
   const taxonomyFile = get("taxonomy");
   const taxonomy =
     taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(pathOf("taxonomy", taxonomyFile), options);
@@ -124,6 +126,7 @@ export async function loadSettings({
     balance: get("balance"),
     hedge: afterMs === null ? null : { afterMs },
     taxonomy,
+    examples: examples.settings,
     mapping: { text: get("source.text"), maxChars: get("source.maxChars") },
     mark: {
       processed: get("mark.processed"),
@@ -159,7 +162,7 @@ export async function loadSettings({
     logLevel: get("logLevel"),
     logFile: logFile === null ? null : pathOf("logFile", logFile),
   };
-  return { settings, output, notes: [...notes, ...found.notes] };
+  return { settings, output, notes: [...notes, ...found.notes, ...examples.notes] };
 }
 
 async function readConfig(

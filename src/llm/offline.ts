@@ -5,6 +5,7 @@ import { calibratedClassifier } from "./calibrated-classifier.ts";
 import type { ExampleSet } from "./examples.ts";
 import { loadLanguageDetector } from "./language.ts";
 import type { Prediction, TrainingRow } from "./linear-classifier.ts";
+import { TONE_LEARNED } from "./offline-notes.ts";
 import type { ModelProvider, ModelReply } from "./provider.ts";
 import { type Lean, sentimentLean, urgencyLean } from "./tone.ts";
 import { type LessonToSend, trainAside } from "./training.ts";
@@ -21,8 +22,6 @@ const MOST_SURE = 0.95;
 const MOST_SURE_OF_MANY = 0.99;
 /** Examples a label that count as many. */
 const MANY = 30;
-/** Examples of a tone from which on they say more than the cue words. */
-const TONE_LEARNED = 100;
 
 /**
  * Classifies without a key and without a network: the taxonomy's names, descriptions, aliases and examples, and the
