@@ -65,7 +65,8 @@ function part(value: unknown): string {
   return typeof label === "string" && typeof p === "number" ? `${label} ${p}` : String(cell(value) ?? "");
 }
 
-function valueAt(record: SourceDocument, path: string): unknown {
+/** @returns what stands at a dotted path, or undefined */
+export function valueAt(record: SourceDocument, path: string): unknown {
   let value: unknown = record;
   for (const name of path.split(".")) {
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;

@@ -3,6 +3,7 @@ import type { Price } from "../job.ts";
 import { MARK_FIELDS } from "../job.ts";
 import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
 import { EXAMPLE_FIELDS } from "./example-fields.ts";
+import { FILE_OPTIONS } from "./file-options.ts";
 import {
   choice,
   decimal,
@@ -133,6 +134,7 @@ export const OPTIONS = {
     pattern: COLLECTION,
     default: "sentimental_analysis",
   }),
+  ...FILE_OPTIONS,
   model: text({
     flag: "--model <provider/name>",
     help: "which model answers; offline needs neither key nor network",

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,6 +35,13 @@ export class FileBytes {
 
   async *chunks(start = 0): AsyncGenerator<Buffer> {
     for (let at = start; at < this.size; at += CHUNK_BYTES) yield await this.read(at, CHUNK_BYTES);
+  }
+
+  /** @returns the SHA-256 of all bytes, in hex */
+  async digest(): Promise<string> {
+    const hash = createHash("sha256");
+    for await (const chunk of this.chunks()) hash.update(chunk);
+    return hash.digest("hex");
   }
 
   async close(): Promise<void> {
