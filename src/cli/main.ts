@@ -18,6 +18,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "classify 300 sample queries: no key, no network",
     load: async () => (await import("./demo.ts")).demoCommand(),
   },
+  init: {
+    help: "asks, tests the answers, and writes querymill.yaml",
+    load: async () => (await import("./init.ts")).initCommand(),
+  },
   status: {
     help: "how each job stands, also while it runs",
     load: async () => (await import("./status.ts")).statusCommand(),
