@@ -1,16 +1,20 @@
 /**
- * How often the offline classifier is right, with k examples a label and with the default taxonomy alone.
+ * How often the offline classifier is right, with k examples a label, with all of train, and with the default taxonomy
+ * alone.
  *
  *   node bench/offline-accuracy.ts --data FOLDER [--per-label 10] [--seeds 3]
  *
  * FOLDER holds `banking77`, `clinc150` and `bitext`, each with `train.jsonl` and `dev.jsonl`: one `{text, label}` a
  * line. Rows labelled `oos` (out of scope) are left out. Examples are drawn from train, answers compared on dev.
- * `stated` is the mean confidence: honest when it is near the accuracy.
+ * `stated` is the mean confidence: honest when it is near the accuracy. `ECE` is the mean distance between the two over
+ * ten equal parts by confidence; `quarter` is the accuracy of the surest quarter.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { DEFAULT_TAXONOMY } from "../src/default-taxonomy.ts";
+import type { ExampleSet } from "../src/llm/examples.ts";
 import { openOffline } from "../src/llm/offline.ts";
 import { buildPrompt } from "../src/llm/prompt.ts";
 import { type Taxonomy, taxonomyVersion } from "../src/taxonomy.ts";
@@ -68,7 +72,7 @@ if (values.data === undefined) {
 }
 const counts = [...new Set([0, 3, Number(values["per-label"])])];
 
-console.log("set        examples  accuracy %  stated %  open ms  CPU µs a text");
+console.log("set        examples  accuracy %  stated %  ECE %  quarter %  open ms  longest turn ms  CPU µs a text");
 for (const set of ["banking77", "clinc150", "bitext"]) {
   const train = readRows(values.data, set, "train");
   const dev = readRows(values.data, set, "dev");
@@ -78,6 +82,9 @@ for (const set of ["banking77", "clinc150", "bitext"]) {
       runs.push(await measure(taxonomyOf(train, count, randomFrom(seed)), dev));
     print(set, String(count), runs);
   }
+  const rows = new Map([["category", train]]);
+  const all: ExampleSet = { rows, hash: "", count: train.length, notes: [] };
+  print(set, String(train.length), [await measure(taxonomyOf(train, 0, randomFrom(1)), dev, all)]);
 }
 
 const bitext = readRows(values.data, "bitext", "dev").map(({ text, label }) => ({
@@ -86,17 +93,16 @@ const bitext = readRows(values.data, "bitext", "dev").map(({ text, label }) => (
 }));
 const standard = await measure(DEFAULT_TAXONOMY, bitext);
 print("bitext", "default", [standard]);
-const surest = standard.answers.toSorted((a, b) => b.confidence - a.confidence);
-for (const [name, share] of [
-  ["quarter", 4],
-  ["half", 2],
-] as const)
-  console.log(`           surest ${name}: ${percent(accuracy(surest.slice(0, surest.length / share)))} %`);
+console.log(`           surest half: ${percent(accuracy(surest(standard.answers, 2)))} %`);
 
-async function measure(taxonomy: Taxonomy, rows: readonly Row[]) {
+async function measure(taxonomy: Taxonomy, rows: readonly Row[], examples: ExampleSet | null = null) {
+  const turns = monitorEventLoopDelay({ resolution: 1 });
+  turns.enable();
   const openedMs = performance.now();
-  const provider = await openOffline(taxonomy);
+  const provider = await openOffline(taxonomy, examples);
   const openMs = performance.now() - openedMs;
+  turns.disable();
+  const turnMs = turns.max / 1e6;
   const prompt = buildPrompt(taxonomy);
   const { signal } = new AbortController();
   const answers: Answer[] = [];
@@ -107,7 +113,7 @@ async function measure(taxonomy: Taxonomy, rows: readonly Row[]) {
     answers.push({ right: answer.category === label, confidence: answer.confidence_category });
   }
   const { user, system } = process.cpuUsage(before);
-  return { answers, openMs, cpuMicros: (user + system) / rows.length };
+  return { answers, openMs, turnMs, cpuMicros: (user + system) / rows.length };
 }
 
 function taxonomyOf(train: readonly Row[], count: number, random: () => number): Taxonomy {
@@ -147,14 +153,36 @@ function print(set: string, examples: string, runs: readonly Awaited<ReturnType<
     examples.padStart(9),
     percent(mean(({ answers }) => accuracy(answers))).padStart(11),
     percent(stated).padStart(9),
+    percent(mean(({ answers }) => calibrationError(answers))).padStart(6),
+    percent(mean(({ answers }) => accuracy(surest(answers, 4)))).padStart(10),
     mean(({ openMs }) => openMs)
       .toFixed(0)
       .padStart(8),
+    mean(({ turnMs }) => turnMs)
+      .toFixed(0)
+      .padStart(16),
     mean(({ cpuMicros }) => cpuMicros)
       .toFixed(0)
       .padStart(14),
   ];
   console.log(cells.join(" "));
+}
+
+/** One part of so many: the answers with the highest confidence. */
+function surest(answers: readonly Answer[], parts: number): Answer[] {
+  return answers.toSorted((a, b) => b.confidence - a.confidence).slice(0, Math.floor(answers.length / parts));
+}
+
+/** Mean distance between confidence and accuracy over ten parts of equal size. */
+function calibrationError(answers: readonly Answer[]): number {
+  const sorted = answers.toSorted((a, b) => a.confidence - b.confidence);
+  let error = 0;
+  for (let part = 0; part < 10; part++) {
+    const bin = sorted.slice(Math.floor((part * sorted.length) / 10), Math.floor(((part + 1) * sorted.length) / 10));
+    const stated = bin.reduce((sum, { confidence }) => sum + confidence, 0) / bin.length;
+    error += (Math.abs(stated - accuracy(bin)) * bin.length) / sorted.length;
+  }
+  return error;
 }
 
 function accuracy(answers: readonly Answer[]): number {

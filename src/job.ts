@@ -75,6 +75,22 @@ export interface TextMapping {
   readonly maxChars: number;
 }
 
+/** A file of labelled texts. */
+export interface ExampleSettings {
+  /** Absolute path: CSV, JSONL or Parquet. */
+  readonly file: string;
+  /** null: the usual ones, as for documents. */
+  readonly textColumn: string | null;
+  /** Of the category; null: `category`, `label` or `intent`. */
+  readonly labelColumn: string | null;
+  /** Columns by dimension; one that is not named is looked for by the dimension's id. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** What labels of the file mean: an id of the taxonomy, or null for nothing. */
+  readonly map: Readonly<Record<string, string | null>>;
+  /** Examples a label that models with a prompt are shown, 0 to 3. */
+  readonly inPrompt: number;
+}
+
 /** How often, and how slowly, a failed call is tried again. */
 export interface RetryOptions {
   /** Retries after the first attempt. Integer >= 0. @default 3 */
@@ -140,6 +156,8 @@ export interface JobSettings {
   /** A call that takes longer than this (in ms) is sent a second time to another endpoint; both are paid. null: never. */
   readonly hedge: { readonly afterMs: number } | null;
   readonly taxonomy: Taxonomy;
+  /** Labelled texts to learn from; null: the taxonomy's own only. */
+  readonly examples: ExampleSettings | null;
   readonly mapping: TextMapping;
   readonly mark: MarkFields;
   readonly filter: Filter | null;

@@ -148,6 +148,12 @@ export interface Lease {
   look(target: string): Promise<{ readonly job: string; readonly holder: LeaseHolder | null } | null>;
 }
 
+/** A collection with its documents; null when counting them takes too long or is not allowed. */
+export interface CollectionSize {
+  readonly name: string;
+  readonly documents: number | null;
+}
+
 /** A connection to one database. Adapters: `stores/mongodb.ts`, `stores/sqlite.ts`. */
 export interface Store {
   readonly kind: "mongodb" | "sqlite";
@@ -162,6 +168,8 @@ export interface Store {
   insert(collection: string, documents: readonly SourceDocument[], existing?: "replace" | "keep"): Promise<void>;
   /** The collection becomes what `by` is, at once; `by` is gone then. */
   replace(collection: string, by: string): Promise<void>;
+  /** The collections that a person put there, by name, with their (estimated) documents; our own are left out. */
+  collections(): Promise<readonly CollectionSize[]>;
   /** Removes a collection. */
   drop(collection: string): Promise<void>;
   close(): Promise<void>;

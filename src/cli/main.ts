@@ -18,6 +18,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "classify 300 sample queries: no key, no network",
     load: async () => (await import("./demo.ts")).demoCommand(),
   },
+  init: {
+    help: "asks, tests the answers, and writes querymill.yaml",
+    load: async () => (await import("./init.ts")).initCommand(),
+  },
   status: {
     help: "how each job stands, also while it runs",
     load: async () => (await import("./status.ts")).statusCommand(),
@@ -49,6 +53,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   clean: {
     help: "remove local state that no run needs",
     load: async () => (await import("./clean.ts")).cleanCommand(),
+  },
+  schema: {
+    help: "the JSON schema of querymill.yaml, for editors",
+    load: async () => (await import("./schema.ts")).schemaCommand(),
+  },
+  completion: {
+    help: "a script that makes bash, zsh or fish complete this program",
+    load: async () => (await import("./completion.ts")).completionCommand(COMMANDS),
   },
 };
 

@@ -2,7 +2,7 @@ import type { EventMap, ExecutionEnd } from "../events.ts";
 import { type ItemKey, idOf } from "../item.ts";
 import type { Execution } from "../jobs/execution.ts";
 import { NO_HISTORY, nextHistory, type PanelHistory } from "./forecast.ts";
-import { clock, count, duration, type Look, printable, symbols } from "./format.ts";
+import { clock, count, duration, type Look, printable, symbols, wrapped } from "./format.ts";
 import { endLine, endNotes, LimitChanges, noTextAdvice, progressLine, stateLines } from "./lines.ts";
 import { renderPanel } from "./panel.ts";
 import { asTyped } from "./program.ts";
@@ -26,7 +26,7 @@ export interface Output {
 export type OutputKind = "live" | "lines" | "json" | "quiet";
 
 /** What a summary needs beside the end of the execution. */
-export interface SummaryFacts extends Pick<SummaryOptions, "taxonomy" | "state" | "budget"> {
+export interface SummaryFacts extends Pick<SummaryOptions, "taxonomy" | "state" | "budget" | "toneByWordLists"> {
   /** Flags that lead another command to the same job. */
   readonly jobFlags: string;
   /** Flags with which a retry asks the same model. */
@@ -90,8 +90,16 @@ function openLive(execution: Execution, stream: NodeJS.WriteStream, facts: Summa
   stream.on("resize", draw);
   process.on("SIGCONT", redraw);
   process.on("exit", giveBack);
+  const note = (text: string): void => {
+    const { columns, ascii } = look();
+    const lines = wrapped(printable(text), columns - 2).map(
+      (line, at) => `${at > 0 ? " " : symbols(ascii).dot} ${line}`,
+    );
+    terminal.print(fitLines(lines, look()));
+  };
+  execution.events.on("execution:start", ({ notes }) => notes.forEach(note));
   return {
-    note: (text) => terminal.print(fitLines([`${symbols(look().ascii).dot} ${printable(text)}`], look())),
+    note,
     log: (line) => {
       terminal.print(fitLines([logLine(line, look())], look()));
       return true;

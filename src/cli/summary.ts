@@ -14,6 +14,8 @@ export interface SummaryOptions extends f.Look {
   /** Where local state lies, as the user would write it. */
   readonly state: string;
   readonly budget: JobSettings["budget"];
+  /** Sentiment and urgency were told offline, without examples. */
+  readonly toneByWordLists: boolean;
   /** Records of which the model was unsure; null when not counted. */
   readonly needsReview: number | null;
   /** Items that were found; null when unknown. */
@@ -139,7 +141,10 @@ function distributions(end: ExecutionEnd, options: SummaryOptions): string[] {
   const names = Math.min(28, Math.max(16, ...rows.flatMap(({ rows }) => rows.map(({ name }) => f.widthOf(name)))));
   const figures = Math.max(8, f.count(end.classified).length + 1);
   const width = Math.max(4, Math.min(BAR, options.columns - (4 + names + figures + 10 + 2)));
-  return rows.flatMap(({ id, rows }) => [`  ${words(id, true)}`, ...barRows(rows, { names, figures, width }, options)]);
+  return rows.flatMap(({ id, rows }) => [
+    `  ${words(id, true)}${options.toneByWordLists && id !== "category" ? options.style("dim", "  by word lists: a hint") : ""}`,
+    ...barRows(rows, { names, figures, width }, options),
+  ]);
 }
 
 function barRows(

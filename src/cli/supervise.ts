@@ -61,6 +61,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     taxonomy: settings.taxonomy,
     state: relative(process.cwd(), jobFolder(settings.batchDir, { ...settings, range: WHOLE_RANGE })),
     budget: settings.budget,
+    toneByWordLists: settings.model.provider === "offline" && settings.examples === null,
     jobFlags: options.jobFlags,
     modelFlags: options.modelFlags ?? "",
     again: asTyped(options.again),

@@ -9,6 +9,7 @@ import { checkOfflineFields } from "../llm/offline-fields.ts";
 import { MODEL_PROVIDERS } from "../llm/providers.ts";
 import { secretsOfUri } from "../redact.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
+import { resolveExamples } from "./examples.ts";
 import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
 import { type FileSettings, fileConflicts, fileSettings, inputJob, inputStore } from "./input.ts";
 import { severalProblems } from "./problems.ts";
@@ -101,6 +102,7 @@ export async function loadSettings({
   const { endpoints, primary, ...found } = needsModel
     ? resolveEndpoints(options, variables, MODEL_PROVIDERS)
     : { endpoints: [mainEndpoint(NO_MODEL)], primary: NO_MODEL, notes: [] };
+  const examples = needsModel ? resolveExamples(options, endpoints, pathOf) : { settings: null, notes: [] };
   const named = get("taxonomy");
   const taxonomyFile = named === null ? null : pathOf("taxonomy", named);
   const taxonomy = taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(taxonomyFile, options);
@@ -138,6 +140,7 @@ export async function loadSettings({
     balance: get("balance"),
     hedge: afterMs === null ? null : { afterMs },
     taxonomy,
+    examples: examples.settings,
     mapping: { text: get("source.text"), maxChars: get("source.maxChars") },
     mark: {
       processed: get("mark.processed"),
@@ -179,7 +182,7 @@ export async function loadSettings({
     output,
     files: rowFiles,
     taxonomyFile,
-    notes: [...notes, ...found.notes, ...(unfilled === null ? [] : [unfilled])],
+    notes: [...notes, ...found.notes, ...examples.notes, ...(unfilled === null ? [] : [unfilled])],
   };
 }
 

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Price } from "../job.ts";
 import { MARK_FIELDS } from "../job.ts";
 import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
+import { EXAMPLE_FIELDS } from "./example-fields.ts";
 import { FILE_OPTIONS } from "./file-options.ts";
 import {
   choice,
@@ -172,6 +173,7 @@ export const OPTIONS = {
     expected: "a file",
     default: null,
   }),
+  ...EXAMPLE_FIELDS,
   limit: integer({
     flag: "--limit <n>",
     help: "stop after n items",

@@ -21,6 +21,8 @@ export interface Adapters {
   readonly checkAnswer: ClassifierOptions["checkAnswer"];
   readonly estimateUsage: ClassifierOptions["estimateUsage"];
   readonly pricingOf: (endpoint: EndpointSettings) => EndpointPricing;
+  /** For the user: what was learned from, and what the model cannot do. */
+  readonly notes: readonly string[];
   readonly makeItem: (document: SourceDocument) => Item | Skipped;
   /** Top-level fields {@link makeItem} needs; null for all. */
   readonly fields: readonly string[] | null;

@@ -26,6 +26,7 @@ export async function* endpointFindings(settings: JobSettings, call: boolean): A
     else if (level !== "bad" || (stuck && fallback === 0)) yield { name: "Endpoint", level, text: `${rank}: ${text}` };
     else yield warn("Endpoint", `${rank}: ${text}`);
   }
+  for (const note of adapters.notes) yield ok(settings.examples === null ? "Offline" : "Examples", note);
   yield* priceFindings(settings, adapters);
 }
 

@@ -100,6 +100,7 @@ export async function openStores(
   const lease = await LeaseKeeper.take(store.lease, targetCollection, manager, { job, executionId });
   closers.add(() => lease.release());
   const endpoints = await checkProviders(providers, deadlines.connectMs);
+  notes.push(...adapters.notes);
   notes.push(...endpoints.flatMap(({ settings: { name }, trouble }) => (trouble ? `${name} is away: ${trouble}` : [])));
   return { store, source, target: store.target(targetCollection), endpoints, lease, notes };
 }

@@ -1,8 +1,10 @@
 import { QuerymillError } from "../errors.ts";
-import { type EndpointSettings, type JobSettings, type ModelSettings, slotCeiling } from "../job.ts";
+import { type EndpointSettings, type JobSettings, type ModelSettings, shortHash, slotCeiling } from "../job.ts";
 import { compileAnswer } from "../llm/answer.ts";
+import { type ExampleSet, withExamples } from "../llm/examples.ts";
+import { offlineCaveat } from "../llm/offline-notes.ts";
 import { buildPrompt } from "../llm/prompt.ts";
-import type { ModelProvider } from "../llm/provider.ts";
+import type { ModelProvider, Prompt } from "../llm/provider.ts";
 import { MODEL_PROVIDERS, sdkPackageOf } from "../llm/providers.ts";
 import { estimateUsage, loadPricing, type Pricing } from "../llm/usage.ts";
 import type { Store } from "../store.ts";
@@ -31,18 +33,37 @@ export async function prepareExecution(settings: JobSettings, own: Own = {}): Pr
 }
 
 export async function chooseAdapters(settings: JobSettings, own: Own = {}): Promise<Adapters> {
-  const { mapping, prices } = settings;
+  const { mapping, prices, taxonomy } = settings;
+  const { examples, prompt } = await learn(settings);
+  const offline = settings.endpoints.some(({ model }) => model.provider === "offline");
+  const caveat = offline ? offlineCaveat(taxonomy, examples) : null;
   const pricing = await loadPricing(prices);
   return {
     openStore: async () => (own.store ? keepOpen(own.store) : await openStore(settings)),
-    openProvider: async (endpoint) => own.provider ?? (await openProvider(endpoint, settings)),
-    prompt: buildPrompt(settings.taxonomy),
-    checkAnswer: compileAnswer(settings.taxonomy),
+    openProvider: async (endpoint) => own.provider ?? (await openProvider(endpoint, settings, examples)),
+    prompt,
+    notes: [...(examples?.notes ?? []), ...(caveat === null ? [] : [caveat])],
+    checkAnswer: compileAnswer(taxonomy),
     estimateUsage,
     pricingOf: ({ model }) => pricingOf(model, pricing),
     makeItem: (document) => makeItem(document, mapping),
     fields: fieldsNeeded(mapping),
   };
+}
+
+/**
+ * Reads the examples. Whatever answers by them has another prompt version, so that changed examples are noticed.
+ * @throws QuerymillError FILE_INVALID
+ */
+async function learn(settings: JobSettings): Promise<{ examples: ExampleSet | null; prompt: Prompt }> {
+  const { taxonomy, endpoints } = settings;
+  if (settings.examples === null) return { examples: null, prompt: buildPrompt(taxonomy) };
+  const { readExamples } = await import("./read-examples.ts");
+  const examples = await readExamples(settings.examples, taxonomy);
+  const shown = buildPrompt(withExamples(taxonomy, examples, settings.examples.inPrompt));
+  const prompt = { ...shown, taxonomy };
+  if (endpoints.every(({ model }) => model.provider !== "offline")) return { examples, prompt };
+  return { examples, prompt: { ...prompt, version: `p-${shortHash([shown.version, examples.hash])}` } };
 }
 
 /** @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED */
@@ -69,12 +90,16 @@ function pricingOf(model: ModelSettings, pricing: Pricing): EndpointPricing {
 }
 
 /** @throws QuerymillError MODEL_NOT_CHOSEN, CONFIG_INVALID */
-async function openProvider(endpoint: EndpointSettings, settings: JobSettings): Promise<ModelProvider> {
+async function openProvider(
+  endpoint: EndpointSettings,
+  settings: JobSettings,
+  examples: ExampleSet | null,
+): Promise<ModelProvider> {
   const { name, model, concurrent } = endpoint;
   const { deadlines, taxonomy } = settings;
   if (model.provider === "offline") {
     const { openOffline } = await import("../llm/offline.ts");
-    return await openOffline(taxonomy);
+    return await openOffline(taxonomy, examples);
   }
   const { provider, baseUrl, apiKey } = model;
   const options = {

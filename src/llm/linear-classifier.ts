@@ -10,13 +10,27 @@ export interface Prediction {
   readonly p: number;
 }
 
+/** What training found, in plain arrays: one thread trains, another one predicts. */
+export interface LinearModel {
+  readonly labels: readonly string[];
+  /** The slot of each bucket of features; -1 where training kept none. */
+  readonly slots: Int32Array<ArrayBuffer>;
+  /** How rare the feature of each slot is. */
+  readonly rarity: Float32Array<ArrayBuffer>;
+  /** The rarity of a feature that has no slot. */
+  readonly unknownRarity: number;
+  /** By slot, then by label. */
+  readonly weights: Float32Array<ArrayBuffer>;
+  readonly bias: Float32Array<ArrayBuffer>;
+}
+
 export interface Classifier {
   /** Every label, most likely first; equally likely ones in the order they were given. */
   predict(text: string): Prediction[];
 }
 
 export interface TrainingOptions {
-  /** Passes over the rows. Integer >= 1. @default 10 */
+  /** Passes over the rows. Integer >= 1. @default 10; fewer with more than 20,000 rows, at least 3 */
   readonly epochs?: number;
   /** Draws the order of the rows in each pass: uniform in [0, 1). @default a fixed sequence, so equal rows give equal weights */
   readonly random?: () => number;
@@ -31,6 +45,12 @@ const LONGEST_GRAM = 4;
 const LEARNING_RATE = 1;
 /** What AdaGrad's sums of squares start from. Near 0 the first step of every weight would be of full size, however small its gradient: 8 points of accuracy less at 10 examples a label. */
 const FIRST_SQUARE = 0.3;
+/** Rows seen in all passes together, where there are many: more of them teach little and take long. */
+const VISITS = 200_000;
+/** Weights in memory at most, 4 bytes each and twice while training: the rarest features give way. */
+const MOST_WEIGHTS = 16_000_000;
+/** With more rows than this a feature of one row only is left out: it is a misspelling or a number. */
+const KEEPS_SINGLE_FEATURES = 5_000;
 /** Labels whose error on a row is smaller are not updated by it: three times faster at 150 labels. */
 const SMALLEST_ERROR = 0.002;
 
@@ -42,24 +62,34 @@ const SMALLEST_ERROR = 0.002;
  * The probabilities are those of a model stopped early: too low on texts like the rows, which
  * `calibrated-classifier.ts` mends.
  *
- * Deterministic. Memory is 8 bytes × labels × distinct features of the rows while training, half of it afterwards.
+ * Deterministic. Memory is 8 bytes × labels × distinct features of the rows while training (at most 128 MB), half of it
+ * afterwards, and about 1 KB a row while training.
  * @param rows those whose label is not in `labels` are left out
  * @param labels at least one, without repeats
  */
-export function trainClassifier(
+export function trainModel(
   rows: readonly TrainingRow[],
   labels: readonly string[],
   options: TrainingOptions = {},
-): Classifier {
-  const { epochs = 10, random = fixedSequence() } = options;
+): LinearModel {
   const indexes = new Map(labels.map((label, index) => [label, index]));
   const known = rows.filter(({ label }) => indexes.has(label));
-  const vectorOf = learnFeatures(known.map(({ text }) => text));
+  const usual = Math.max(3, Math.min(10, Math.round(VISITS / Math.max(1, known.length))));
+  const { epochs = usual, random = fixedSequence() } = options;
+  const features = learnFeatures(known, labels.length);
+  const vectorOf = vectorsBy(features);
   const examples = known.map(({ text, label }) => ({ vector: vectorOf(text), target: indexes.get(label)! }));
-  const scoresOf = fitWeights(examples, labels.length, epochs, random);
+  return { labels, ...features, ...fitWeights(examples, features.rarity.length, labels.length, epochs, random) };
+}
+
+/** @returns what predicts by a model; it holds the model's arrays */
+export function classifierOf(model: LinearModel): Classifier {
+  const { labels } = model;
+  const vectorOf = vectorsBy(model);
+  const scores = new Float64Array(labels.length);
   return {
     predict(text) {
-      const scores = scoresOf(vectorOf(text));
+      softmax(scoresOf(vectorOf(text), model, scores));
       return labels.map((label, index) => ({ label, p: scores[index]! })).sort((a, b) => b.p - a.p);
     },
   };
@@ -76,20 +106,49 @@ interface Example {
 }
 
 /**
- * Numbers the features of all texts and learns how rare each is. Features that never occurred have no slot but count
- * for the length, so that a text which is mostly unknown gets small weights and an unsure answer.
+ * Numbers the features of all texts and learns how rare each is.
+ * @returns a function that gives a text's vector
  */
-export function learnFeatures(texts: readonly string[]): (text: string) => Vector {
+export function learnVectors(texts: readonly string[]): (text: string) => Vector {
+  return vectorsBy(
+    learnFeatures(
+      texts.map((text) => ({ text, label: "" })),
+      1,
+    ),
+  );
+}
+
+type Features = Pick<LinearModel, "slots" | "rarity" | "unknownRarity">;
+
+/** Numbers the features of all rows and learns how rare each is. */
+function learnFeatures(rows: readonly TrainingRow[], labels: number): Features {
   const count = createFeatureCounter();
   const occurrences = new Uint32Array(BUCKETS);
-  for (const text of texts) for (const bucket of count(text).buckets) occurrences[bucket]! += 1;
+  for (const { text } of rows) for (const bucket of count(text).buckets) occurrences[bucket]! += 1;
+  const fewest = fewestOccurrences(occurrences, rows.length > KEEPS_SINGLE_FEATURES ? 2 : 1, MOST_WEIGHTS / labels);
   const slots = new Int32Array(BUCKETS).fill(-1);
   const rarity: number[] = [];
-  const rarityOf = (holders: number): number => Math.log((texts.length + 1) / (holders + 1)) + 1;
+  const rarityOf = (holders: number): number => Math.log((rows.length + 1) / (holders + 1)) + 1;
   for (let bucket = 0; bucket < BUCKETS; bucket++)
-    if (occurrences[bucket]! > 0) slots[bucket] = rarity.push(rarityOf(occurrences[bucket]!)) - 1;
-  const unknown = rarityOf(0);
+    if (occurrences[bucket]! >= fewest) slots[bucket] = rarity.push(rarityOf(occurrences[bucket]!)) - 1;
+  return { slots, rarity: new Float32Array(rarity), unknownRarity: rarityOf(0) };
+}
 
+/** @returns how often a feature has to occur, at least `atLeast` times, so that at most `most` features are left */
+function fewestOccurrences(occurrences: Uint32Array, atLeast: number, most: number): number {
+  for (let fewest = atLeast; ; fewest++) {
+    let left = 0;
+    for (const times of occurrences) if (times >= fewest) left += 1;
+    if (left <= most) return fewest;
+  }
+}
+
+/**
+ * Features without a slot count for the length, so that a text which is mostly unknown gets small weights and an unsure
+ * answer.
+ */
+function vectorsBy({ slots, rarity, unknownRarity }: Features): (text: string) => Vector {
+  const count = createFeatureCounter();
   return (text) => {
     const { buckets, counts } = count(text);
     const found = new Int32Array(buckets.length);
@@ -98,7 +157,7 @@ export function learnFeatures(texts: readonly string[]): (text: string) => Vecto
     let squares = 0;
     for (let i = 0; i < buckets.length; i++) {
       const slot = slots[buckets[i]!]!;
-      const weight = (1 + Math.log(counts[i]!)) * (slot < 0 ? unknown : rarity[slot]!);
+      const weight = (1 + Math.log(counts[i]!)) * (slot < 0 ? unknownRarity : rarity[slot]!);
       squares += weight * weight;
       if (slot < 0) continue;
       found[size] = slot;
@@ -110,27 +169,32 @@ export function learnFeatures(texts: readonly string[]): (text: string) => Vecto
   };
 }
 
-/** @returns a function that gives the probability of every label; its array is reused by the next call */
+/** Fills `scores` with the score of every label. */
+function scoresOf(
+  vector: Vector,
+  { weights, bias }: Pick<LinearModel, "weights" | "bias">,
+  scores: Float64Array,
+): Float64Array {
+  const labels = scores.length;
+  scores.set(bias);
+  for (let i = 0; i < vector.slots.length; i++) {
+    const row = vector.slots[i]! * labels;
+    const x = vector.weights[i]!;
+    for (let k = 0; k < labels; k++) scores[k]! += weights[row + k]! * x;
+  }
+  return scores;
+}
+
 function fitWeights(
   examples: readonly Example[],
+  slots: number,
   labels: number,
   epochs: number,
   random: () => number,
-): (vector: Vector) => Float64Array {
-  const slots = examples.reduce((most, { vector }) => vector.slots.reduce((a, b) => Math.max(a, b + 1), most), 0);
+): Pick<LinearModel, "weights" | "bias"> {
   const weights = new Float32Array(slots * labels);
   const bias = new Float32Array(labels);
   const scores = new Float64Array(labels);
-  const scoresOf = (vector: Vector): Float64Array => {
-    scores.set(bias);
-    for (let i = 0; i < vector.slots.length; i++) {
-      const row = vector.slots[i]! * labels;
-      const x = vector.weights[i]!;
-      for (let k = 0; k < labels; k++) scores[k]! += weights[row + k]! * x;
-    }
-    return softmax(scores);
-  };
-
   const squares = new Float32Array(slots * labels).fill(FIRST_SQUARE);
   const biasSquares = new Float32Array(labels).fill(FIRST_SQUARE);
   const wrong = new Int32Array(labels);
@@ -139,7 +203,7 @@ function fitWeights(
     shuffle(order, random);
     for (const index of order) {
       const { vector, target } = examples[index]!;
-      const errors = scoresOf(vector);
+      const errors = softmax(scoresOf(vector, { weights, bias }, scores));
       errors[target]! -= 1;
       let updated = 0;
       for (let k = 0; k < labels; k++) {
@@ -161,7 +225,7 @@ function fitWeights(
       }
     }
   }
-  return scoresOf;
+  return { weights, bias };
 }
 
 /** Turns scores into probabilities, in place. */

@@ -1,12 +1,15 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ModelError } from "../errors.ts";
 import type { Dimension, Label, Taxonomy } from "../taxonomy.ts";
-import { trainCalibrated } from "./calibrated-classifier.ts";
+import { calibratedClassifier } from "./calibrated-classifier.ts";
+import type { ExampleSet } from "./examples.ts";
 import { loadLanguageDetector } from "./language.ts";
-import type { Classifier, Prediction, TrainingRow } from "./linear-classifier.ts";
+import type { Prediction, TrainingRow } from "./linear-classifier.ts";
 import { checkOfflineFields, compileOfflineFields } from "./offline-fields.ts";
+import { TONE_LEARNED } from "./offline-notes.ts";
 import type { ModelProvider, ModelReply } from "./provider.ts";
 import { type Lean, sentimentLean, urgencyLean } from "./tone.ts";
+import { type LessonToSend, trainAside } from "./training.ts";
 
 const ALTERNATIVES = 3;
 const SUMMARY_CHARS = 140;
@@ -15,22 +18,26 @@ const START_CHARS = 2_000;
 const END_CHARS = 500;
 /** Every label of a list that has at least this share of the probability. */
 const LIST_P = 0.3;
-/** No answer of a classifier that has seen a dozen texts a label is surer than this. */
+/** No answer of a classifier that has seen a dozen texts a label is surer than the first; with many texts, than the second. */
 const MOST_SURE = 0.95;
+const MOST_SURE_OF_MANY = 0.99;
+/** Examples a label that count as many. */
+const MANY = 30;
 
 /**
- * Classifies without a key and without a network: the taxonomy's names, descriptions, aliases and examples train one
- * small classifier a dimension at the start. Sentiment and urgency lean on cue words besides.
+ * Classifies without a key and without a network: the taxonomy's names, descriptions, aliases and examples, and the
+ * user's own examples, train one small classifier a dimension at the start, in a thread of their own. Sentiment and
+ * urgency lean on cue words besides.
  *
- * The stated confidence of `category` is about its accuracy on texts like the examples; of `sentiment` and `urgency` it
- * is kept low, because a dozen examples teach little about tone. Equal texts get equal answers.
- * @throws QuerymillError TAXONOMY_INVALID when a required field asks for what it cannot do
+ * The stated confidence of `category` is about its accuracy on texts like the examples. Of `sentiment` and `urgency` it
+ * is kept low as long as few examples were given, because a dozen teach little about tone. Equal texts get equal answers.
+ * @throws QuerymillError TAXONOMY_INVALID when a required field asks for what it cannot do, MODEL_CALL_FAILED when training
+ * fails
  */
-export async function openOffline(taxonomy: Taxonomy): Promise<ModelProvider> {
-  const detectLanguage = await loadLanguageDetector();
+export async function openOffline(taxonomy: Taxonomy, examples: ExampleSet | null = null): Promise<ModelProvider> {
   checkOfflineFields(taxonomy);
-  const classify = learnTaxonomy(taxonomy);
   const findFields = compileOfflineFields(taxonomy);
+  const [detectLanguage, classify] = await Promise.all([loadLanguageDetector(), learnTaxonomy(taxonomy, examples)]);
   return {
     provider: "offline",
     model: "offline-1",
@@ -45,13 +52,12 @@ export async function openOffline(taxonomy: Taxonomy): Promise<ModelProvider> {
       if (signal.aborted)
         throw new ModelError("transient", "The call was given up before it began.", { cause: signal.reason });
       const startedMs = performance.now();
-      const said = customersWords(text);
-      const read = startAndEnd(said);
+      const words = read(text);
       const answer = {
-        ...classify(read),
-        ...findFields(read),
-        language: detectLanguage(read).language,
-        ...(taxonomy.summary ? { summary: firstSentence(said) } : {}),
+        ...classify(words),
+        ...findFields(words),
+        language: detectLanguage(words).language,
+        ...(taxonomy.summary ? { summary: firstSentence(customersWords(text)) } : {}),
       };
       return {
         text: JSON.stringify(answer),
@@ -67,51 +73,67 @@ export async function openOffline(taxonomy: Taxonomy): Promise<ModelProvider> {
 }
 
 /** @returns a function that answers every dimension of the taxonomy, as the fields of the JSON answer */
-function learnTaxonomy(taxonomy: Taxonomy): (text: string) => Record<string, unknown> {
+async function learnTaxonomy(
+  taxonomy: Taxonomy,
+  own: ExampleSet | null,
+): Promise<(text: string) => Record<string, unknown>> {
+  const ownOf = ({ id }: Dimension): readonly TrainingRow[] => own?.rows.get(id) ?? [];
   // Categories first: the labels of subcategory depend on them.
-  const dimensions = taxonomy.dimensions
-    .toSorted((a, b) => Number(b.id === "category") - Number(a.id === "category"))
-    .map((dimension) => ({ dimension, classifier: learnDimension(dimension) }));
+  const dimensions = taxonomy.dimensions.toSorted((a, b) => Number(b.id === "category") - Number(a.id === "category"));
+  const lessons = dimensions.map((dimension) => lessonOf(dimension, ownOf(dimension)));
+  const models = await trainAside(lessons);
+  const learned = dimensions.map((dimension, at) => ({
+    dimension,
+    classifier: calibratedClassifier(models[at]!),
+    mostSure: ownOf(dimension).length >= MANY * dimension.labels.length ? MOST_SURE_OF_MANY : MOST_SURE,
+    tone: toneOf(dimension.id, ownOf(dimension).length),
+  }));
 
   return (text) => {
     const answer: Record<string, unknown> = {};
-    for (const { dimension, classifier } of dimensions) {
+    for (const { dimension, classifier, mostSure, tone } of learned) {
       const { id } = dimension;
-      const tone = TONES.get(id);
-      const learned = classifier.predict(text);
+      const found = classifier.predict(text);
       const predictions =
-        tone === undefined
-          ? eligible(dimension, learned, typeof answer.category === "string" ? answer.category : null)
-          : leaned(learned, tone.lean(text));
+        tone === null
+          ? eligible(dimension, found, typeof answer.category === "string" ? answer.category : null)
+          : leaned(found, tone.lean(text), tone.examples);
       answer[id] = choose(dimension, predictions);
-      const p = predictions[0]?.p ?? 0;
+      const p = Math.min(predictions[0]?.p ?? 0, mostSure);
       if (id === "category") {
-        answer.confidence_category = rounded(Math.min(p, MOST_SURE));
+        answer.confidence_category = rounded(p);
         if (taxonomy.alternatives) answer.alternatives = alternativesOf(predictions);
-      } else if (tone !== undefined) answer[`confidence_${id}`] = rounded(tone.confidence(p));
+      } else if (tone !== null)
+        answer[`confidence_${id}`] = rounded(tone.examples >= TONE_LEARNED ? p : 0.35 + 0.4 * p);
     }
     return answer;
   };
 }
 
-/** Dimensions about tone: what cue words say of them, and how far the result is to be trusted. */
-const TONES: ReadonlyMap<string, { lean: (text: string) => Lean; confidence: (p: number) => number }> = new Map([
-  ["sentiment", { lean: sentimentLean, confidence: (p) => 0.35 + 0.4 * p }],
-  ["urgency", { lean: urgencyLean, confidence: (p) => 0.35 + 0.4 * p }],
+/** A dimension about tone: what cue words say of it, and how many examples of the user's there are. */
+interface Tone {
+  readonly lean: (text: string) => Lean;
+  readonly examples: number;
+}
+const CUES: ReadonlyMap<string, Tone["lean"]> = new Map([
+  ["sentiment", sentimentLean],
+  ["urgency", urgencyLean],
 ]);
 
-function learnDimension({ labels }: Dimension): Classifier {
-  const names: TrainingRow[] = [];
-  const examples: TrainingRow[] = [];
-  for (const label of labels) {
-    for (const text of namesOf(label)) names.push({ text, label: label.id });
-    for (const text of label.examples) examples.push({ text, label: label.id });
-  }
-  return trainCalibrated(
-    names,
-    examples,
-    labels.map(({ id }) => id),
-  );
+function toneOf(id: string, examples: number): Tone | null {
+  const lean = CUES.get(id);
+  return lean === undefined ? null : { lean, examples };
+}
+
+function lessonOf({ labels }: Dimension, own: readonly TrainingRow[]): LessonToSend {
+  return {
+    names: labels.flatMap((label) => namesOf(label).map((text) => ({ text, label: label.id }))),
+    labels: labels.map(({ id }) => id),
+    *examples() {
+      for (const { id, examples } of labels) for (const text of examples) yield { text, label: id };
+      for (const { text, label } of own) yield { text: read(text), label };
+    },
+  };
 }
 
 function namesOf({ id, description, aliases }: Label): string[] {
@@ -128,9 +150,14 @@ function eligible(dimension: Dimension, predictions: readonly Prediction[], cate
   return left.length === 1 ? left : shares(left);
 }
 
-/** The classifier's word and the cues' word, each of a dozen examples' worth: the first is flattened before they are multiplied. */
-function leaned(predictions: readonly Prediction[], lean: Lean): readonly Prediction[] {
-  return shares(predictions.map(({ label, p }) => ({ label, p: Math.sqrt(p) * (lean[label] ?? 1) })));
+/**
+ * The classifier's word and the cues' word. Without examples of the user's each is of a dozen examples' worth, and the
+ * first is flattened before they are multiplied; the more examples, the less the cues count.
+ */
+function leaned(predictions: readonly Prediction[], lean: Lean, examples: number): readonly Prediction[] {
+  const cues = 1 / (1 + examples / TONE_LEARNED);
+  const flat = examples === 0 ? 0.5 : 1 - cues / 2;
+  return shares(predictions.map(({ label, p }) => ({ label, p: p ** flat * (lean[label] ?? 1) ** cues })));
 }
 
 /** Scales probabilities to a sum of 1, most likely first. */
@@ -151,6 +178,11 @@ function choose({ choose: howMany, required }: Dimension, predictions: readonly 
 
 function alternativesOf(predictions: readonly Prediction[]): { label: string; p: number }[] {
   return predictions.slice(1, 1 + ALTERNATIVES).map(({ label, p }) => ({ label, p: rounded(p) }));
+}
+
+/** What is read of a text. */
+function read(text: string): string {
+  return startAndEnd(customersWords(text));
 }
 
 /** Of a transcript the customer's turns, without their marks; any other text as it is. */

@@ -1,5 +1,5 @@
 import { type Db, type Document, MongoClient, ReadConcern } from "mongodb";
-import type { Lease, Source, SourceDocument, SourceOptions, Store, Target } from "../store.ts";
+import type { CollectionSize, Lease, Source, SourceDocument, SourceOptions, Store, Target } from "../store.ts";
 import { connectFailed, hostsOf, notConnectionString, storeErrors } from "./mongodb-errors.ts";
 import { MongoLease } from "./mongodb-lease.ts";
 import { MongoSource } from "./mongodb-source.ts";
@@ -17,6 +17,8 @@ const safety = {
   useBigInt64: false,
 } as const;
 const insertAtOnce = 1_000;
+/** How long one collection may be counted, in ms. */
+const countMs = 3_000;
 
 export interface MongoStoreOptions {
   /** How long to look for a server, in ms. */
@@ -102,6 +104,19 @@ export class MongoStore implements Store {
 
   async replace(collection: string, by: string): Promise<void> {
     await storeErrors(this.#uri)(() => this.#db.collection(by).rename(collection, { dropTarget: true }));
+  }
+
+  async collections(): Promise<readonly CollectionSize[]> {
+    return await storeErrors(this.#uri)(async () => {
+      const found = await this.#db.listCollections({}, { nameOnly: true, authorizedCollections: true }).toArray();
+      const names = found.map(({ name }) => name).filter((name) => !/^(system\.|querymill_leases$)/.test(name));
+      return await Promise.all(
+        names.sort().map(async (name) => {
+          const counted = this.#db.collection(name).estimatedDocumentCount({ maxTimeMS: countMs });
+          return { name, documents: await counted.catch(() => null) };
+        }),
+      );
+    });
   }
 
   async drop(collection: string): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdir, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { messageOf, QuerymillError } from "../errors.ts";
 import { keyOf } from "../item.ts";
-import type { Lease, Source, SourceDocument, SourceOptions, Store, Target } from "../store.ts";
+import type { CollectionSize, Lease, Source, SourceDocument, SourceOptions, Store, Target } from "../store.ts";
 import { bodyOf } from "./sqlite-body.ts";
 import { SqliteSource } from "./sqlite-source.ts";
 import { SqliteTarget } from "./sqlite-target.ts";
@@ -80,6 +80,12 @@ export class SqliteStore implements Store {
 
   async replace(collection: string, by: string): Promise<void> {
     await this.#thread.ask("replace", collection, by);
+  }
+
+  async collections(): Promise<readonly CollectionSize[]> {
+    const { ask } = this.#thread;
+    const names = await ask("names");
+    return await Promise.all(names.map(async (name) => ({ name, documents: await ask("count", name) })));
   }
 
   async drop(collection: string): Promise<void> {

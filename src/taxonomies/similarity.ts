@@ -1,4 +1,4 @@
-import { learnFeatures } from "../llm/linear-classifier.ts";
+import { learnVectors } from "../llm/linear-classifier.ts";
 
 /** Two of the texts that were compared, by their places, and how alike they are: 0 to 1. */
 export interface Likeness {
@@ -13,7 +13,7 @@ export interface Likeness {
  * @returns the pairs that are at least so much alike, most alike first
  */
 export function alikePairs(texts: readonly string[], atLeast: number): Likeness[] {
-  const vectorOf = learnFeatures(texts);
+  const vectorOf = learnVectors(texts);
   const vectors = texts.map(vectorOf);
   const pairs: Likeness[] = [];
   for (const [a, first] of vectors.entries()) {

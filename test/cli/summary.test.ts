@@ -34,6 +34,7 @@ function summary(end: ExecutionEnd, changes: Partial<SummaryOptions> = {}): stri
     target: "sentimental_analysis",
     state: "batch_files/support-inbox",
     budget: { usd: 250, per: "job" },
+    toneByWordLists: false,
     needsReview: null,
     total: 1_000,
     endpoints: [],

@@ -41,6 +41,15 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     const numbered = (count: number): SourceDocument[] =>
       Array.from({ length: count }, (_, at) => ({ _id: at + 1, text: `query ${at + 1}` }));
 
+    it("lists the collections that were put there with their documents, not its own", async () => {
+      const collection = await filled(numbered(3));
+      await store.lease.acquire("leased", { job: "j", ownerId: "a", host: "h", pid: 1, executionId: "e" }, 1_000);
+      const listed = await store.collections();
+      expect(listed).toContainEqual({ name: collection, documents: 3 });
+      expect(listed.map(({ name }) => name)).toEqual(listed.map(({ name }) => name).toSorted());
+      expect(listed.filter(({ name }) => /lease/.test(name))).toEqual([]);
+    });
+
     describe("reading what is unprocessed", () => {
       it("gives every document exactly once over mixed kinds of ids, whatever the page size", async () => {
         await fc.assert(

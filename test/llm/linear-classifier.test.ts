@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { trainCalibrated } from "../../src/llm/calibrated-classifier.ts";
-import { type TrainingRow, trainClassifier } from "../../src/llm/linear-classifier.ts";
+import { calibratedClassifier, trainCalibrated } from "../../src/llm/calibrated-classifier.ts";
+import {
+  type Classifier,
+  classifierOf,
+  type TrainingOptions,
+  type TrainingRow,
+  trainModel,
+} from "../../src/llm/linear-classifier.ts";
 
 const LABELS = ["parcel", "invoice", "password"];
 const ROWS: readonly TrainingRow[] = [
@@ -30,6 +36,14 @@ const ROWS: readonly TrainingRow[] = [
     "パスワードを忘れました",
   ],
 ].flatMap(([label = "", ...texts]) => texts.map((text) => ({ label, text })));
+
+function trainClassifier(
+  rows: readonly TrainingRow[],
+  labels: readonly string[],
+  options?: TrainingOptions,
+): Classifier {
+  return classifierOf(trainModel(rows, labels, options));
+}
 
 const classifier = trainClassifier(ROWS, LABELS);
 const best = (text: string): string | undefined => classifier.predict(text)[0]?.label;
@@ -128,7 +142,7 @@ describe("calibration", () => {
   it("states about the accuracy that texts like the examples have, nearer than before, and keeps the order of labels", () => {
     const examples = made(2, 120, 1);
     const plain = trainClassifier(examples, LABELS);
-    const calibrated = trainCalibrated([], examples, LABELS);
+    const calibrated = calibratedClassifier(trainCalibrated({ names: [], examples, labels: LABELS }));
     const held = made(2, 600, 99);
     let right = 0;
     let stated = 0;
@@ -148,6 +162,8 @@ describe("calibration", () => {
 
   it("works with names alone", () => {
     const names = LABELS.map((label) => ({ text: label, label }));
-    expect(trainCalibrated(names, [], LABELS).predict("my password")[0]!.label).toBe("password");
+    expect(
+      calibratedClassifier(trainCalibrated({ names, examples: [], labels: LABELS })).predict("my password")[0]!.label,
+    ).toBe("password");
   });
 });

@@ -3,7 +3,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { parseTaxonomy } from "../../src/config/taxonomy.ts";
 import { DEFAULT_TAXONOMY } from "../../src/default-taxonomy.ts";
 import { compileAnswer } from "../../src/llm/answer.ts";
+import type { ExampleSet } from "../../src/llm/examples.ts";
 import { openOffline } from "../../src/llm/offline.ts";
+import { offlineCaveat } from "../../src/llm/offline-notes.ts";
 import { buildPrompt } from "../../src/llm/prompt.ts";
 import type { ModelProvider } from "../../src/llm/provider.ts";
 import type { Taxonomy } from "../../src/taxonomy.ts";
@@ -214,5 +216,49 @@ dimensions:
       { seed: 7, numRuns: 200 },
     );
     expect(given).toBeGreaterThan(50);
+  });
+});
+
+describe("the offline classifier with examples of the user's", () => {
+  const taxonomy = parseTaxonomy(
+    "dimensions:\n  category:\n    labels: [hardware, software]\n  sentiment:\n    labels: [negative, neutral, positive]\n",
+    "own.yaml",
+  );
+  const words = ["mulch", "trowel", "spade", "kernel", "widget", "parser"];
+  const labelled = (count: number): ExampleSet => {
+    const rows = Array.from({ length: count }, (_, at) => ({
+      text: `${words[at % 6]} ${at * 7} ${words[(at + 1) % 3]}`,
+      at,
+    }));
+    const category = rows.map(({ text, at }) => ({ text, label: at % 6 < 3 ? "hardware" : "software" }));
+    const sentiment = rows.map(({ text, at }) => ({ text, label: at % 6 < 3 ? "positive" : "negative" }));
+    return { rows: new Map(Object.entries({ category, sentiment })), hash: "", count, notes: [] };
+  };
+
+  it("learns every dimension from them, and is as sure of a tone as they make it", async () => {
+    const few = await ask(await openOffline(taxonomy, labelled(24)), taxonomy, "my spade and trowel");
+    const many = await ask(await openOffline(taxonomy, labelled(600)), taxonomy, "my spade and trowel");
+    expect(many).toMatchObject({ category: "hardware", sentiment: "positive" });
+    expect(few.confidence_sentiment).toBeLessThanOrEqual(0.75);
+    expect(many.confidence_sentiment).toBeGreaterThan(0.75);
+    expect(many.confidence_category).toBeGreaterThan(0.95);
+  });
+
+  it("says of which dimensions it knows little", () => {
+    expect(offlineCaveat(DEFAULT_TAXONOMY, null)).toBe(
+      "Offline, sentiment and urgency come from word lists and rules: a hint, with low confidence.",
+    );
+    expect(offlineCaveat(taxonomy, labelled(99))).toContain("sentiment comes from word lists");
+    expect(offlineCaveat(taxonomy, labelled(100))).toBeNull();
+  });
+
+  it("trains beside everything else: the loop turns meanwhile", async () => {
+    let turns = 0;
+    const timer = setInterval(() => {
+      turns += 1;
+    }, 1);
+    await openOffline(taxonomy, labelled(6_000));
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(20);
   });
 });

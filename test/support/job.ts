@@ -286,6 +286,7 @@ function settingsOf(batchDir: string, baseUrl: string, place: { storeUri: string
     balance: "latency",
     hedge: null,
     taxonomy: TAXONOMY,
+    examples: null,
     mapping: { text: null, maxChars: 24_000 },
     mark: MARK_FIELDS,
     filter: null,
