@@ -43,7 +43,8 @@ export function openOpenAiCompatible(options: OpenAiCompatibleOptions): ModelPro
   const modelsUrl = new URL(url);
   modelsUrl.pathname = url.pathname.replace(/\/chat\/completions$/, "/models");
   const headers = requestHeaders(apiKey);
-  const bodies = makeBodyWriter(model, provider === "openai" ? "max_completion_tokens" : "max_tokens");
+  const marksCache = provider === "openrouter" && model.startsWith("anthropic/");
+  const bodies = makeBodyWriter(model, provider === "openai" ? "max_completion_tokens" : "max_tokens", marksCache);
   const host = openModelHost({ ...options, secrets: apiKey === null ? [] : [apiKey] });
   const known = MODEL_PROVIDERS[provider];
   const local = known?.local?.(model) ?? null;
