@@ -40,7 +40,7 @@ const ELSEWHERE = "or say with --base-url where it is";
  * Providers that speak the OpenAI chat protocol themselves: base URLs end before `/chat/completions`. Any other server
  * works by its base URL.
  */
-export const OPENAI_COMPATIBLE_PROVIDERS: Readonly<Record<string, KnownProvider & { readonly baseUrl: string }>> = {
+const OPENAI_COMPATIBLE_PROVIDERS: Readonly<Record<string, KnownProvider & { readonly baseUrl: string }>> = {
   openai: { baseUrl: "https://api.openai.com/v1", keyVariable: "OPENAI_API_KEY" },
   ollama: {
     baseUrl: "http://127.0.0.1:11434/v1",
