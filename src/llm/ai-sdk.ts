@@ -37,6 +37,8 @@ export interface AiSdkOptions {
   readonly maxBodyBytes?: number;
 }
 
+/** Anthropic's limits, also at Amazon, leave out what is read from the cache. */
+const CACHE_UNCOUNTED: readonly string[] = ["@ai-sdk/anthropic", "@ai-sdk/amazon-bedrock"];
 /** Requests written again in one call after a form was refused: as many as there are forms to learn. */
 const MAX_RESENDS = 6;
 const CHECK_ADVICE = "Check the network, and the base URL if one was given.";
@@ -94,6 +96,7 @@ export async function openAiSdk(options: AiSdkOptions): Promise<ModelProvider> {
     label: elsewhere ? `${provider}/${name} at ${base.origin}` : `${provider}/${name}`,
     remote: true,
     confidenceKind: "self-rated",
+    cachedIsUncounted: CACHE_UNCOUNTED.includes(packageName),
 
     async check(signal) {
       const url = base ?? (await urlOfCalls(model, packageName, signal, secrets));

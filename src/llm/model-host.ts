@@ -26,10 +26,11 @@ export interface ModelHost {
   post(url: URL, headers: readonly string[], body: Uint8Array, signal: AbortSignal): Promise<HttpAnswer>;
   /**
    * Resolves when the server answers a GET, with whatever status.
+   * @returns the answer, null when it was too long to be read
    * @param advice what to do when it does not, for people
    * @throws QuerymillError MODEL_UNREACHABLE
    */
-  reach(url: URL, headers: readonly string[], signal: AbortSignal, advice: string): Promise<void>;
+  reach(url: URL, headers: readonly string[], signal: AbortSignal, advice: string): Promise<HttpAnswer | null>;
   close(): Promise<void>;
 }
 
@@ -78,10 +79,11 @@ export function openModelHost(options: ModelHostOptions): ModelHost {
     async reach(url, headers, signal, advice) {
       const request = { method: "GET", path: url.pathname + url.search, headers, body: null, signal } as const;
       try {
-        await exchange(poolOf(url), { ...request, ...limits, deadlineMs: CHECK_MS });
+        return await exchange(poolOf(url), { ...request, ...limits, deadlineMs: CHECK_MS });
       } catch (error) {
         if (!(error instanceof ExchangeError)) throw error;
         if (error.kind !== "too-large") throw unreachable(error, url.host, advice, CHECK_MS);
+        return null;
       }
     },
 

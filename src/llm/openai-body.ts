@@ -29,9 +29,14 @@ export interface BodyWriter {
 }
 
 /**
+ * @param marksCache the server caches a prompt only where it is marked: the end of the rules is
  * @param limitName how the server calls the answer's limit, as far as known: the other name is tried when it refuses it
  */
-export function makeBodyWriter(model: string, limitName: "max_completion_tokens" | "max_tokens"): BodyWriter {
+export function makeBodyWriter(
+  model: string,
+  limitName: "max_completion_tokens" | "max_tokens",
+  marksCache = false,
+): BodyWriter {
   const limits = limitName === FORMS.limit[0] ? FORMS.limit : FORMS.limit.toReversed();
   let learned: BodyForm = { format: 0, limit: 0, temperature: 0 };
   // Whatever does not depend on the item is made once per prompt and form.
@@ -45,7 +50,12 @@ export function makeBodyWriter(model: string, limitName: "max_completion_tokens"
     }
     let frame = byLimit.get(maxOutputTokens);
     if (frame === undefined) {
-      frame = makeFrame(prompt, { ...formFields(prompt, learned), [limits[learned.limit]!]: maxOutputTokens }, model);
+      frame = makeFrame(
+        prompt,
+        { ...formFields(prompt, learned), [limits[learned.limit]!]: maxOutputTokens },
+        model,
+        marksCache,
+      );
       byLimit.set(maxOutputTokens, frame);
     }
     return frame;
@@ -82,8 +92,14 @@ interface Frame {
   readonly tail: Buffer;
 }
 
-function makeFrame(prompt: Prompt, fields: Readonly<Record<string, unknown>>, model: string): Frame {
-  const system = JSON.stringify({ role: "system", content: prompt.system });
+function makeFrame(
+  prompt: Prompt,
+  fields: Readonly<Record<string, unknown>>,
+  model: string,
+  marksCache: boolean,
+): Frame {
+  const marked = [{ type: "text", text: prompt.system, cache_control: { type: "ephemeral" } }];
+  const system = JSON.stringify({ role: "system", content: marksCache ? marked : prompt.system });
   return {
     head: Buffer.from(`{"model":${JSON.stringify(model)},"messages":[${system},{"role":"user","content":`),
     tail: Buffer.from(`],${JSON.stringify(fields).slice(1)}`),

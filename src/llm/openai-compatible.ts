@@ -1,3 +1,4 @@
+import { QuerymillError } from "../errors.ts";
 import { type Asked, compressedAnswer, refusedCall, strangeAnswer } from "./call-errors.ts";
 import type { HttpAnswer } from "./http-exchange.ts";
 import { checkKey, openModelHost, parseBaseUrl } from "./model-host.ts";
@@ -29,6 +30,8 @@ export interface OpenAiCompatibleOptions {
 
 /** Bodies written again in one call after the server refused a parameter: as many as there are forms to learn. */
 const MAX_RESENDS = 4;
+/** Names of a server's models that a message shows. */
+const MOST_NAMES = 10;
 const CHECK_ADVICE = "Check that it runs and that the base URL is right.";
 
 /**
@@ -43,7 +46,8 @@ export function openOpenAiCompatible(options: OpenAiCompatibleOptions): ModelPro
   const modelsUrl = new URL(url);
   modelsUrl.pathname = url.pathname.replace(/\/chat\/completions$/, "/models");
   const headers = requestHeaders(apiKey);
-  const bodies = makeBodyWriter(model, provider === "openai" ? "max_completion_tokens" : "max_tokens");
+  const marksCache = provider === "openrouter" && model.startsWith("anthropic/");
+  const bodies = makeBodyWriter(model, provider === "openai" ? "max_completion_tokens" : "max_tokens", marksCache);
   const host = openModelHost({ ...options, secrets: apiKey === null ? [] : [apiKey] });
   const known = MODEL_PROVIDERS[provider];
   const local = known?.local?.(model) ?? null;
@@ -57,7 +61,10 @@ export function openOpenAiCompatible(options: OpenAiCompatibleOptions): ModelPro
     remote: true,
     confidenceKind: "self-rated",
 
-    check: (signal) => host.reach(modelsUrl, headers, signal, local?.onSilence ?? CHECK_ADVICE),
+    async check(signal) {
+      const answer = await host.reach(modelsUrl, headers, signal, local?.onSilence ?? CHECK_ADVICE);
+      if (answer !== null && local?.listsModels) refuseMissing(answer, model, url.host, local.onUnknownModel);
+    },
 
     async call(request, signal) {
       for (let resends = 0; ; resends++) {
@@ -71,6 +78,28 @@ export function openOpenAiCompatible(options: OpenAiCompatibleOptions): ModelPro
 
     close: () => host.close(),
   };
+}
+
+/** @throws QuerymillError MODEL_UNREACHABLE when the server lists its models, and this is none of them */
+function refuseMissing({ status, body }: HttpAnswer, model: string, host: string, advice: string): void {
+  const names = status === 200 ? listedModels(body) : null;
+  if (names === null || names.includes(model) || names.includes(`${model}:latest`)) return;
+  const others = names.length === 0 ? "none" : names.slice(0, MOST_NAMES).join(", ");
+  throw new QuerymillError(
+    "MODEL_UNREACHABLE",
+    `The model server at ${host} has no model "${model}". ${advice} It has: ${others}${names.length > MOST_NAMES ? ", …" : ""}.`,
+  );
+}
+
+/** @returns null when it is no list */
+function listedModels(body: string): string[] | null {
+  try {
+    const { object, data } = JSON.parse(body);
+    if (object !== "list" || !(data === null || Array.isArray(data))) return null;
+    return (data ?? []).flatMap((entry: { id?: unknown } | null) => (typeof entry?.id === "string" ? entry.id : []));
+  } catch {
+    return null;
+  }
 }
 
 function chatUrl(baseUrl: string): URL {

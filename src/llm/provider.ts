@@ -55,6 +55,8 @@ export interface ModelProvider {
   readonly remote: boolean;
   /** How sure the confidence numbers are. */
   readonly confidenceKind: "self-rated" | "offline";
+  /** True where input that is read from the prompt cache does not count against the limits of tokens. @default false */
+  readonly cachedIsUncounted?: boolean;
   /** Resolves when the endpoint answers at all. Free. @throws QuerymillError MODEL_UNREACHABLE */
   check(signal: AbortSignal): Promise<void>;
   /**

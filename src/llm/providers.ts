@@ -15,7 +15,14 @@ export interface KnownProvider {
   /** Ends of the host names that are the provider's own, where `baseUrl` is null. */
   readonly hosts?: readonly string[];
   /** A server that people run themselves: what to do when it does not answer, or does not have the model. */
-  readonly local?: (model: string) => { readonly onSilence: string; readonly onUnknownModel: string };
+  readonly local?: (model: string) => LocalAdvice;
+}
+
+export interface LocalAdvice {
+  readonly onSilence: string;
+  readonly onUnknownModel: string;
+  /** Its list of models has every name that it answers to, so that a missing one is told before the run. */
+  readonly listsModels?: boolean;
 }
 
 export interface ProviderSetting {
@@ -33,7 +40,7 @@ const ELSEWHERE = "or say with --base-url where it is";
  * Providers that speak the OpenAI chat protocol themselves: base URLs end before `/chat/completions`. Any other server
  * works by its base URL.
  */
-export const OPENAI_COMPATIBLE_PROVIDERS: Readonly<Record<string, KnownProvider & { readonly baseUrl: string }>> = {
+const OPENAI_COMPATIBLE_PROVIDERS: Readonly<Record<string, KnownProvider & { readonly baseUrl: string }>> = {
   openai: { baseUrl: "https://api.openai.com/v1", keyVariable: "OPENAI_API_KEY" },
   ollama: {
     baseUrl: "http://127.0.0.1:11434/v1",
@@ -41,6 +48,7 @@ export const OPENAI_COMPATIBLE_PROVIDERS: Readonly<Record<string, KnownProvider 
     local: (model) => ({
       onSilence: `Start it with \`ollama serve\` (once before: \`ollama pull ${model}\`), ${ELSEWHERE}.`,
       onUnknownModel: `Fetch the model with \`ollama pull ${model}\`; \`ollama list\` shows which are there.`,
+      listsModels: true,
     }),
   },
   vllm: {
@@ -49,6 +57,7 @@ export const OPENAI_COMPATIBLE_PROVIDERS: Readonly<Record<string, KnownProvider 
     local: (model) => ({
       onSilence: `Start it with \`vllm serve ${model}\`, ${ELSEWHERE}.`,
       onUnknownModel: `It serves the model it was started with: \`vllm serve ${model}\`, or the name of --served-model-name.`,
+      listsModels: true,
     }),
   },
   lmstudio: {

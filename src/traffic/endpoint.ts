@@ -122,7 +122,7 @@ export class Endpoint {
     return this.#latencies.errorShare;
   }
 
-  /** Tokens that a request of so many characters will use, input and output. */
+  /** Tokens that a request of so many characters will count against the limits, input and output. */
   tokensOf(chars: number): number {
     return this.#tokens.estimate(chars);
   }
@@ -216,14 +216,21 @@ export class Endpoint {
 
   #answered({ chars, sentMs, reservation, probe }: Ticket, { usage, rate }: ModelReply): void {
     const latencyMs = this.#options.now() - sentMs;
-    this.#limiter.settle(reservation, usage === null ? null : usage.inputTokens + usage.outputTokens);
+    const counted = usage === null ? null : this.#counted(usage);
+    this.#limiter.settle(reservation, counted === null ? null : counted.inputTokens + counted.outputTokens);
     if (rate !== null) this.#limiter.learn(reservation, rate);
-    if (usage !== null) this.#tokens.learn(chars, usage);
+    if (counted !== null) this.#tokens.learn(chars, counted);
     this.#refusedEpisodes = 0;
     this.#latencies.answered(latencyMs);
     this.#see({ what: "answer", latencyMs, inFlight: this.#inFlight, headroom: this.#limiter.headroom });
     this.#sayGoesOn(sentMs);
     this.#availability.answered(probe);
+  }
+
+  /** What counts against the limits. */
+  #counted({ inputTokens, cachedInputTokens, outputTokens }: Usage): Pick<Usage, "inputTokens" | "outputTokens"> {
+    const free = this.provider.cachedIsUncounted === true ? cachedInputTokens : 0;
+    return { inputTokens: inputTokens - free, outputTokens };
   }
 
   /** It was cut off, since another endpoint was faster or the run is stopped. */

@@ -94,6 +94,24 @@ endpoints:
     expect(settings.endpoints.map(({ model }) => model.apiKey)).toEqual(["sk-usual-key-0000", null]);
   });
 
+  it("mixes protocols, each with the key of its provider; one key for all goes to none of several hosts", async () => {
+    const file = `endpoints:
+  - { model: openai/m }
+  - { model: anthropic/claude-x, fallback: 1 }
+  - { model: azure/deployed, fallback: 2 }
+`;
+    const env = { ANTHROPIC_API_KEY: "sk-ant-00000000", AZURE_API_KEY: "az-00000000", AZURE_RESOURCE_NAME: "shop" };
+    const { settings } = await load(file, {}, { OPENAI_API_KEY: "sk-00000000", QUERYMILL_API_KEY: "qm", ...env });
+    expect(settings.endpoints.map(({ name, model }) => [name, model.provider, model.apiKey])).toEqual([
+      ["openai", "openai", "sk-00000000"],
+      ["anthropic", "anthropic", "sk-ant-00000000"],
+      ["azure", "azure", "az-00000000"],
+    ]);
+    await expect(load(file, {}, { QUERYMILL_API_KEY: "qm", AZURE_RESOURCE_NAME: "shop" })).rejects.toThrow(
+      /endpoints\[1\].*ANTHROPIC_API_KEY is not set \(QUERYMILL_API_KEY is not used for several hosts\)/,
+    );
+  });
+
   it.each([
     [
       "two of one name",
@@ -137,10 +155,13 @@ describe("concurrency", () => {
 });
 
 it("every example of the documentation can be read", async () => {
-  const page = readFileSync(new URL("../../docs/endpoints.md", import.meta.url), "utf8");
-  const examples = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text!);
-  expect(examples.length).toBeGreaterThanOrEqual(3);
-  const env = { OPENAI_KEY_EU: "sk-eu-00000000", OPENAI_KEY_US: "sk-us-00000000", OPENAI_API_KEY: "sk-00000000" };
+  const pages = ["endpoints", "models"].map((name) =>
+    readFileSync(new URL(`../../docs/${name}.md`, import.meta.url), "utf8"),
+  );
+  const examples = pages.flatMap((page) => [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text!));
+  expect(examples.length).toBeGreaterThanOrEqual(4);
+  const keys = ["OPENAI_KEY_EU", "OPENAI_KEY_US", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
+  const env = Object.fromEntries(keys.map((name) => [name, "sk-00000000"]));
   for (const example of examples) {
     const { settings } = await load(example, {}, env);
     expect(settings.endpoints.length).toBeGreaterThanOrEqual(1);

@@ -42,6 +42,19 @@ describe("a call", () => {
     });
   });
 
+  it("marks the rules for the cache where Claude is asked through OpenRouter, and nowhere else", async () => {
+    for (const [model, marked] of [
+      ["anthropic/claude-x", true],
+      ["openai/gpt-x", false],
+    ] as const) {
+      const { provider, server } = await start({}, { provider: "openrouter", model });
+      await provider.call(request("x"), forever);
+      const [{ content }] = (server.requests()[0] as { messages: [{ content: unknown }] }).messages;
+      const part = { type: "text", text: prompt.system, cache_control: { type: "ephemeral" } };
+      expect(content).toEqual(marked ? [part] : prompt.system);
+    }
+  });
+
   it("shows the wrong answer and its problems when it repairs", async () => {
     const { provider, server } = await start();
     await provider.call(

@@ -35,6 +35,18 @@ describe("a server people run themselves", () => {
     await expect(silent.check(forever)).rejects.toThrow(/nothing listens there.*Start it with `.+`.*--base-url/);
   });
 
+  it.each([
+    ["ollama", /has no model "qwen"\. Fetch the model with `ollama pull qwen`.* It has: drawn-1\./],
+    ["vllm", /has no model "qwen"\..*`vllm serve qwen`.* It has: drawn-1\./],
+  ])("has its list of models looked at before a run: %s", async (provider, words) => {
+    const { provider: missing, server } = await start({}, { provider, model: "qwen" });
+    await expect(missing.check(forever)).rejects.toThrow(words);
+    await open({ provider, model: "drawn-1", baseUrl: server.baseUrl }).check(forever);
+    // Others answer to names that they do not list.
+    await open({ provider: "llamacpp", model: "qwen", baseUrl: server.baseUrl }).check(forever);
+    expect(server.ledger().received).toBe(0);
+  });
+
   it("says how to fetch a model that is not there", async () => {
     const message = 'model "qwen" not found, try pulling it first';
     const fault = { status: 404, body: JSON.stringify({ error: { message, type: "api_error" } }) };

@@ -20,6 +20,7 @@ export interface HandOptions {
   readonly onResume?: () => void;
   /** USD of any call. @default null, unknown */
   readonly cost?: number | null;
+  readonly cachedIsUncounted?: boolean;
   /** Whether the free look finds it. */
   readonly isThere?: () => boolean;
 }
@@ -35,6 +36,7 @@ export function handAnswered(options: HandOptions = {}) {
     label: "p/m",
     remote: true,
     confidenceKind: "self-rated",
+    cachedIsUncounted: options.cachedIsUncounted ?? false,
     check: async () => {
       if (options.isThere?.() === false) throw new Error("away");
     },

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type FailureClass, ModelError } from "../../src/errors.ts";
 import type { ModelReply } from "../../src/llm/provider.ts";
+import { NO_LIMITS } from "../../src/rate-limits.ts";
 import { Gateway } from "../../src/traffic/gateway.ts";
 import { handAnswered, REPLY, REQUEST } from "../support/hand-answered.ts";
 
@@ -368,5 +369,30 @@ describe("whatever happens in whatever order", () => {
       }),
       { seed: 7, numRuns: 400 },
     );
+  });
+});
+
+describe("tokens read from a prompt cache", () => {
+  const usage = {
+    inputTokens: 20_000,
+    cachedInputTokens: 19_900,
+    cacheWriteTokens: 0,
+    outputTokens: 60,
+    reasoningTokens: 0,
+  };
+
+  it.each([
+    [false, 20_060],
+    [true, 160],
+  ])("count against the limits unless the provider leaves them out: %j", async (cachedIsUncounted, tokens) => {
+    const { endpoint, reply } = handAnswered({ cachedIsUncounted, limits: { ...NO_LIMITS, tokensPerMinute: 50_000 } });
+    for (let call = 0; call < 400; call += 1) {
+      await pass(60_000);
+      const answered = endpoint.take(80_000).call(REQUEST, new AbortController().signal);
+      reply({ usage });
+      await answered;
+    }
+    expect(endpoint.tokensOf(80_000)).toBeGreaterThanOrEqual(tokens - 1);
+    expect(endpoint.tokensOf(80_000)).toBeLessThanOrEqual(tokens * 1.1);
   });
 });
