@@ -1,7 +1,7 @@
 import type { Command, Option } from "commander";
 import { allowedWords } from "../config/json-schema.ts";
 import { OPTION_KEYS, optionOf } from "../config/schema.ts";
-import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
+import { MODEL_PROVIDERS } from "../llm/providers.ts";
 
 /** What may stand behind a flag. */
 export type CompletionValue =
@@ -64,7 +64,7 @@ function valueBehind(option: Option, placeholder: string): CompletionValue {
   if (placeholder === "") return { kind: "none" };
   if (option.argChoices !== undefined) return { kind: "words", words: option.argChoices, open: [] };
   if (option.long === "--model") {
-    const providers = Object.keys(OPENAI_COMPATIBLE_PROVIDERS).map((provider) => `${provider}/`);
+    const providers = Object.keys(MODEL_PROVIDERS).map((provider) => `${provider}/`);
     return { kind: "words", words: ["offline"], open: providers };
   }
   const words = wordsBehind(option);

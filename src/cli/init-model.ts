@@ -4,7 +4,7 @@ import { loadSettings } from "../config/load.ts";
 import { mergeVariables } from "../config/sources.ts";
 import { endpointFindings } from "../jobs/endpoint-findings.ts";
 import type { Finding } from "../jobs/finding.ts";
-import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
+import { MODEL_PROVIDERS } from "../llm/providers.ts";
 import type { InitAnswers } from "./init-file.ts";
 import { BACK, type Back, type Questions } from "./init-questions.ts";
 
@@ -19,7 +19,7 @@ export async function askModel(ask: Questions, cwd: string): Promise<Model | Bac
     const isSet = await variablesIn(cwd);
     const provider = await ask.choose("Which model answers?", [
       { value: "offline", label: "offline", hint: "free, no key, no network; better with labelled texts of yours" },
-      ...Object.entries(OPENAI_COMPATIBLE_PROVIDERS).map(([name, { keyVariable }]) => ({
+      ...Object.entries(MODEL_PROVIDERS).map(([name, { keyVariable }]) => ({
         value: name,
         label: name,
         hint: keyVariable === null ? "no key needed" : `${keyVariable} ${isSet(keyVariable) ? "is set" : "is not set"}`,
@@ -38,7 +38,7 @@ export async function askModel(ask: Questions, cwd: string): Promise<Model | Bac
 
 async function askName(ask: Questions, provider: string): Promise<Model | Back> {
   const name = await ask.line(`Which model of ${provider}? Its name there (empty: back)`, "");
-  const { keyVariable } = OPENAI_COMPATIBLE_PROVIDERS[provider]!;
+  const { keyVariable } = MODEL_PROVIDERS[provider]!;
   return name === BACK
     ? BACK
     : { model: `${provider}/${name.replace(`${provider}/`, "")}`, baseUrl: null, keyVariable };

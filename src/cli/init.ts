@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { loadSettings } from "../config/load.ts";
 import { parseStoreUri } from "../config/store-uri.ts";
 import { QuerymillError } from "../errors.ts";
-import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
+import { MODEL_PROVIDERS } from "../llm/providers.ts";
 import { secretsOfUri } from "../redact.ts";
 import type { InitAnswers } from "./init-file.ts";
 import { exists, nextSteps, prepareFiles, writeFiles } from "./init-write.ts";
@@ -110,7 +110,7 @@ function answersOf(flags: Readonly<Record<string, unknown>>, cwd: string): { ans
 /** The variable that usually holds the key of a provider; null with a server of one's own. */
 function usualKey(model: string, baseUrl: string | null): string | null {
   if (baseUrl !== null) return null;
-  return OPENAI_COMPATIBLE_PROVIDERS[model.split("/")[0]!]?.keyVariable ?? null;
+  return MODEL_PROVIDERS[model.split("/")[0]!]?.keyVariable ?? null;
 }
 
 function refused(message: string): QuerymillError {
