@@ -52,6 +52,8 @@ const PURE = [
   "staleness.ts",
   "taxonomies/check.ts",
   "taxonomies/diff.ts",
+  "taxonomies/proposal.ts",
+  "taxonomies/taxonomy-yaml.ts",
   "taxonomies/similarity.ts",
   "traffic/bucket.ts",
   "traffic/concurrency.ts",

@@ -14,6 +14,7 @@ querymill taxonomy suggest --store mongodb://localhost/support --model openai/gp
   command.helpCommand(false);
   const { checkCommand } = await import("./taxonomy-check.ts");
   const { diffCommand } = await import("./taxonomy-diff.ts");
-  command.addCommand(checkCommand()).addCommand(diffCommand());
+  const { suggestCommand } = await import("./taxonomy-suggest.ts");
+  command.addCommand(checkCommand()).addCommand(diffCommand()).addCommand(suggestCommand());
   return command;
 }
