@@ -36,27 +36,20 @@ async function importRows(
   if (flags.input !== undefined)
     throw new QuerymillError("USAGE", "--input is for run: import takes the file as its argument. Leave it out.");
   const { settings, output, jobFlags } = await loadJob(flags, false);
-  const { openStore } = await import("../jobs/wiring.ts");
   const { importFile } = await import("../jobs/import.ts");
   const screen = openScreen();
-  const store = await openStore(settings);
-  try {
-    const options = {
-      path,
-      idColumn: typeof idColumn === "string" ? idColumn : null,
-      ...(typeof encoding === "string" ? { encoding } : {}),
-      ...(typeof delimiter === "string" ? { delimiter: /^(tab|\\t)$/.test(delimiter) ? "\t" : delimiter } : {}),
-    };
-    const progress = showProgress(output.json || output.quiet);
-    const found = await importFile(store, settings, options, progress.tell);
-    progress.end();
-    const to = `${settings.sourceCollection} in ${store.address}`;
-    if (output.json) screen.json({ event: "import:end", time: new Date().toISOString(), ...found, to });
-    else screen.printWhole(importLines(found, to, jobFlags, screen.look));
-    return found.different > 0 ? 3 : 0;
-  } finally {
-    await store.close();
-  }
+  const options = {
+    path,
+    idColumn: typeof idColumn === "string" ? idColumn : null,
+    ...(typeof encoding === "string" ? { encoding } : {}),
+    ...(typeof delimiter === "string" ? { delimiter: /^(tab|\\t)$/.test(delimiter) ? "\t" : delimiter } : {}),
+  };
+  const progress = showProgress(output.json || output.quiet);
+  const found = await importFile(settings, options, progress.tell).finally(progress.end);
+  const to = `${settings.sourceCollection} in ${found.store}`;
+  if (output.json) screen.json({ event: "import:end", time: new Date().toISOString(), ...found, to });
+  else screen.printWhole(importLines(found, to, jobFlags, screen.look));
+  return found.different > 0 ? 3 : 0;
 }
 
 /** One line on a terminal's stderr that is written over. */
