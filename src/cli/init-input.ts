@@ -1,9 +1,8 @@
 import { basename, extname, resolve } from "node:path";
 import { lookAtFile, rowTextShown } from "../jobs/store-looks.ts";
-import { clip } from "./format.ts";
 import type { StoreAnswer } from "./init-file.ts";
 import { BACK, type Back, type Questions } from "./init-questions.ts";
-import { showTexts } from "./init-text.ts";
+import { oneLine, showTexts } from "./init-text.ts";
 
 type InputAnswer = Extract<StoreAnswer, { readonly kind: "file" }>;
 
@@ -46,8 +45,7 @@ async function askColumn(
     } else ask.warn("No text was found there.");
     const choices = columns.map((name) => ({
       value: name,
-      label: name,
-      hint: clip(String(rows[0]?.[name] ?? "").replace(/\s+/g, " "), 50, false),
+      label: `${name}  ${oneLine(String(rows[0]?.[name] ?? ""))}`,
     }));
     const picked = await ask.choose("Which column holds the text?", choices);
     if (picked === BACK) return BACK;

@@ -30,7 +30,7 @@ export interface Questions {
   /** One line; an empty one is {@link BACK}. */
   line(message: string, initial: string): Promise<string | Back>;
   yes(message: string, initial: boolean): Promise<boolean>;
-  /** Shows that something takes a moment. @returns null when it failed with a message for people, which was shown */
+  /** Says what is being done, which may take a moment. @returns null when it failed with a message for people, which was shown */
   attempt<T>(doing: string, work: () => Promise<T>): Promise<T | null>;
   say(text: string): void;
   warn(text: string): void;
@@ -79,14 +79,10 @@ export async function openQuestions(intro: string): Promise<Questions> {
     },
     yes: async (message, initial) => answered<boolean>(await clack.confirm({ message, initialValue: initial })),
     async attempt(doing, work) {
-      const spinner = clack.spinner();
-      spinner.start(doing);
+      clack.log.step(lines(`${doing} …`));
       try {
-        const result = await work();
-        spinner.clear();
-        return result;
+        return await work();
       } catch (error) {
-        spinner.clear();
         if (!(error instanceof QuerymillError)) throw error;
         clack.log.error(lines(messageOf(error)));
         return null;

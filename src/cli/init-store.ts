@@ -1,7 +1,7 @@
 import { loadSettings } from "../config/load.ts";
 import { embeddedStore, parseStoreUri } from "../config/store-uri.ts";
 import type { JobSettings } from "../job.ts";
-import { lookAtStore } from "../jobs/store-looks.ts";
+import { lookAtStore, type StoreLook } from "../jobs/store-looks.ts";
 import { secretsOfUri, withoutPassword } from "../redact.ts";
 import { count } from "./format.ts";
 import type { StoreAnswer } from "./init-file.ts";
@@ -36,9 +36,8 @@ export async function askMongo(ask: Questions, variable: string | undefined, cwd
     const db = parsed.db ?? (await ask.line("Database (empty: back)", "support"));
     if (db === BACK) continue;
     const flags = { store: uri, db };
-    const settings = await ask.attempt(`Connecting to ${withoutPassword(uri)}`, () => settingsBy(flags, cwd));
-    const found = settings && (await ask.attempt("Looking for collections", () => lookAtStore(settings)));
-    if (!found) {
+    const found = await ask.attempt(`Connecting to ${withoutPassword(uri)}`, () => look(flags, cwd));
+    if (found === null) {
       shown = uri === known ? "" : uri;
       continue;
     }
@@ -54,7 +53,7 @@ export async function askMongo(ask: Questions, variable: string | undefined, cwd
       ask.warn("MONGODB_URI is set and wins over the file. Unset it, or take it out of .env.");
     const answer = { kind: "mongodb" as const, uri: secret || uri === known ? null : uri, db, ...names };
     const { source, target } = names;
-    return { answer, settings: { ...settings!, sourceCollection: source, targetCollection: target } };
+    return { answer, settings: { ...found.settings, sourceCollection: source, targetCollection: target } };
   }
 }
 
@@ -64,15 +63,14 @@ export async function askEmbedded(ask: Questions, cwd: string): Promise<FoundSto
     const usual = embeddedStore("batch_files").uri.slice("sqlite:".length);
     const path = await ask.line("File of the embedded store (empty: back)", usual);
     if (path === BACK) return BACK;
-    const settings = await ask.attempt("Looking into it", () => settingsBy({ store: path }, cwd));
-    const found = settings && (await ask.attempt("Looking into it", () => lookAtStore(settings)));
-    if (!found) continue;
+    const found = await ask.attempt("Looking into it", () => look({ store: path }, cwd));
+    if (found === null) continue;
     const names = await askCollections(ask, found.collections, path);
     if (names === BACK) continue;
     const { source, target } = names;
     return {
       answer: { kind: "embedded", path, source, target },
-      settings: { ...settings!, sourceCollection: source, targetCollection: target },
+      settings: { ...found.settings, sourceCollection: source, targetCollection: target },
     };
   }
 }
@@ -92,8 +90,7 @@ async function askCollections(
       "Where are the queries?",
       sorted.map(({ name, documents }) => ({
         value: name,
-        label: name,
-        hint: documents === null ? "not counted" : `${count(documents)} documents`,
+        label: `${name}  (${documents === null ? "not counted" : `${count(documents)} documents`})`,
       })),
     );
     if (source === BACK) return BACK;
@@ -104,8 +101,8 @@ async function askCollections(
   }
 }
 
-/** @returns settings as a run with these flags would have them, whatever file is there */
-async function settingsBy(flags: Record<string, unknown>, cwd: string): Promise<JobSettings> {
+/** Settings as a run with these flags would have them, whatever file is there, and what is in their store. */
+async function look(flags: Record<string, unknown>, cwd: string): Promise<StoreLook & { settings: JobSettings }> {
   const { settings } = await loadSettings({ flags, env: process.env, cwd, config: {}, needsModel: false });
-  return settings;
+  return { ...(await lookAtStore(settings)), settings };
 }

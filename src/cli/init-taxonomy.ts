@@ -76,7 +76,7 @@ export async function askExamples(
 
 /** @returns the text of a taxonomy file to edit, made from one */
 export async function startedTaxonomy({ dimensions }: Taxonomy): Promise<string> {
-  const { stringify } = await import("yaml");
+  const { Document, isScalar, visit } = await import("yaml");
   const content = {
     name: "my-categories",
     dimensions: Object.fromEntries(
@@ -97,10 +97,16 @@ export async function startedTaxonomy({ dimensions }: Taxonomy): Promise<string>
       ]),
     ),
   };
+  const document = new Document(content);
+  visit(document, {
+    Seq(_key, list) {
+      list.flow = list.items.every(isScalar);
+    },
+  });
   return `# What is asked of every query. Change, add and remove labels; querymill schema --taxonomy describes the file.
 # Descriptions tell labels apart; a few examples make answers surer. Changed labels mean other results:
 # a run that was begun with the old ones says so.
-${stringify(content, { lineWidth: 110 })}`;
+${document.toString({ lineWidth: 110 })}`;
 }
 
 function describe({ name, dimensions }: Taxonomy): string {

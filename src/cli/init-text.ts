@@ -23,18 +23,13 @@ export async function askText(ask: Questions, settings: JobSettings): Promise<Te
     const texts = documents.map((document) => textShown(document, text, settings.mapping.maxChars));
     showTexts(ask, texts);
     const none = texts.every((shown) => shown === null);
-    const answer = await ask.choose(
-      none ? "No text was found." : "Is that the text?",
-      [
-        { value: "yes", label: "yes", hint: text === null ? "the usual fields" : String(text) },
-        { value: "fields", label: "pick the fields" },
-      ],
-      none ? "fields" : "yes",
-    );
+    const answer = await ask.choose(none ? "No text was found." : "Is that the text?", [
+      ...(none ? [] : [{ value: "yes", label: "yes", hint: text === null ? "the usual fields" : String(text) }]),
+      { value: "fields", label: "pick the fields" },
+    ]);
     if (answer === BACK) return BACK;
-    if (answer === "yes" && !none) return text;
-    if (answer === "yes") ask.warn("Every query would be skipped. Pick the fields that hold the text.");
-    else text = (await askFields(ask, documents, text)) ?? text;
+    if (answer === "yes") return text;
+    text = (await askFields(ask, documents, text)) ?? text;
   }
 }
 
@@ -50,7 +45,7 @@ async function askFields(ask: Questions, documents: readonly SourceDocument[], b
     ask.warn("No field of these documents holds a text.");
     return null;
   }
-  const choices = fields.map(({ path, example }) => ({ value: path, label: path, hint: oneLine(example) }));
+  const choices = fields.map(({ path, example }) => ({ value: path, label: `${path}  ${oneLine(example)}` }));
   const picked = await ask.several(
     "Which fields? (blank marks, return takes; none: back)",
     choices,
@@ -60,15 +55,17 @@ async function askFields(ask: Questions, documents: readonly SourceDocument[], b
   return picked.length === 1 ? picked[0]! : picked;
 }
 
-function preview(text: string | null): string {
-  if (text === null) return "(no text: it would be skipped)";
+function preview(text: string | null, at: number): string {
+  if (text === null) return `${at + 1}  (no text: it would be skipped)`;
   const lines = text.split("\n");
-  return [
+  const shown = [
     ...lines.slice(0, LINES).map((line) => clip(line, WIDTH, false)),
     ...(lines.length > LINES ? ["…"] : []),
-  ].join("\n");
+  ];
+  return shown.map((line, row) => `${row === 0 ? at + 1 : " "}  ${line}`).join("\n");
 }
 
-function oneLine(text: string): string {
+/** The beginning of a text on one line. */
+export function oneLine(text: string): string {
   return clip(text.replace(/\s+/g, " ").trim(), 50, false);
 }

@@ -49,7 +49,7 @@ export async function wizard(path: string, cwd: string, overwrite: boolean): Pro
     const written = [...files.texts.keys()].map((file) => relative(cwd, file));
     if (!(await ask.yes(`Write ${written.join(", ")}?`, true))) throw new Cancelled();
     await writeFiles(files, cwd);
-    ask.end(`Wrote ${written.join(" and ")}.`);
+    ask.end(`Wrote ${written.join(", ")}.`);
     process.stdout.write(`${nextSteps(path, cwd).join("\n")}\n`);
     return 0;
   } catch (error) {

@@ -65,7 +65,7 @@ async function init({ yes, overwrite, config, json, ...flags }: Record<string, u
   await writeFiles(files, cwd);
   const written = [...files.texts.keys()].map((file) => relative(cwd, file));
   if (json === true) process.stdout.write(`${JSON.stringify({ event: "init", written, notes })}\n`);
-  else process.stdout.write([...notes, `Wrote ${written.join(" and ")}.`, ...nextSteps(path, cwd), ""].join("\n"));
+  else process.stdout.write([...notes, `Wrote ${written.join(", ")}.`, ...nextSteps(path, cwd), ""].join("\n"));
   return 0;
 }
 
