@@ -4,7 +4,7 @@ import { openTable, type Table, type TableOptions, type TableRow } from "../file
 import { type ItemKey, keyOf } from "../item.ts";
 import type { JobSettings, MarkFields } from "../job.ts";
 import type { SourceDocument, Store } from "../store.ts";
-import { contentOf, pagesOf } from "./input-rows.ts";
+import { addMissingIds, contentOf, pagesOf, type RowListener } from "./input-rows.ts";
 import { identify, idIn, type RowIdentity } from "./row-ids.ts";
 import { openStore } from "./wiring.ts";
 
@@ -28,18 +28,18 @@ export interface Imported {
 /**
  * Brings the rows of a file into the source collection. All of the file is checked before the store is opened. A document
  * that is there already is left as it is, so the same file again adds nothing.
- * @param onProgress told the rows that are done, page by page
+ * @param onProgress told how many rows are checked or brought in, page by page
  * @throws QuerymillError FILE_INVALID, and what the store throws
  */
 export async function importFile(
   settings: JobSettings,
   options: TableOptions & { readonly idColumn: string | null },
-  onProgress: (rows: number) => void,
+  onProgress: RowListener,
 ): Promise<Imported> {
   const table = await openTable(options);
   try {
     const { identity } = await identify(table, options.idColumn);
-    await checkIds(table, identity);
+    await checkIds(table, identity, onProgress);
     const store = await openStore(settings);
     try {
       const counts = await bringIn(table, identity, store, settings, onProgress);
@@ -57,7 +57,7 @@ async function bringIn(
   identity: RowIdentity,
   store: Store,
   { sourceCollection, mark }: JobSettings,
-  onProgress: (rows: number) => void,
+  onProgress: RowListener,
 ): Promise<Omit<Imported, "store" | "notes">> {
   const form = importForm(table.columns, mark);
   const source = store.source({ collection: sourceCollection, mark, filter: null, fields: null });
@@ -87,20 +87,20 @@ async function bringIn(
     if (fresh.length > 0) await store.insert(sourceCollection, fresh, "keep");
     imported += fresh.length;
     rows += page.length;
-    onProgress(rows);
+    onProgress(rows, "brought in");
   }
   return { rows, imported, present, different, differentLine, marked };
 }
 
 /** Reads all of it: what cannot be read, and rows without an id, are refused before anything is brought in. */
-async function checkIds(table: Table, { column }: RowIdentity): Promise<void> {
+async function checkIds(table: Table, { column }: RowIdentity, onProgress: RowListener): Promise<void> {
   const faults = new RowFaults(table.path);
-  for await (const row of table.rows())
-    if (column !== null && idIn(row, column) === null)
-      faults.add(
-        { line: row.line, column: null, what: `no id in the column ${column}` },
-        "Give every row one, or leave --id-column out.",
-      );
+  let rows = 0;
+  for await (const page of pagesOf(table.rows())) {
+    addMissingIds(faults, page, column);
+    rows += page.length;
+    onProgress(rows, "checked");
+  }
   if (faults.any) throw faults.error();
 }
 

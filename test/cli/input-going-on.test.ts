@@ -1,8 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parse } from "csv-parse/sync";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { ModelServer } from "../support/model-server.ts";
 import { makeWorkspace, serveModel, type Workspace } from "../support/workspace.ts";
+
+// Several processes a test.
+vi.setConfig({ testTimeout: 120_000 });
 
 const asking = (server: ModelServer): string[] => ["--model", "drawn-1", "--base-url", server.baseUrl, "--no-wait"];
 const run = (space: Workspace, server: ModelServer, ...args: string[]) =>
@@ -17,7 +20,7 @@ test("a run that is stopped leaves what it has in FILE.partial, and the run that
   space.write("in.csv", `text\n${text("a")}\n${text("b")}\n${text("c")}\n`);
   const flags = ["--input", "in.csv", "--output", "out.csv", "--concurrent", "1"];
   const { child, ended } = space.start(["run", ...asking(server), ...flags]);
-  await expect.poll(() => server.ledger().received, { timeout: 30_000 }).toBe(2);
+  await expect.poll(() => server.ledger().received, { timeout: 60_000 }).toBe(2);
   child.kill("SIGTERM");
   held.resolve(null);
   const { code, stdout } = await ended;
@@ -35,15 +38,17 @@ test("a run that is stopped leaves what it has in FILE.partial, and the run that
 });
 
 test("after kill -9 in the middle it goes on, and asks again at most for what was in flight or not yet in the journal", async () => {
-  const server = await serveModel({ latency: "fixed:20" });
+  const killed = Promise.withResolvers<null>();
+  const server = await serveModel({ fail: (id) => (Number(id.slice(1)) < 20 ? null : killed.promise) });
   const space = makeWorkspace();
   const ids = Array.from({ length: 60 }, (_, at) => `r${at}`);
   space.write("in.csv", `text\n${ids.map(text).join("\n")}\n`);
   const flags = ["--input", "in.csv", "--output", "out.csv", "--concurrent", "3"];
   const { child, ended } = space.start(["run", ...asking(server), ...flags]);
-  await expect.poll(() => server.ledger().ok, { timeout: 30_000 }).toBeGreaterThan(15);
+  await expect.poll(() => server.ledger().received, { timeout: 60_000 }).toBe(23);
   child.kill("SIGKILL");
   await ended;
+  killed.resolve(null);
   expect(existsSync(space.path("out.csv"))).toBe(false);
   const unclear = await run(space, server, ...flags);
   expect(unclear.code).toBe(2);

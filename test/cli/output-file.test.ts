@@ -1,8 +1,11 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { makeWorkspace, serveModel, type Workspace } from "../support/workspace.ts";
+
+// Several processes a test.
+vi.setConfig({ testTimeout: 120_000 });
 
 const bin = fileURLToPath(new URL("../../src/bin.ts", import.meta.url));
 
@@ -74,7 +77,7 @@ test("rows go through a pipe: results on stdout, everything else on stderr, and 
   expect(server.ledger().received).toBe(3);
 });
 
-test("200,000 rows need no more memory than a few", { timeout: 120_000 }, async () => {
+test("200,000 rows need no more memory than a few", { timeout: 300_000 }, async () => {
   const server = await serveModel();
   const space = makeWorkspace();
   const row = "x".repeat(400);
