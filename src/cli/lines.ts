@@ -88,7 +88,7 @@ export function endNotes(
 /** What to do when more than a few items were skipped because no text was found in them. */
 export function noTextAdvice({ skippedReasons, read }: Pick<ExecutionEnd, "skippedReasons" | "read">): string[] {
   const items = skippedReasons["no text"] ?? 0;
-  if (items < 5 && items * 20 < read) return [];
+  if (items === 0 || (items < 5 && items * 20 < read)) return [];
   return [
     "Their text may be in fields that were not looked at: set source.text in querymill.yaml to its path, such as ticket.body, or name the column of a file with --text-column.",
   ];

@@ -106,6 +106,8 @@ export interface UnderWay {
   readonly which: Reclassify;
   /** Items that lost their marks just now. */
   readonly unmarked: number;
+  /** True when an earlier execution began it. */
+  readonly goesOn: boolean;
   /** True for a record from before it: when its item is unprocessed, it is not done. */
   readonly replaces: (settled: Settled) => boolean;
   /** True for a record that must not be taken for the answer, although it was made from the same text with the same settings. */
@@ -180,6 +182,7 @@ async function reclassify(options: ReclassifyOptions): Promise<UnderWay | null> 
   return {
     which: state.which,
     unmarked: items,
+    goesOn,
     replaces: isFromBefore,
     refuses: (settled) => state.which === "all" && isFromBefore(settled),
     end: async () => {
@@ -226,11 +229,13 @@ async function takeMarks(
   return { items, phase };
 }
 
-function noteOf({ which, unmarked }: Pick<UnderWay, "which" | "unmarked">): string {
+function noteOf({ which, unmarked, goesOn }: Pick<UnderWay, "which" | "unmarked" | "goesOn">): string {
   const items = unmarked.toLocaleString("en-US");
-  return unmarked === 0
-    ? `Reclassification (${which}) goes on: no further item is to be classified again.`
-    : `${items} ${unmarked === 1 ? "item is" : "items are"} classified again (--reclassify ${which}).`;
+  if (unmarked === 0)
+    return goesOn
+      ? `The reclassification that is under way (${which}) goes on: no further item is added.`
+      : `No settled item is to be classified again (--reclassify ${which}).`;
+  return `${items} ${unmarked === 1 ? "item is" : "items are"} classified again (--reclassify ${which}).`;
 }
 
 /** Counts a page in the journal, then takes its marks away. */

@@ -65,7 +65,10 @@ async function readLeftover(manager: BatchFileManager): Promise<Leftover> {
     noteProgress(entry, seq, started, unsunk, checkpoint?.sunkSeq ?? 0);
     if (entry.kind === "settled") {
       settlements += 1;
-      if (checkpoint !== null && entry.settlement.key in checkpoint.suspects) settledSuspects.add(entry.settlement.key);
+      const { key, executionId } = entry.settlement;
+      // What an earlier execution settled can be a suspect again: it is being classified again.
+      if (checkpoint !== null && executionId === checkpoint.executionId && key in checkpoint.suspects)
+        settledSuspects.add(key);
     }
     if (state !== null) {
       if (seq > stateSeq) state = applyEntry(state, entry);
@@ -224,7 +227,7 @@ export function fingerprintChanged(
       "",
       "  Go on with the new ones:  --accept-changes",
       ...(fields.every((field) => UNDONE_BY.stale.includes(field))
-        ? ["  And ask again for the old:  --reclassify stale (--dry-run says how many, and what they cost)"]
+        ? ["  And with the old items:   --reclassify stale    (first with --dry-run: how many, what they cost)"]
         : []),
       "  Keep them apart:          --job NAME with another --target-collection",
     ].join("\n"),

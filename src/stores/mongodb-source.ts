@@ -126,7 +126,7 @@ export class MongoSource implements Source {
     const own = { [mark.processed]: true, [`${by}.job`]: job, [`${by}.outcome`]: outcome };
     const range = { filter: filter ? { $and: [own, filter] } : own, index: "_id_", keyAt: (_id: unknown) => ({ _id }) };
     const { documents, more } = await this.#guarded(() =>
-      readRange(this.#collection, { ...range, sort: { _id: 1 }, fields }, after, limit),
+      readRange(this.#collection, { ...range, sort: { _id: 1 }, fields }, after || null, limit),
     );
     const last = documents.at(-1);
     return { documents, cursor: last ? keyOf(last._id) : (after ?? ""), last: !more };

@@ -236,10 +236,11 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
             ({ cursor, last } = page);
           }
           expect(seen.sort()).toEqual([1, 2, 5, 7].map(keyOf));
-          expect(await source.readMarked({ job: "it's", outcome: "skipped" }, null, 3)).toMatchObject({
-            documents: [],
-            last: true,
-          });
+          const none = await source.readMarked({ job: "it's", outcome: "skipped" }, null, 3);
+          expect(none).toMatchObject({ documents: [], last: true });
+          await source.mark([group([9], "it's", "skipped")]);
+          const late = await source.readMarked({ job: "it's", outcome: "skipped" }, none.cursor, 3);
+          expect(late.documents.map(({ _id }) => _id)).toEqual([9]);
         }
       });
 

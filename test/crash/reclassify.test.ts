@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setImmediate as turn } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
+import { describe, expect, it, vi } from "vitest";
 import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
 import { RECLASSIFICATION_FILE } from "../../src/state/reclassification.ts";
 import { type Cli, runFlags, startCli } from "../support/cli.ts";
@@ -52,7 +52,43 @@ describe.each(STORES)("SIGKILL while settled items are classified again, over %s
     expect(reclassificationOf(job)).toBeNull();
     expect(await start(job, []).ended).toMatchObject({ code: 0, end: { read: 0, modelCalls: 0 } });
   });
+
+  it("runs an item alone that was in flight at two deaths, although the target has its old record", async () => {
+    const job = await makeJob(store);
+    const ids = await job.seed(SLOTS);
+    await job.run();
+    job.server.reset({ fail: () => "hang" });
+    for (const [kill, flags] of [["--reclassify", "all"], ["--recover"]].entries()) {
+      const cli = start(job, flags);
+      await vi.waitFor(() => expect(job.server.ledger().received).toBe((kill + 1) * SLOTS), { timeout: 30_000 });
+      // The server may know of a call before the journal file does.
+      await vi.waitFor(() => expect(startsIn(job)).toBeGreaterThanOrEqual(SLOTS), { timeout: 5_000 });
+      cli.kill("SIGKILL");
+      await cli.ended;
+    }
+    let [atOnce, most] = [0, 0];
+    job.server.reset({
+      fail: async () => {
+        atOnce += 1;
+        most = Math.max(most, atOnce);
+        await delay(20);
+        atOnce -= 1;
+        return null;
+      },
+    });
+    expect(await start(job, ["--recover"]).ended).toMatchObject({ code: 0, end: { read: SLOTS, classified: SLOTS } });
+    expect(job.server.ledger().received).toBe(SLOTS);
+    expect(most).toBe(1);
+    expect(await job.counted(ids)).toEqual({ target: SLOTS });
+  });
 });
+
+/** Calls that the newest journal segment tells of. */
+function startsIn({ settings: { batchDir, tenant, job } }: Job): number {
+  const folder = new BatchFileManager(batchDir, { tenant, job }).journalFolder;
+  const newest = readdirSync(folder).sort().at(-1)!;
+  return readFileSync(join(folder, newest), "utf8").split('"kind":"start"').length - 1;
+}
 
 function start(job: Job, flags: readonly string[]): Cli {
   return startCli([...runFlags({ ...job.settings, concurrent: SLOTS }), ...flags], { cwd: job.settings.batchDir });
