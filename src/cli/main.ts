@@ -18,6 +18,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "classify 300 sample queries: no key, no network",
     load: async () => (await import("./demo.ts")).demoCommand(),
   },
+  estimate: {
+    help: "what everything will cost, for nothing or from a paid pilot",
+    load: async () => (await import("./estimate.ts")).estimateCommand(),
+  },
   status: {
     help: "how each job stands, also while it runs",
     load: async () => (await import("./status.ts")).statusCommand(),

@@ -3,7 +3,14 @@ import { OPTION_KEYS, type OptionKey, optionOf } from "../config/schema.ts";
 import { withoutPassword } from "../redact.ts";
 
 /** Flags of one run only: a command that goes on must not repeat them. */
-export const ONCE: ReadonlySet<OptionKey> = new Set(["recover", "fresh", "dryRun", "acceptChanges", "reclassify"]);
+export const ONCE: ReadonlySet<OptionKey> = new Set([
+  "recover",
+  "fresh",
+  "dryRun",
+  "acceptChanges",
+  "yes",
+  "reclassify",
+]);
 
 /**
  * How this program is typed again. Installed it is `querymill`; sources that run unbuilt are reached through npm when
@@ -43,7 +50,7 @@ export function commandsHere(message: string, args: readonly string[] = process.
     return `querymill ${args[0] === "demo" ? "demo" : "run"}${added.join("")}${own}`;
   });
   return withFlags.replace(
-    /\bquerymill (?=(?:run|demo|status|retry|get|export|doctor|clean|--help|--version)\b)/g,
+    /\bquerymill (?=(?:run|demo|status|estimate|retry|get|export|doctor|clean|--help|--version)\b)/g,
     () => `${program} `,
   );
 }

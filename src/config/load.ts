@@ -8,6 +8,7 @@ import { type JobSettings, type ModelSettings, mainEndpoint } from "../job.ts";
 import { checkOfflineFields } from "../llm/offline-fields.ts";
 import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
 import { secretsOfUri } from "../redact.ts";
+import { type Confirmation, confirmationOf } from "./confirmation.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
 import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
 import { severalProblems } from "./problems.ts";
@@ -29,6 +30,7 @@ export interface OutputSettings {
 export interface LoadedSettings {
   readonly settings: JobSettings;
   readonly output: OutputSettings;
+  readonly confirmation: Confirmation;
   /** Sentences for the user: nothing is wrong, but it may not be what was meant. */
   readonly notes: string[];
 }
@@ -162,7 +164,12 @@ export async function loadSettings({
     logLevel: get("logLevel"),
     logFile: logFile === null ? null : pathOf("logFile", logFile),
   };
-  return { settings, output, notes: [...notes, ...found.notes, ...(unfilled === null ? [] : [unfilled])] };
+  return {
+    settings,
+    output,
+    confirmation: confirmationOf(get),
+    notes: [...notes, ...found.notes, ...(unfilled === null ? [] : [unfilled])],
+  };
 }
 
 async function readConfig(

@@ -56,10 +56,9 @@ export function measuredForecast(
       ),
     );
   const cost = (of: (item: MeasuredItem) => Usage): Estimate | null => costTotal(items, of, failed, lengths);
-  const calls = mapEstimate(
-    total(({ attempts }) => attempts),
-    Math.round,
-  );
+  const attempts = total(({ attempts }) => attempts);
+  // No item is answered without a call.
+  const calls = mapEstimate({ ...attempts, from: Math.max(attempts.from, lengths.items.from) }, Math.round);
   const inputTokens = mapEstimate(
     total(({ usage }) => usage.inputTokens),
     Math.round,
