@@ -92,7 +92,11 @@ export function measuredForecast(
     cachedShare: cachedShare([...warm.values()]),
     byEndpoint: endpointShares(items, endpoints, costUsd),
     durationMs: durationOf(
-      total(({ latencyMs, attempts }) => latencyMs * attempts),
+      // How long an answer takes hardly depends on the text, and one that took very long would tilt a line.
+      predictTotal(
+        items.map(({ latencyMs, attempts }) => ({ chars: 0, value: latencyMs * attempts })),
+        lengths,
+      ),
       {
         calls,
         tokens: mapEstimate(inputTokens, (tokens) => tokens + outputTokens.expected),
