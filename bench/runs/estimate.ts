@@ -36,7 +36,7 @@ const { values } = parseArgs({
     items: { type: "string" },
     pilot: { type: "string", default: "100" },
     seed: { type: "string" },
-    latency: { type: "string", default: "lognormal:20:150" },
+    latency: { type: "string", default: "lognormal:60:400" },
     slots: { type: "string", default: "20" },
   },
 });

@@ -5,7 +5,7 @@ import type { Bench, Scenario } from "../scenario.ts";
 import { type Figure, figure } from "../statistics.ts";
 
 const SEEDS = 20;
-const ITEMS = 2_000;
+const ITEMS = 1_500;
 const PILOT = 100;
 
 /** How far the bill of a run is from what a pilot foretold. */

@@ -29,8 +29,8 @@ export function tokenLines(found: DryRun, row: Row, look: Look): string[] {
     lines.push(
       row(
         "fixed",
-        `${tokens(fixedPrompt.tokens)} a call`,
-        `rules and taxonomy, the same in every call: ${share(fixedPrompt.inputShare)} of the input${ofBill}`,
+        `${tokens(fixedPrompt.tokens)} in every call`,
+        `rules and taxonomy: ${share(fixedPrompt.inputShare)} of the input${ofBill}`,
       ),
     );
   }

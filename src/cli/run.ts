@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { maySpend } from "../config/confirmation.ts";
 import { loadSettings } from "../config/load.ts";
 import { addOptions, JOB_OPTIONS, makeCommand, RUN_OPTIONS, retype } from "./options.ts";
 import { ONCE } from "./program.ts";
@@ -18,16 +19,21 @@ querymill run --model offline --limit 100`,
 }
 
 async function run(flags: Record<string, unknown>): Promise<number> {
-  const { settings, output, notes } = await loadSettings({ flags, env: process.env, cwd: process.cwd() });
+  const { settings, output, confirmation, notes } = await loadSettings({ flags, env: process.env, cwd: process.cwd() });
   if (settings.dryRun) {
     const { dryRunCommand } = await import("./dry-run.ts");
     return await dryRunCommand(settings, output, notes);
   }
   const { prepareExecution } = await import("../jobs/wiring.ts");
+  const spending = maySpend(settings, confirmation)
+    ? await (await import("./before-spending.ts")).beforeSpending(settings, output, confirmation)
+    : null;
+  if (spending?.goOn === false) return 0;
   return supervise(await prepareExecution(settings), {
     settings,
     output,
     notes,
+    later: spending?.later ?? null,
     jobFlags: retype(
       flags,
       JOB_OPTIONS.filter((key) => key !== "json"),

@@ -1,3 +1,4 @@
+import type { JobSettings } from "../job.ts";
 import { decimal, integer, toggle } from "./option.ts";
 
 /** When a person is asked before anything is spent. */
@@ -34,4 +35,12 @@ export function confirmationOf(get: (key: keyof typeof CONFIRMATION_OPTIONS) => 
     aboveUsd: get("confirmAboveUsd") as number,
     aboveCalls: get("confirmAboveCalls") as number,
   };
+}
+
+/** Whether a run can spend so much at all: decided without looking at anything. */
+export function maySpend(settings: JobSettings, { aboveUsd }: Confirmation): boolean {
+  const { mode, recover, retryOnly, endpoints, budget } = settings;
+  if (mode !== "batch" || recover || retryOnly !== null) return false;
+  if (endpoints.every(({ model }) => model.provider === "offline")) return false;
+  return budget === null || budget.usd > aboveUsd;
 }

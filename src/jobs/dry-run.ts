@@ -55,9 +55,11 @@ type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
 export interface LookCaps extends SampleCaps {
   /** Time to count, in ms. */
   readonly countMs: number;
+  /** Takes every document for an unprocessed one when counting takes longer; else their number is unknown. */
+  readonly roughly: boolean;
 }
 
-const THOROUGH: LookCaps = { countMs: 30_000, whole: 20_000, drawn: 5_000, maxMs: 10_000 };
+const THOROUGH: LookCaps = { roughly: false, countMs: 30_000, whole: 20_000, drawn: 5_000, maxMs: 10_000 };
 
 /**
  * Counts, samples and estimates. Asks no model, takes no lock, writes nothing.
@@ -70,8 +72,9 @@ export async function dryRun(settings: JobSettings, adapters: Adapters, caps: Lo
     const { sourceCollection, targetCollection, mark, filter, job } = settings;
     const source = store.source({ collection: sourceCollection, mark, filter, fields: adapters.fields });
     const target = store.target(targetCollection);
-    const { notMarkable } = await source.inspect();
-    const found = await lookAt(source, settings, adapters, caps);
+    const { notMarkable, documents } = await source.inspect();
+    const most = caps.roughly && filter === null ? documents : null;
+    const found = await lookAt(source, most, settings, adapters, caps);
     const reclassified =
       settings.reclassify === null
         ? null
@@ -125,8 +128,15 @@ interface Looked {
   readonly lengths: Lengths;
 }
 
-async function lookAt(source: Source, { limit }: JobSettings, { makeItem }: Adapters, caps: LookCaps): Promise<Looked> {
-  const unprocessed = await source.countUnprocessed(caps.countMs);
+/** @param most what is taken for their number when they cannot be counted in time */
+async function lookAt(
+  source: Source,
+  most: number | null,
+  { limit }: JobSettings,
+  { makeItem }: Adapters,
+  caps: LookCaps,
+): Promise<Looked> {
+  const unprocessed = (await source.countUnprocessed(caps.countMs)) ?? most;
   // What waits in a retry queue is not marked, so it is among the unprocessed.
   const items = unprocessed === null ? limit : Math.min(unprocessed, limit ?? unprocessed);
   const sample = await sampleLengths(source, makeItem, { items, unprocessed }, caps);
