@@ -4,6 +4,7 @@ import { reportLines } from "./report.ts";
 import { Bench, type BenchOptions, type Scenario } from "./scenario.ts";
 import { automatic } from "./scenarios/automatic.ts";
 import { endpoints } from "./scenarios/endpoints.ts";
+import { estimate } from "./scenarios/estimate.ts";
 import { memory } from "./scenarios/memory.ts";
 import { peers } from "./scenarios/peers.ts";
 import { protections } from "./scenarios/protections.ts";
@@ -27,6 +28,7 @@ const SCENARIOS: readonly Scenario[] = [
   memory,
   endpoints,
   automatic,
+  estimate,
   peers,
 ];
 

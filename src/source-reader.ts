@@ -142,7 +142,7 @@ export class SourceReader {
     const before = this.#buffer.length;
     let bytes = 0;
     for (const document of page.documents) {
-      bytes += approximateBytes(document, 4);
+      bytes += approximateBytes(document);
       const read = this.#options.makeItem(document);
       this.#ordinal += 1;
       const isKnown =
@@ -166,7 +166,8 @@ export class SourceReader {
   }
 }
 
-function approximateBytes(value: unknown, depth: number): number {
+/** @returns about how much memory a document takes */
+export function approximateBytes(value: unknown, depth = 4): number {
   if (typeof value === "string") return value.length * 2;
   if (typeof value !== "object" || value === null || depth === 0) return 8;
   let bytes = 16;

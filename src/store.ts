@@ -67,8 +67,11 @@ export interface Source {
   countUnprocessed(maxMs: number): Promise<number | null>;
   /** A page of unprocessed documents in a stable total order, each once, behind `after`. Missing, null and `false` marks all count as unprocessed. */
   readUnprocessed(after: Cursor | null, limit: number): Promise<Page>;
-  /** At most `size` unprocessed documents drawn at random over all of them, each once; fewer only when there are fewer. */
-  sample(size: number): Promise<readonly SourceDocument[]>;
+  /**
+   * At most `size` unprocessed documents drawn at random over all of them, each once; fewer only when there are fewer.
+   * @param maxMs after so long it settles for a rougher draw. @default 10_000
+   */
+  sample(size: number, maxMs?: number): Promise<readonly SourceDocument[]>;
   /** A page of documents that a job marked with this outcome, in a stable order behind `after`. Marking and unmarking meanwhile moves none of the others. */
   readMarked(by: Pick<MarkGroup["by"], "job" | "outcome">, after: Cursor | null, limit: number): Promise<Page>;
   /** The documents with these keys that still exist, in any order, marked or not. */

@@ -1,8 +1,9 @@
 import type { OutputSettings } from "../config/load.ts";
 import type { JobSettings } from "../job.ts";
-import type { DryRun, Range } from "../jobs/dry-run.ts";
+import type { DryRun } from "../jobs/dry-run.ts";
 import type { AgainReason, ReclassificationPreview } from "../jobs/reclassify.ts";
-import { amount, count, durationRange, type Look, left, moneyRange, symbols } from "./format.ts";
+import { costLines, type Row, timeLine, tokenLines } from "./forecast-lines.ts";
+import { count, type Look, left, symbols } from "./format.ts";
 import { asTyped, commandsHere } from "./program.ts";
 import { openScreen } from "./screen.ts";
 
@@ -18,26 +19,28 @@ export async function dryRunCommand(
   const screen = openScreen();
   if (output.json) screen.json({ event: "dry-run", time: new Date().toISOString(), ...found, notes });
   else {
-    const lines = dryRunLines(found, settings, screen.look);
+    const lines = [
+      ...dryRunLines(found, settings, "what a run would do", screen.look),
+      "",
+      "Nothing was asked, spent or written. Without --dry-run it is done.",
+    ];
     screen.printWhole([...notes.map((note) => `${symbols(screen.look.ascii).dot} ${note}`), ...lines]);
   }
   return 0;
 }
 
-function dryRunLines(found: DryRun, { concurrent, limit, budget, filter }: JobSettings, look: Look): string[] {
-  const { dash, warn, dot } = symbols(look.ascii);
-  const row = (name: string, text: string, more = ""): string =>
+/** @param heading completes the first line, behind the job's name */
+export function dryRunLines(found: DryRun, settings: JobSettings, heading: string, look: Look): string[] {
+  const { warn, dot } = symbols(look.ascii);
+  const row: Row = (name, text, more = "") =>
     `  ${left(name, 10)}${left(text, more === "" ? 0 : 24)}${more === "" ? "" : `  ${look.style("dim", more)}`}`;
-  const tokens = ({ from, to }: Range): string => (from === to ? amount(to) : `${amount(from)} ${dash} ${amount(to)}`);
-  const whole = (range: Range): string =>
-    range.from === range.to ? count(range.to) : `${count(range.from)} ${dash} ${count(range.to)}`;
   const lines = [
-    `${look.style("bold", found.job)} ${dot} what a run would do`,
+    `${look.style("bold", found.job)} ${dot} ${heading}`,
     "",
     row("from", `${found.source} in ${found.store}`),
     row("to", found.target),
     row("by", found.model),
-    row("items", found.items === null ? "?" : count(found.items), itemsNote(found, limit)),
+    row("items", found.items === null ? "?" : count(found.items), itemsNote(found, settings.limit)),
   ];
   if (found.again !== null) lines.push(...againLines(found.again, row));
   if (found.skipped) {
@@ -52,16 +55,13 @@ function dryRunLines(found: DryRun, { concurrent, limit, budget, filter }: JobSe
       `${look.style("yellow", warn)} ${Math.round((unread / found.sampled) * 100)} % would be skipped. If their text is in other fields, set source.text in querymill.yaml;`,
       `  ${asTyped("querymill doctor --sample 3")} shows what the model would see.`,
     );
-  if (found.items === 0 && filter !== null)
+  if (found.items === 0 && settings.filter !== null)
     lines.push(`${look.style("yellow", warn)} No unprocessed item fits the filter.`);
-  if (found.calls !== null) lines.push(row("calls", whole(found.calls)));
-  if (found.inputTokens !== null && found.outputTokens !== null && found.inputTokens.to > 0) {
-    lines.push(row("tokens", `${tokens(found.inputTokens)} in`, `${tokens(found.outputTokens)} out`));
-    lines.push(row("", basis(found)));
-  }
-  const ofBudget = budget === null ? "" : `budget $${budget.usd} per ${budget.per}`;
-  lines.push(row("cost", costWords(found, dash), ofBudget));
-  lines.push(row("time", timeWords(found, concurrent, dash), `at --concurrent ${concurrent}`));
+  lines.push(
+    ...tokenLines(found, row, look),
+    ...costLines(found, settings.budget, row, look),
+    timeLine(found, settings.concurrent, row, look),
+  );
   for (const obstacle of found.obstacles)
     lines.push(
       "",
@@ -69,7 +69,6 @@ function dryRunLines(found: DryRun, { concurrent, limit, budget, filter }: JobSe
         .split("\n")
         .map((line, index) => (index === 0 ? `${look.style("yellow", warn)} ${line}` : line)),
     );
-  lines.push("", "Nothing was asked, spent or written. Without --dry-run it is done.");
   return lines;
 }
 
@@ -81,10 +80,7 @@ const WHY: Readonly<Record<AgainReason, string>> = {
   all: "all that is settled",
 };
 
-function againLines(
-  { which, settled, items, reasons, keptByPerson }: ReclassificationPreview,
-  row: (name: string, text: string, more?: string) => string,
-): string[] {
+function againLines({ which, settled, items, reasons, keptByPerson }: ReclassificationPreview, row: Row): string[] {
   const why = Object.entries(reasons).map(([reason, times]) => `${WHY[reason as AgainReason]} ${count(times)}`);
   return [
     row(
@@ -103,21 +99,4 @@ function itemsNote({ unprocessed, waiting }: DryRun, limit: number | null): stri
     limit === null ? "" : `--limit ${limit}`,
   ];
   return parts.filter((part) => part !== "").join(", ");
-}
-
-function basis({ basedOnRecords, sampled }: DryRun): string {
-  if (basedOnRecords > 0) return `${count(basedOnRecords)} records of this job`;
-  return `an estimate from ${count(sampled)} texts and the prompt; after a first --limit 100 it is closer`;
-}
-
-function costWords({ costUsd, model, items }: DryRun, dash: string): string {
-  if (model === "offline") return "$0.00";
-  if (costUsd !== null) return moneyRange(costUsd.from, costUsd.to, dash);
-  return items === null ? "unknown" : "price unknown; give it in querymill.yaml under prices";
-}
-
-function timeWords({ durationMs, model }: DryRun, concurrent: JobSettings["concurrent"], dash: string): string {
-  if (durationMs !== null && model !== "offline") return durationRange(durationMs.from, durationMs.to, dash);
-  if (model === "offline") return "no server to wait for";
-  return concurrent === "auto" ? "as the endpoints allow" : "unknown until this job has records";
 }

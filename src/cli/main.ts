@@ -22,6 +22,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "asks, tests the answers, and writes querymill.yaml",
     load: async () => (await import("./init.ts")).initCommand(),
   },
+  estimate: {
+    help: "what everything will cost, for nothing or from a paid pilot",
+    load: async () => (await import("./estimate.ts")).estimateCommand(),
+  },
   status: {
     help: "how each job stands, also while it runs",
     load: async () => (await import("./status.ts")).statusCommand(),

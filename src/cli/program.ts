@@ -3,7 +3,14 @@ import { OPTION_KEYS, type OptionKey, optionOf } from "../config/schema.ts";
 import { withoutPassword } from "../redact.ts";
 
 /** Flags of one run only: a command that goes on must not repeat them. */
-export const ONCE: ReadonlySet<OptionKey> = new Set(["recover", "fresh", "dryRun", "acceptChanges", "reclassify"]);
+export const ONCE: ReadonlySet<OptionKey> = new Set([
+  "recover",
+  "fresh",
+  "dryRun",
+  "acceptChanges",
+  "yes",
+  "reclassify",
+]);
 
 /**
  * How this program is typed again. Installed it is `querymill`; sources that run unbuilt are reached through npm when

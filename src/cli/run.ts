@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { maySpend } from "../config/confirmation.ts";
 import { type LoadedSettings, loadSettings } from "../config/load.ts";
 import { addOptions, JOB_OPTIONS, makeCommand, RUN_OPTIONS, retype } from "./options.ts";
 import { ONCE } from "./program.ts";
@@ -31,7 +32,12 @@ async function run(flags: Record<string, unknown>): Promise<number> {
 /** @param file what is different where the items are the rows of a file */
 async function start(
   flags: Record<string, unknown>,
-  { settings, output, notes }: Pick<LoadedSettings, "settings" | "output"> & Pick<SuperviseOptions, "notes">,
+  {
+    settings,
+    output,
+    confirmation,
+    notes,
+  }: Pick<LoadedSettings, "settings" | "output" | "confirmation"> & Pick<SuperviseOptions, "notes">,
   file: Partial<SuperviseOptions> = {},
 ): Promise<number> {
   if (settings.dryRun) {
@@ -39,9 +45,14 @@ async function start(
     return await dryRunCommand(settings, output, notes);
   }
   const { prepareExecution } = await import("../jobs/wiring.ts");
+  const spending = maySpend(settings, confirmation)
+    ? await (await import("./before-spending.ts")).beforeSpending(settings, output, confirmation)
+    : null;
+  if (spending?.goOn === false) return 0;
   return supervise(await prepareExecution(settings), {
     settings,
     output,
+    later: spending?.later ?? null,
     jobFlags: retype(
       flags,
       JOB_OPTIONS.filter((key) => key !== "json"),

@@ -32,6 +32,8 @@ export interface SuperviseOptions {
   readonly write?: (end: ExecutionEnd) => Promise<Written>;
   /** Where it is shown. @default stdout */
   readonly stream?: NodeJS.WriteStream;
+  /** Finds out something for the user while the run is under way. @default nothing */
+  readonly later?: (() => Promise<string | null>) | null;
   /** Print the summary also where there is no terminal. @default false */
   readonly summaryAlways?: boolean;
 }
@@ -70,6 +72,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     summaryAlways: options.summaryAlways ?? false,
     json: output.json,
   });
+  const found = noteLater(execution, options.later ?? null, (text) => shown?.note(text));
   const pipe = watchPipes(() => execution.stop("signal"));
   const signals = watchSignals({
     drain: (signal) => {
@@ -93,6 +96,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     const exitCode = finalExitCode(code, settings.mode, end.stopReason, signals.received(), pipe.broken());
     if (settings.filter && end.read === 0 && exitCode === 0) shown.note("No unprocessed item fits the filter.");
     const needsReview = (await options.needsReview?.()) ?? null;
+    found.tooLate();
     shown.end({ ...end, exitCode }, needsReview);
     return exitCode;
   } catch (error) {
@@ -106,6 +110,28 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     shown.close();
     await log.close();
   }
+}
+
+/** Notes what is found out beside the run, as long as it is under way. Nobody waits for it. */
+function noteLater(
+  { events }: Execution,
+  find: (() => Promise<string | null>) | null,
+  note: (text: string) => void,
+): { readonly tooLate: () => void } {
+  let late = false;
+  if (find !== null)
+    events.on("execution:start", () => {
+      const noted = find().then((text) => {
+        if (text !== null && !late) note(text);
+      });
+      // A hint less, and nothing else.
+      noted.catch(() => {});
+    });
+  return {
+    tooLate: () => {
+      late = true;
+    },
+  };
 }
 
 /** In batch mode a run that a signal ended says so; an endless mode was meant to end that way. */

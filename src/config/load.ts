@@ -8,6 +8,7 @@ import { type JobSettings, type ModelSettings, mainEndpoint } from "../job.ts";
 import { checkOfflineFields } from "../llm/offline-fields.ts";
 import { MODEL_PROVIDERS } from "../llm/providers.ts";
 import { secretsOfUri } from "../redact.ts";
+import { type Confirmation, confirmationOf } from "./confirmation.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
 import { resolveExamples } from "./examples.ts";
 import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
@@ -34,6 +35,7 @@ export interface LoadedSettings {
   readonly files: FileSettings;
   /** Absolute path; null for the built-in taxonomy. */
   readonly taxonomyFile: string | null;
+  readonly confirmation: Confirmation;
   /** Sentences for the user: nothing is wrong, but it may not be what was meant. */
   readonly notes: string[];
 }
@@ -182,6 +184,7 @@ export async function loadSettings({
     output,
     files: rowFiles,
     taxonomyFile,
+    confirmation: confirmationOf(get),
     notes: [...notes, ...found.notes, ...examples.notes, ...(unfilled === null ? [] : [unfilled])],
   };
 }

@@ -127,7 +127,8 @@ function trimmedUrl(text: string, word: string): string {
   return query === undefined ? trimmed : `${trimmed}?${query}`;
 }
 
-function isLoopback(host: string): boolean {
+/** @param host as in a URL @returns whether it is this machine */
+export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "[::1]" || host.startsWith("127.") || host.endsWith(".localhost");
 }
 

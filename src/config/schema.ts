@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Price } from "../job.ts";
 import { MARK_FIELDS } from "../job.ts";
+import { CONFIRMATION_OPTIONS } from "./confirmation.ts";
 import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
 import { EXAMPLE_FIELDS } from "./example-fields.ts";
 import { FILE_OPTIONS } from "./file-options.ts";
@@ -229,6 +230,7 @@ export const OPTIONS = {
     help: "go on although taxonomy, prompt, model or mapping changed",
     default: false,
   }),
+  ...CONFIRMATION_OPTIONS,
   wait: toggle({ flag: "--no-wait", help: "leave without waiting for retry queues", default: true }),
   config: text({
     flag: "--config <file>",

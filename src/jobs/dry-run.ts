@@ -1,26 +1,23 @@
 import { messageOf, QuerymillError } from "../errors.ts";
+import { type Estimate, NOTHING } from "../estimation/estimate.ts";
+import type { Forecast } from "../estimation/forecast.ts";
+import { atMost, joinLengths, type Lengths, lengthsOf, NO_LENGTHS } from "../estimation/lengths.ts";
 import type { SkipReason } from "../item.ts";
-import { type EndpointSettings, fingerprintOf, type JobSettings, modelLabel, slotCeiling } from "../job.ts";
-import { userMessage } from "../llm/prompt.ts";
-import { estimateTokens, promptChars } from "../llm/usage.ts";
-import type { ClassificationRecord, Usage } from "../record.ts";
+import { fingerprintOf, type JobSettings, modelLabel } from "../job.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
-import type { Store } from "../store.ts";
+import type { Source, Store } from "../store.ts";
 import type { Adapters } from "./adapters.ts";
 import { openExistingStore } from "./existing-store.ts";
+import { type LengthSample, lengthsOfSample, type SampleCaps, sampleLengths } from "./length-sample.ts";
 import { refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
 import { previewReclassification, type ReclassificationPreview } from "./reclassify.ts";
 import { inspectLeftover } from "./recovery.ts";
+import { findExperience, firstAsked, forecast, sumOf } from "./run-forecast.ts";
 import { whyNotWritable } from "./state-folder.ts";
 import { ownerOf } from "./status.ts";
 
-export interface Range {
-  readonly from: number;
-  readonly to: number;
-}
-
 /** What a run would do, found out for nothing. */
-export interface DryRun {
+export interface DryRun extends Nullable<Forecast> {
   readonly job: string;
   /** Printable address. */
   readonly store: string;
@@ -38,70 +35,56 @@ export interface DryRun {
   /** Texts that were looked at, and how many of them a run would skip. */
   readonly sampled: number;
   readonly sampleSkipped: Readonly<Partial<Record<SkipReason, number>>>;
+  /** True when all texts that a run would read were looked at; else they were drawn at random. */
+  readonly sampledAll: boolean;
+  /** Mean length of a text, in UTF-16 units; null when there was none. */
+  readonly textChars: Estimate | null;
   /** Items that would be skipped without a call, by the sample. */
   readonly skipped: number | null;
-  readonly calls: Range | null;
-  readonly inputTokens: Range | null;
-  readonly outputTokens: Range | null;
-  /** USD; null when the price is unknown. */
-  readonly costUsd: Range | null;
-  /** At the chosen concurrency and limits; null when that is `auto`, or no latency of this job's models is known. */
-  readonly durationMs: Range | null;
   /** Records of this job and model that tokens and time were taken from; 0: estimated from texts and prompt. */
   readonly basedOnRecords: number;
+  /** When those records were drawn at random by a pilot: its end, ISO; null: there was none. */
+  readonly pilotAt: string | null;
   /** Why a run would not start or not get to the end. */
   readonly obstacles: readonly string[];
 }
 
-const SAMPLE = 100;
-const COUNT_MS = 30_000;
-/** UTF-16 units per token: few for terse and foreign text, many for plain English. */
-const DENSE = 3;
-const LOOSE = 4.5;
-/** An answer's tokens when none was seen yet. */
-const ANSWER = { from: 60, to: 260 };
-/** Repairs and retries, when none were seen yet. */
-const MORE_CALLS = 1.1;
+type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
+
+/** How long looking may take, and how much of the source. */
+export interface LookCaps extends SampleCaps {
+  /** Time to count, in ms. */
+  readonly countMs: number;
+  /** Takes every document for an unprocessed one when counting takes longer; else their number is unknown. */
+  readonly roughly: boolean;
+}
+
+const THOROUGH: LookCaps = { roughly: false, countMs: 30_000, whole: 20_000, drawn: 5_000, maxMs: 10_000 };
 
 /**
  * Counts, samples and estimates. Asks no model, takes no lock, writes nothing.
  * @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED, COLLECTION_MISSING, MODEL_UNPRICED
  */
-export async function dryRun(settings: JobSettings, adapters: Adapters): Promise<DryRun> {
+export async function dryRun(settings: JobSettings, adapters: Adapters, caps: LookCaps = THOROUGH): Promise<DryRun> {
   refuseUnpricedBudget(settings, adapters.pricingOf);
   const store = await openExistingStore(settings);
   try {
-    const { sourceCollection, targetCollection, mark, filter, limit, job } = settings;
+    const { sourceCollection, targetCollection, mark, filter, job } = settings;
     const source = store.source({ collection: sourceCollection, mark, filter, fields: adapters.fields });
-    const { notMarkable } = await source.inspect();
-    const unprocessed = await source.countUnprocessed(COUNT_MS);
-    const documents = await source.sample(SAMPLE);
-    const reads = documents.map((document) => adapters.makeItem(document));
+    const target = store.target(targetCollection);
+    const { notMarkable, documents } = await source.inspect();
+    const most = caps.roughly && filter === null ? documents : null;
+    const found = await lookAt(source, most, settings, adapters, caps);
     const reclassified =
       settings.reclassify === null
         ? null
-        : await previewReclassification(
-            source,
-            store.target(targetCollection),
-            settings.reclassify,
-            settings,
-            adapters,
-          );
-    const local = await inspectLocal(settings, adapters);
-    const records = await recordsOf(store, settings, adapters);
-    const sampleSkipped = countReasons(reads.flatMap((read) => ("reason" in read ? [read.reason] : [])));
-    const open = reads.flatMap((read) => ("text" in read ? [read.text] : []));
-    // What waits in a retry queue is not marked, so it is among the unprocessed.
-    const fresh = unprocessed === null ? limit : Math.min(unprocessed, limit ?? unprocessed);
-    const skipped =
-      fresh === null || reads.length === 0
-        ? fresh && 0
-        : Math.round((fresh * (reads.length - open.length)) / reads.length);
+        : await previewReclassification(source, target, settings.reclassify, settings, adapters);
     const { texts: againTexts = [], ...again } = reclassified ?? {};
-    const items = fresh === null ? limit : Math.min(fresh + (reclassified?.items ?? 0), limit ?? Infinity);
-    const asked = items === null || skipped === null ? null : items - skipped;
-    const texts = [...open, ...againTexts];
-    const estimate = asked === null ? NO_ESTIMATE : estimateCalls(asked, texts, records, settings, adapters);
+    const { lengths, items } = withAgain(found, againTexts, reclassified?.items ?? 0, settings.limit);
+    const manager = new BatchFileManager(settings.batchDir, settings);
+    const local = await inspectLocal(manager, settings, adapters);
+    const experience = await findExperience(manager, { source, target }, settings, adapters);
+    const expected = forecastOf(lengths, items, experience, settings, adapters);
     const unwritable = await whyNotWritable(settings.batchDir);
     const obstacles = [
       ...(unwritable === null ? [] : [unwritable]),
@@ -109,24 +92,25 @@ export async function dryRun(settings: JobSettings, adapters: Adapters): Promise
       ...(await takenBy(store, targetCollection, job)),
     ];
     if (notMarkable !== null) obstacles.push(`${sourceCollection} cannot be marked, because ${notMarkable}.`);
-    const budget = settings.budget;
-    if (budget !== null && estimate.costUsd !== null && estimate.costUsd.to + local.spentUsd > budget.usd)
-      obstacles.push(`The budget of $${budget.usd} (per ${budget.per}) may be spent before the end.`);
+    obstacles.push(...limitObstacles(settings, expected, local.spentUsd));
     return {
       job,
       store: store.address,
       source: sourceCollection,
       target: targetCollection,
       model: [...new Set(firstAsked(settings).map(({ model }) => modelLabel(model)))].join(", "),
-      unprocessed,
+      unprocessed: found.unprocessed,
       items,
       waiting: local.waiting,
       again: reclassified === null ? null : (again as ReclassificationPreview),
-      sampled: reads.length + againTexts.length,
-      sampleSkipped,
-      skipped,
-      ...estimate,
-      basedOnRecords: records.length,
+      sampled: found.sample.looked + againTexts.length,
+      sampleSkipped: found.sample.skipped,
+      sampledAll: found.sample.whole && againTexts.length === (reclassified?.items ?? 0),
+      textChars: lengths.chars.expected > 0 ? lengths.chars : null,
+      skipped: found.skipped,
+      ...expected,
+      basedOnRecords: experience.items.length,
+      pilotAt: experience.pilot?.at ?? null,
       obstacles,
     };
   } finally {
@@ -134,103 +118,103 @@ export async function dryRun(settings: JobSettings, adapters: Adapters): Promise
   }
 }
 
-type Estimate = Pick<DryRun, "calls" | "inputTokens" | "outputTokens" | "costUsd" | "durationMs">;
-const NO_ESTIMATE: Estimate = { calls: null, inputTokens: null, outputTokens: null, costUsd: null, durationMs: null };
+interface Looked {
+  readonly unprocessed: number | null;
+  /** Unprocessed ones that a run would read; null when unknown. */
+  readonly items: number | null;
+  readonly skipped: number | null;
+  readonly sample: LengthSample;
+  /** Of `items`; when that is unknown, of one. */
+  readonly lengths: Lengths;
+}
 
-function estimateCalls(
-  asked: number,
+/** @param most what is taken for their number when they cannot be counted in time */
+async function lookAt(
+  source: Source,
+  most: number | null,
+  { limit }: JobSettings,
+  { makeItem }: Adapters,
+  caps: LookCaps,
+): Promise<Looked> {
+  const unprocessed = (await source.countUnprocessed(caps.countMs)) ?? most;
+  // What waits in a retry queue is not marked, so it is among the unprocessed.
+  const items = unprocessed === null ? limit : Math.min(unprocessed, limit ?? unprocessed);
+  const sample = await sampleLengths(source, makeItem, { items, unprocessed }, caps);
+  const lengths = lengthsOfSample(sample, items ?? 1);
+  return { unprocessed, items, skipped: items && Math.round(items - lengths.items.expected), sample, lengths };
+}
+
+/** The items that `--reclassify` brings back join those of the source. */
+function withAgain(
+  { lengths, items }: Looked,
   texts: readonly string[],
-  records: readonly ClassificationRecord[],
+  again: number,
+  limit: number | null,
+): { lengths: Lengths; items: number | null } {
+  if (again === 0 || items === null) return { lengths, items };
+  const own = lengthsOf(
+    texts.map((text) => text.length),
+    0,
+    again,
+  );
+  const all = items + again;
+  return { lengths: atMost(joinLengths(lengths, own), limit), items: Math.min(all, limit ?? all) };
+}
+
+function forecastOf(
+  lengths: Lengths,
+  items: number | null,
+  experience: Parameters<typeof forecast>[1],
   settings: JobSettings,
-  { prompt, pricingOf }: Adapters,
-): Estimate {
-  const perItem = records.length === 0 ? MORE_CALLS : Math.max(1.02, mean(records.map(({ attempts }) => attempts)));
-  const calls = { from: asked, to: Math.ceil(asked * perItem) };
-  const asks = firstAsked(settings);
-  if (asks[0]!.model.provider === "offline")
-    return { calls: { from: 0, to: 0 }, inputTokens: NONE, outputTokens: NONE, costUsd: NONE, durationMs: null };
-  const stable = promptChars(prompt);
-  const textChars = mean(texts.map((text) => userMessage(text).length));
-  const seen = records.map(({ usage }) => usage);
-  const input = seen.length === 0 ? null : mean(seen.map(({ inputTokens }) => inputTokens));
-  const output = seen.length === 0 ? null : mean(seen.map(({ outputTokens }) => outputTokens));
-  const inputTokens =
-    input === null
-      ? {
-          from: asked * estimateTokens(stable + textChars, LOOSE),
-          to: calls.to * estimateTokens(stable + textChars, DENSE),
-        }
-      : around(asked * input);
-  const outputTokens = output === null ? scaled(ANSWER, asked, calls.to) : around(asked * output);
-  // At best every call but the first finds the unchanging part of the prompt in the provider's cache.
-  const cached =
-    input === null
-      ? (asked - 1) * estimateTokens(stable, LOOSE)
-      : asked * mean(seen.map((usage) => usage.cachedInputTokens));
-  const costs = (usage: Usage) => asks.map((endpoint) => pricingOf(endpoint).costOf(usage, endpoint.model.name));
-  const low = costs(usageOf(inputTokens.from, outputTokens.from, Math.max(0, cached)));
-  const high = costs(usageOf(inputTokens.to, outputTokens.to, 0));
-  const latencyMs = mean(records.map((record) => record.latencyMs));
-  const slots = Math.max(
-    1,
-    Math.min(
-      slotCeiling(settings),
-      sumOf(asks, ({ concurrent }) => concurrent),
-      asked,
-    ),
-  );
-  const wallMs = Math.max(
-    (asked * perItem * latencyMs) / slots,
-    (asked * perItem * 60_000) / sumOf(asks, ({ limits }) => limits.requestsPerMinute),
-    ((inputTokens.from + outputTokens.from) * 60_000) / sumOf(asks, ({ limits }) => limits.tokensPerMinute),
-  );
-  return {
-    calls,
-    inputTokens,
-    outputTokens,
-    costUsd: rangeOf(low, high),
-    durationMs:
-      records.length === 0 || settings.concurrent === "auto" ? null : { from: wallMs * 0.9, to: wallMs * 1.5 },
-  };
+  adapters: Adapters,
+): Nullable<Forecast> {
+  if (items === null) return UNKNOWN;
+  if (firstAsked(settings)[0]!.model.provider === "offline")
+    return {
+      ...UNKNOWN,
+      calls: NOTHING,
+      inputTokens: NOTHING,
+      outputTokens: NOTHING,
+      costUsd: NOTHING,
+      withoutCacheUsd: NOTHING,
+      withCacheUsd: NOTHING,
+    };
+  return forecast(items === 0 ? NO_LENGTHS : lengths, experience, settings, adapters);
 }
 
-const NONE: Range = { from: 0, to: 0 };
+const UNKNOWN: Nullable<Forecast> = {
+  calls: null,
+  inputTokens: null,
+  outputTokens: null,
+  costUsd: null,
+  withoutCacheUsd: null,
+  withCacheUsd: null,
+  fixedPrompt: null,
+  cachedShare: null,
+  byEndpoint: null,
+  durationMs: null,
+};
 
-/** The endpoints that answer while nothing is wrong. */
-function firstAsked({ endpoints }: JobSettings): EndpointSettings[] {
-  return endpoints.filter(({ fallback }) => fallback === 0);
-}
-
-/** What endpoints take together; Infinity when one of them names no limit. */
-function sumOf(endpoints: readonly EndpointSettings[], limit: (endpoint: EndpointSettings) => number | null): number {
-  return endpoints.reduce((sum, endpoint) => sum + (limit(endpoint) ?? Number.POSITIVE_INFINITY), 0);
-}
-
-/** From the cheapest endpoint's cost to the dearest one's. */
-function rangeOf(low: readonly (number | null)[], high: readonly (number | null)[]): Range | null {
-  if (low.includes(null) || high.includes(null)) return null;
-  return { from: Math.min(...(low as number[])), to: Math.max(...(high as number[])) };
-}
-
-/** Answers that this job got from this model with this prompt: what the next ones will be like. */
-async function recordsOf(store: Store, settings: JobSettings, { prompt }: Adapters): Promise<ClassificationRecord[]> {
-  const { documents } = await store.target(settings.targetCollection).readAll(null, SAMPLE);
-  return (documents as unknown as ClassificationRecord[]).filter(
-    ({ job, provider, promptVersion, usage, latencyMs }) =>
-      job === settings.job &&
-      settings.endpoints.some(({ model }) => model.provider === provider) &&
-      promptVersion === prompt.version &&
-      typeof usage?.inputTokens === "number" &&
-      typeof latencyMs === "number",
-  );
+/** What would be used up before the end. */
+function limitObstacles(settings: JobSettings, { costUsd, calls }: Nullable<Forecast>, spentUsd: number): string[] {
+  const obstacles: string[] = [];
+  const { budget } = settings;
+  if (budget !== null && costUsd !== null && costUsd.to + spentUsd > budget.usd)
+    obstacles.push(`The budget of $${budget.usd} (per ${budget.per}) may be spent before the end.`);
+  const perDay = sumOf(firstAsked(settings), ({ limits }) => limits.requestsPerDay);
+  if (calls !== null && calls.expected > perDay)
+    obstacles.push(
+      `The limit of ${perDay} calls a day is reached before the end: the run stops then, and goes on the next day when it is started again, ${Math.ceil(calls.expected / perDay)} days in all.`,
+    );
+  return obstacles;
 }
 
 /** What local state says would stop a run. */
 async function inspectLocal(
+  manager: BatchFileManager,
   settings: JobSettings,
   { prompt }: Adapters,
 ): Promise<{ waiting: number; spentUsd: number; obstacles: string[] }> {
-  const manager = new BatchFileManager(settings.batchDir, settings);
   const obstacles: string[] = [];
   const owner = await ownerOf(manager);
   if (owner !== null)
@@ -259,32 +243,4 @@ async function takenBy(store: Store, target: string, job: string): Promise<strin
   const taken = await store.lease.look(target);
   if (taken === null || taken.job === job) return [];
   return [`${target} is written by job ${taken.job}. Choose another with --target-collection, or go on with that job.`];
-}
-
-function countReasons(reasons: readonly SkipReason[]): Partial<Record<SkipReason, number>> {
-  const counts: Partial<Record<SkipReason, number>> = {};
-  for (const reason of reasons) counts[reason] = (counts[reason] ?? 0) + 1;
-  return counts;
-}
-
-function usageOf(inputTokens: number, outputTokens: number, cachedInputTokens: number): Usage {
-  return {
-    inputTokens,
-    outputTokens,
-    cachedInputTokens: Math.min(cachedInputTokens, inputTokens),
-    cacheWriteTokens: 0,
-    reasoningTokens: 0,
-  };
-}
-
-function mean(values: readonly number[]): number {
-  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function around(value: number): Range {
-  return { from: Math.round(value * 0.9), to: Math.round(value * 1.15) };
-}
-
-function scaled({ from, to }: Range, low: number, high: number): Range {
-  return { from: from * low, to: to * high };
 }

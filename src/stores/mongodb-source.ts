@@ -20,7 +20,6 @@ interface Position {
 }
 
 const markAtOnce = 1_000;
-const sampleMs = 10_000;
 const onView = 166;
 const isView = "it is a view, which cannot be written";
 const timedOut = new Set([50, 202]);
@@ -99,22 +98,22 @@ export class MongoSource implements Source {
     });
   }
 
-  async sample(size: number): Promise<readonly SourceDocument[]> {
+  async sample(size: number, maxMs = 10_000): Promise<readonly SourceDocument[]> {
     const { filter } = await this.#range("all");
     const { fields } = this.#options;
     const shown = fields ? [{ $project: projectionOf(fields) }] : [];
-    const draw = async (stages: Document[], maxTimeMS: number): Promise<SourceDocument[]> => {
-      const drawn = await this.#collection.aggregate(stages, { allowDiskUse: true, maxTimeMS }).toArray();
+    const draw = async (stages: Document[]): Promise<SourceDocument[]> => {
+      const drawn = await this.#collection.aggregate(stages, { allowDiskUse: true, maxTimeMS: maxMs }).toArray();
       const byKey = new Map(drawn.map((document) => [keyOf(document._id), document as SourceDocument]));
       return [...byKey.values()].slice(0, size);
     };
     return await this.#guarded(async () => {
       try {
-        return await draw([{ $match: filter }, ...shown, { $sample: { size } }], sampleMs);
+        return await draw([{ $match: filter }, ...shown, { $sample: { size } }]);
       } catch (error) {
         if (!timedOut.has(Number((error as { code?: unknown }).code))) throw error;
         // Drawing first takes a random cursor, whatever the size of the collection.
-        const some = await draw([{ $sample: { size: size * 10 } }, { $match: filter }, ...shown], sampleMs);
+        const some = await draw([{ $sample: { size: size * 10 } }, { $match: filter }, ...shown]);
         return some.length > 0 ? some : (await this.readUnprocessed(null, size)).documents;
       }
     });

@@ -124,8 +124,15 @@ export class SqliteDocuments {
     return await readMatching(select, filterText, after, limit);
   }
 
-  /** Drawn at random in one pass, of which only order numbers stay in memory. */
-  async sample(collection: string, mark: MarkFields, filterText: string | null, size: number): Promise<Row[]> {
+  /** Drawn at random in one pass, of which only order numbers stay in memory; after `maxMs` from what the pass has seen. */
+  async sample(
+    collection: string,
+    mark: MarkFields,
+    filterText: string | null,
+    size: number,
+    maxMs: number,
+  ): Promise<Row[]> {
+    const deadline = performance.now() + maxMs;
     const filter = filterOf(filterText);
     const select = this.#unprocessed(collection, mark, filter === null ? "seq" : "seq, key, body");
     if (select === null) return [];
@@ -140,6 +147,7 @@ export class SqliteDocuments {
         const place = drawn.length < size ? drawn.length : Math.floor(Math.random() * seen);
         if (place < size) drawn[place] = seq;
       }
+      if (performance.now() > deadline) break;
       from = rows.at(-1)!.seq;
     }
     const get = this.#statements.of(`select key, body from ${this.#table(collection)!} where seq = ?`);

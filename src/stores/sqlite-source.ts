@@ -52,9 +52,9 @@ export class SqliteSource implements Source {
     return { documents: page.rows.map((row) => this.#documentOf(row)), cursor: String(page.seq), last: page.last };
   }
 
-  async sample(size: number): Promise<readonly SourceDocument[]> {
+  async sample(size: number, maxMs = 10_000): Promise<readonly SourceDocument[]> {
     const { collection, mark } = this.#options;
-    const rows = await this.#ask("sample", collection, mark, this.#filterText(), size);
+    const rows = await this.#ask("sample", collection, mark, this.#filterText(), size, maxMs);
     return rows.map((row) => this.#documentOf(row));
   }
 

@@ -18,7 +18,7 @@ test("it counts, samples and prices for nothing, and leaves no trace in MongoDB,
   expect(stdout).toMatch(/time +unknown until this job has records +at --concurrent 5/);
   expect(stdout).toContain("Nothing was asked, spent or written.");
   const limited = lastEvent((await space.querymill([...flags, "--limit", "5", "--json"])).stdout);
-  expect(limited).toMatchObject({ event: "dry-run", unprocessed: 50, items: 5, sampled: 50, obstacles: [] });
+  expect(limited).toMatchObject({ event: "dry-run", unprocessed: 50, items: 5, sampled: 5, obstacles: [] });
   expect(server.ledger().received).toBe(0);
   expect((await client.db(name).listCollections().toArray()).map((one) => one.name)).toEqual(["conversation_set"]);
   expect(await collection.indexes()).toHaveLength(1);

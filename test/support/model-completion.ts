@@ -7,7 +7,8 @@ export interface CompletionOptions {
   returnedModel?: string;
   /** What the model answers. @param value the drawn instance of the schema */
   content?: (id: string, attempt: number, value: Record<string, unknown>, text: string) => string;
-  usage?: Record<string, unknown>;
+  /** What it says an answer took. @default by the length of the request, and 70 tokens for the answer */
+  usage?: Record<string, unknown> | ((asked: Asked) => Record<string, unknown>);
 }
 
 export interface Asked {
@@ -29,7 +30,11 @@ export function complete(options: CompletionOptions, asked: Asked, fault: FaultN
     content: options.content?.(id, attempt, value, text) ?? JSON.stringify(value),
     refusal: null,
     finish: tool ? "tool_calls" : "stop",
-    usage: options.usage ?? { prompt_tokens: tokens - 70, completion_tokens: 70, total_tokens: tokens },
+    usage: (typeof options.usage === "function" ? options.usage(asked) : options.usage) ?? {
+      prompt_tokens: tokens - 70,
+      completion_tokens: 70,
+      total_tokens: tokens,
+    },
   };
   const { content, refusal, finish, usage } =
     fault !== null && fault in CONTENT ? CONTENT[fault as keyof typeof CONTENT](plain) : plain;

@@ -1,0 +1,69 @@
+import type { Confirmation } from "../config/confirmation.ts";
+import type { OutputSettings } from "../config/load.ts";
+import type { JobSettings } from "../job.ts";
+import type { DryRun } from "../jobs/dry-run.ts";
+import { confirm } from "./confirm.ts";
+import { count, money, moneyRange, symbols } from "./format.ts";
+import { asTyped } from "./program.ts";
+import { openScreen } from "./screen.ts";
+
+/** How a run goes on that may spend much. */
+export interface BeforeSpending {
+  readonly goOn: boolean;
+  /** Found out once the run is under way, so that no script waits for it: one line for the user, or null. */
+  readonly later: (() => Promise<string | null>) | null;
+}
+
+/**
+ * Asks a person before a job's first run spends more than the settings allow without asking. Nobody is asked, and
+ * nothing waits, with `--yes`, `--json`, `--quiet` or without a terminal: the estimate is then one line of the output.
+ */
+export async function beforeSpending(
+  settings: JobSettings,
+  { json, quiet }: OutputSettings,
+  confirmation: Confirmation,
+): Promise<BeforeSpending> {
+  if (confirmation.yes) return { goOn: true, later: null };
+  const look = async (): Promise<DryRun | null> => {
+    const { spendingAhead } = await import("../jobs/spending.ts");
+    const { chooseAdapters } = await import("../jobs/wiring.ts");
+    return await spendingAhead(settings, await chooseAdapters(settings), confirmation);
+  };
+  const someone = process.stdin.isTTY === true && process.stdout.isTTY === true;
+  if (json || quiet || !someone)
+    return {
+      goOn: true,
+      later: async () => {
+        const found = await look();
+        return (
+          found &&
+          `${sentence(found, true)} Nobody was asked, since this is no terminal or --json or --quiet was given.`
+        );
+      },
+    };
+  const found = await look();
+  if (found === null) return { goOn: true, later: null };
+  const screen = openScreen();
+  const limit =
+    found.costUsd === null
+      ? `confirmAboveCalls, ${count(confirmation.aboveCalls)}`
+      : `confirmAboveUsd, ${money(confirmation.aboveUsd)}`;
+  screen.printWhole([
+    sentence(found, screen.look.ascii),
+    `This is asked before a job's first run, above ${limit}. A closer estimate:`,
+    `  ${asTyped("querymill estimate --pilot 100")}`,
+  ]);
+  const goOn = await confirm("Go on?", "Spending");
+  if (!goOn) screen.print(["Nothing was asked or spent."]);
+  return { goOn, later: null };
+}
+
+function sentence({ job, model, items, costUsd, basedOnRecords }: DryRun, ascii: boolean): string {
+  const what = items === null ? "more items than can be counted in a moment" : `${count(items)} items`;
+  const basis = basedOnRecords > 0 ? `by ${count(basedOnRecords)} answers` : "estimated from texts and prompt";
+  const price =
+    costUsd === null
+      ? "at an unknown price"
+      : `for ${moneyRange(costUsd.from, costUsd.to, symbols(ascii).dash)}, ${basis}`;
+  return `${job} is going to ask ${model} about ${what} ${price}.`;
+}
