@@ -1,3 +1,4 @@
+import type { Correction, CorrectionResult } from "./correction.ts";
 import type { Filter } from "./filter.ts";
 import type { ItemKey } from "./item.ts";
 import type { MarkFields } from "./job.ts";
@@ -117,6 +118,8 @@ export interface Target {
   findSettled(keys: readonly ItemKey[]): Promise<readonly Settled[]>;
   /** Whole records by key, with `_id`. */
   readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]>;
+  /** Writes what people decided; no write of a run undoes it. Doing it twice changes nothing. @returns one result per correction, in order */
+  correct(corrections: readonly Correction[], at: Date): Promise<readonly CorrectionResult[]>;
   /** Records in key order for export, page by page. */
   readAll(after: Cursor | null, limit: number): Promise<Page>;
   count(): Promise<number>;

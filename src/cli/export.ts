@@ -34,8 +34,12 @@ querymill export --output - --format jsonl | head -3`,
   command.addOption(new Option("--output <file>", "where to; - is stdout"));
   command.addOption(new Option("--format <format>", "jsonl, csv or parquet; default: by the file's ending"));
   command.addOption(new Option("--overwrite", "replace an existing file"));
+  command.addOption(
+    new Option("--review <n>", "instead: a sheet of n records for people to check, least certain first"),
+  );
   return addJobOptions(command, ["taxonomy"]).action(async (flags: Record<string, unknown>) => {
-    process.exitCode = await exportRecords(flags);
+    const { exportReview } = await import("./export-review.ts");
+    process.exitCode = await (flags.review === undefined ? exportRecords(flags) : exportReview(flags));
   });
 }
 

@@ -23,8 +23,13 @@ mongoexport --collection tickets | querymill import - --source-collection conver
   command.argument("<file>", "CSV, JSONL or Parquet; - is stdin. In JSONL ids and dates may be EJSON");
   command.configureHelp({ commandUsage: () => "querymill import [options] <file>" });
   for (const key of ABOUT_FILE) command.addOption(new Option(optionOf(key).flag!, optionOf(key).help));
-  return addJobOptions(command).action(async (file: string, flags: Record<string, unknown>) => {
-    process.exitCode = await importRows(file, flags);
+  command.addOption(
+    new Option("--reviewed", "the file is a sheet of export --review that people filled in: take their decisions back"),
+  );
+  return addJobOptions(command, ["taxonomy"]).action(async (file: string, typed: Record<string, unknown>) => {
+    const { reviewed, ...flags } = typed;
+    const { importReviewed } = await import("./import-reviewed.ts");
+    process.exitCode = await (reviewed === true ? importReviewed(file, flags) : importRows(file, flags));
   });
 }
 

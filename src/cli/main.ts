@@ -46,6 +46,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "all records as JSON lines, CSV or Parquet",
     load: async () => (await import("./export.ts")).exportCommand(),
   },
+  evaluate: {
+    help: "how good the model is on labelled rows",
+    load: async () => (await import("./evaluate.ts")).evaluateCommand(),
+  },
   doctor: {
     help: "what would stop a run, before it starts",
     load: async () => (await import("./doctor.ts")).doctorCommand(),

@@ -39,6 +39,8 @@ export interface SummaryFacts extends Pick<SummaryOptions, "taxonomy" | "state" 
   readonly drainMs: number;
   /** Print the summary also where there is no terminal. */
   readonly summaryAlways: boolean;
+  /** Print the summary at the end of a panel. */
+  readonly summary: boolean;
 }
 
 const REDRAW_MS = 250;
@@ -108,7 +110,8 @@ function openLive(execution: Execution, stream: NodeJS.WriteStream, facts: Summa
     end: (end, needsReview) => {
       clearInterval(timer);
       terminal.clear();
-      terminal.print(summaryLines(end, execution, { ...facts, needsReview }, look(), example()));
+      if (facts.summary || end.status !== "completed")
+        terminal.print(summaryLines(end, execution, { ...facts, needsReview }, look(), example()));
     },
     close: () => {
       clearInterval(timer);

@@ -36,6 +36,8 @@ export interface SuperviseOptions {
   readonly later?: (() => Promise<string | null>) | null;
   /** Print the summary also where there is no terminal. @default false */
   readonly summaryAlways?: boolean;
+  /** False for a run that is only a part of what a command does: it says more at its own end. @default true */
+  readonly summary?: boolean;
 }
 
 /**
@@ -70,6 +72,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     afterwards: options.afterwards ?? [],
     drainMs: settings.deadlines.drainMs,
     summaryAlways: options.summaryAlways ?? false,
+    summary: options.summary ?? true,
     json: output.json,
   });
   const found = noteLater(execution, options.later ?? null, (text) => shown?.note(text));

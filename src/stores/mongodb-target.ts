@@ -1,8 +1,10 @@
 import { type AnyBulkWriteOperation, BSON, type Collection, type Document, MongoBulkWriteError } from "mongodb";
+import type { Correction, CorrectionResult } from "../correction.ts";
 import { QuerymillError } from "../errors.ts";
 import { type ItemKey, idOf, keyOf } from "../item.ts";
 import { OPTIONAL_FIELDS } from "../record.ts";
 import type { Cursor, Page, RecordToWrite, Settled, SourceDocument, Target, WriteResult } from "../store.ts";
+import { correctRecords } from "./mongodb-corrections.ts";
 import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
 import { readRange } from "./mongodb-page.ts";
 import { recordProblem } from "./record-limit.ts";
@@ -73,6 +75,10 @@ export class MongoTarget implements Target {
 
   async readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
     return (await this.#find(keys)) as SourceDocument[];
+  }
+
+  async correct(corrections: readonly Correction[], at: Date): Promise<readonly CorrectionResult[]> {
+    return await this.#guarded(() => correctRecords(this.#collection, corrections, at));
   }
 
   async readAll(after: Cursor | null, limit: number): Promise<Page> {

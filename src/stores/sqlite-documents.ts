@@ -212,6 +212,13 @@ export class SqliteDocuments {
     });
   }
 
+  /** Sets fields of one document, by their dotted paths. */
+  setFields(collection: string, key: ItemKey, document: unknown, set: Readonly<Record<string, unknown>>): void {
+    const changed = Object.entries(set).reduce((to, [path, value]) => withValue(to, path.split("."), value), document);
+    const put = this.#statements.of(`update ${this.#table(collection)!} set body = ? where key = ?`);
+    put.run(JSON.stringify(changed), key);
+  }
+
   /** Guarded upserts. Each body is the JSON of a record. */
   write(collection: string, rows: readonly Row[]): WriteResult["status"][] {
     return this.#statements.transaction(() => {

@@ -1,3 +1,4 @@
+import type { Correction, CorrectionResult } from "../correction.ts";
 import { type ItemKey, keyOf } from "../item.ts";
 import type { Cursor, Page, RecordToWrite, Settled, SourceDocument, Target, WriteResult } from "../store.ts";
 import { recordProblem } from "./record-limit.ts";
@@ -45,6 +46,12 @@ export class SqliteTarget implements Target {
   async readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
     const rows = await this.#ask("readByKeys", this.#collection, keys);
     return rows.map(({ key, body }) => documentOf(key, body));
+  }
+
+  async correct(corrections: readonly Correction[], at: Date): Promise<readonly CorrectionResult[]> {
+    const { at: written } = JSON.parse(bodyOf({ at })) as { at: unknown };
+    const statuses = await this.#ask("correct", this.#collection, corrections, JSON.stringify(written));
+    return corrections.map(({ key }, place) => ({ key, status: statuses[place]! }));
   }
 
   async readAll(after: Cursor | null, limit: number): Promise<Page> {

@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { type ErrorCode, messageOf, QuerymillError } from "../errors.ts";
+import { SqliteCorrections } from "./sqlite-corrections.ts";
 import { SqliteDocuments } from "./sqlite-documents.ts";
 import { SqliteLeases } from "./sqlite-lease.ts";
 import { Statements } from "./sqlite-statements.ts";
@@ -53,6 +54,7 @@ function open() {
   database.exec("pragma journal_mode = wal; pragma synchronous = full");
   const statements = new Statements(database);
   const documents = new SqliteDocuments(database, statements);
+  const corrections = new SqliteCorrections(statements, documents);
   const leases = new SqliteLeases(database, statements, Date.now);
   const calls = {
     names: documents.names.bind(documents),
@@ -70,6 +72,7 @@ function open() {
     countUnprocessed: documents.countUnprocessed.bind(documents),
     mark: documents.mark.bind(documents),
     write: documents.write.bind(documents),
+    correct: corrections.correct.bind(corrections),
     acquire: leases.acquire.bind(leases),
     renew: leases.renew.bind(leases),
     release: leases.release.bind(leases),

@@ -310,6 +310,55 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
         expect(late).toEqual({ key: keyOf(1), status: "fenced" });
       });
 
+      it("takes what a person decided once, keeps the model's answer beside it, and lets no run overwrite it", async () => {
+        const target = newTarget();
+        const keys = [1, 2, 3, 4].map(keyOf);
+        await target.write(
+          keys.map((key) => ({
+            key,
+            record: recordWith({ category: "guess", contentHash: "h1", fence: 3, costUsd: 0.5 }),
+          })),
+        );
+        const review = { sheet: "s-1", part: "random" as const, of: 90 };
+        const corrections = [
+          { key: keys[0]!, fields: { category: "right", "labels.topic": ["a", "b"] }, contentHash: "h1", review },
+          { key: keys[1]!, fields: {}, contentHash: "h1", review },
+          { key: keys[2]!, fields: { category: "right" }, contentHash: "another text", review },
+          { key: keyOf(99), fields: { category: "right" }, contentHash: "h1", review },
+        ];
+        const at = new Date("2026-02-03T04:05:06.789Z");
+        const statuses = async () => (await target.correct(corrections, at)).map(({ status }) => status);
+        expect(await statuses()).toEqual(["corrected", "confirmed", "changed", "missing"]);
+        const stored = await target.readByKeys(keys);
+        expect(await statuses()).toEqual(["unchanged", "unchanged", "changed", "missing"]);
+        expect(await target.readByKeys(keys)).toEqual(stored);
+        const [corrected, confirmed, changed] = stored;
+        expect(corrected).toMatchObject({
+          category: "right",
+          labels: { topic: ["a", "b"] },
+          decidedBy: "person",
+          needsReview: false,
+          reviewedAt: at,
+          review,
+          modelSuggestion: { category: "guess", decidedBy: "model", costUsd: 0.5, fence: 3 },
+        });
+        expect(confirmed).toMatchObject({
+          category: "guess",
+          decidedBy: "person",
+          modelSuggestion: { category: "guess" },
+        });
+        expect(changed).toMatchObject({ category: "guess", decidedBy: "model" });
+        const [kept] = await target.write([
+          { key: keys[0]!, record: recordWith({ category: "newer guess", fence: 4 }) },
+        ]);
+        expect(kept).toEqual({ key: keys[0], status: "kept-person" });
+        const again = [{ ...corrections[0]!, fields: { category: "still right" } }];
+        expect(await target.correct(again, at)).toEqual([{ key: keys[0], status: "corrected" }]);
+        expect(await target.readByKeys([keys[0]!])).toMatchObject([
+          { category: "still right", decidedBy: "person", modelSuggestion: { category: "newer guess", fence: 4 } },
+        ]);
+      });
+
       it("leaves fields of others in the document alone", async () => {
         const collection = `target_${collections++}`;
         await store.insert(collection, [{ _id: 1, team: "blue", category: "old" }]);
