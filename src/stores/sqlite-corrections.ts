@@ -1,5 +1,6 @@
 import { type Correction, type CorrectionStatus, changeOf } from "../correction.ts";
-import type { Row, SqliteDocuments } from "./sqlite-documents.ts";
+import type { SqliteDocuments } from "./sqlite-documents.ts";
+import type { Row } from "./sqlite-pages.ts";
 import type { Statements } from "./sqlite-statements.ts";
 
 /** Writes what people decided. Runs in the store's thread. */

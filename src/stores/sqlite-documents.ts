@@ -1,6 +1,4 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { EJSON } from "bson";
-import type { Filter } from "../filter.ts";
 import { matches } from "../filter.ts";
 import type { ItemKey } from "../item.ts";
 import type { MarkFields } from "../job.ts";
@@ -8,30 +6,24 @@ import { shortHash } from "../job.ts";
 import { OPTIONAL_FIELDS } from "../record.ts";
 import type { WriteResult } from "../store.ts";
 import { documentOf } from "./sqlite-body.ts";
+import {
+  breath,
+  filterOf,
+  NO_ROWS,
+  type OrderedRow,
+  pageOf,
+  type Row,
+  type RowPage,
+  readMatching,
+  SLICE_ROWS,
+} from "./sqlite-pages.ts";
 import type { Statements } from "./sqlite-statements.ts";
 
-export interface Row {
-  readonly key: ItemKey;
-  readonly body: string;
-}
-interface OrderedRow extends Row {
-  readonly seq: number;
-}
-export interface RowPage {
-  readonly rows: readonly Row[];
-  /** Order number of the last row; the one asked from when there is none. */
-  readonly seq: number;
-  readonly last: boolean;
-}
 export interface RowsToMark {
   readonly keys: readonly ItemKey[];
   /** JSON text of each field to set, by its dotted path; null takes it away. */
   readonly fields: Readonly<Record<string, string | null>>;
 }
-
-const sliceRows = 1_000;
-const pageBytes = 16_000_000;
-const nothing: RowPage = { rows: [], seq: 0, last: true };
 
 /** Documents by collection, each collection a table of its own in the order of insertion. Runs in the store's thread. */
 export class SqliteDocuments {
@@ -86,7 +78,7 @@ export class SqliteDocuments {
 
   readAll(collection: string, after: ItemKey | null, limit: number): RowPage {
     const table = this.#table(collection);
-    if (table === null) return nothing;
+    if (table === null) return NO_ROWS;
     const select = this.#statements.of(`select key, body from ${table} where key > ? order by key limit ?`);
     return pageOf(select.iterate(after ?? "", limit + 1) as Iterable<unknown> as Iterable<OrderedRow>, limit);
   }
@@ -139,7 +131,7 @@ export class SqliteDocuments {
     const drawn: number[] = [];
     let seen = 0;
     for (let from = 0; ; await breath()) {
-      const rows = select.all(from, filter === null ? 50 * sliceRows : sliceRows) as unknown as OrderedRow[];
+      const rows = select.all(from, filter === null ? 50 * SLICE_ROWS : SLICE_ROWS) as unknown as OrderedRow[];
       if (rows.length === 0) break;
       for (const { seq, key, body } of rows) {
         if (filter !== null && !matches(filter, documentOf(key, body))) continue;
@@ -167,7 +159,7 @@ export class SqliteDocuments {
     const deadline = performance.now() + maxMs;
     let total = 0;
     for (let from = 0; ; await breath()) {
-      const rows = select.all(from, filter === null ? 50 * sliceRows : sliceRows) as unknown as OrderedRow[];
+      const rows = select.all(from, filter === null ? 50 * SLICE_ROWS : SLICE_ROWS) as unknown as OrderedRow[];
       if (rows.length === 0) return total;
       total +=
         filter === null ? rows.length : rows.filter((row) => matches(filter, documentOf(row.key, row.body))).length;
@@ -279,50 +271,6 @@ export class SqliteDocuments {
   }
 }
 
-/** A page of a query's rows behind `after`; with a filter in slices, between which other requests are served. */
-async function readMatching(
-  select: StatementSync | null,
-  filterText: string | null,
-  after: number,
-  limit: number,
-): Promise<RowPage> {
-  const filter = filterOf(filterText);
-  if (select === null) return { ...nothing, seq: after };
-  const slice = (from: number, count: number) =>
-    pageOf(select.iterate(from, count + 1) as Iterable<unknown> as Iterable<OrderedRow>, count);
-  if (filter === null) {
-    const page = slice(after, limit);
-    return page.rows.length === 0 ? { ...page, seq: after } : page;
-  }
-  const found: OrderedRow[] = [];
-  let bytes = 0;
-  for (let from = after; ; await breath()) {
-    const page = slice(from, sliceRows);
-    for (const row of page.rows as readonly OrderedRow[]) {
-      if (!matches(filter, documentOf(row.key, row.body))) continue;
-      if (found.length === limit || (found.length > 0 && bytes + row.body.length > pageBytes))
-        return { rows: found, seq: found.at(-1)!.seq, last: false };
-      found.push(row);
-      bytes += row.body.length;
-    }
-    if (page.last) return { rows: found, seq: found.at(-1)?.seq ?? after, last: true };
-    from = page.seq;
-  }
-}
-
-/** Takes at most `limit` rows and 16 MB; one more row tells that there are more. */
-function pageOf(rows: Iterable<OrderedRow>, limit: number): RowPage {
-  const taken: OrderedRow[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    if (taken.length === limit || (taken.length > 0 && bytes + row.body.length > pageBytes))
-      return { rows: taken, seq: taken.at(-1)?.seq ?? 0, last: false };
-    taken.push(row);
-    bytes += row.body.length;
-  }
-  return { rows: taken, seq: taken.at(-1)?.seq ?? 0, last: true };
-}
-
 function indexOf(table: string, { processed }: MarkFields): string {
   return `unprocessed_${table}_${shortHash(processed)}`;
 }
@@ -342,13 +290,4 @@ function withValue(document: unknown, path: readonly string[], value: unknown): 
   const [name, ...rest] = path;
   const holder = typeof document === "object" && document !== null ? (document as Record<string, unknown>) : {};
   return { ...holder, [name!]: rest.length === 0 ? value : withValue(holder[name!], rest, value) };
-}
-
-function filterOf(text: string | null): Filter | null {
-  return text === null ? null : (EJSON.parse(text) as Filter);
-}
-
-/** Lets the thread serve what has arrived meanwhile. */
-function breath(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

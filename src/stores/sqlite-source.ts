@@ -4,7 +4,8 @@ import type { ItemKey } from "../item.ts";
 import type { Cursor, MarkGroup, Page, Source, SourceDocument, SourceInspection, SourceOptions } from "../store.ts";
 import { collectionMissing, nearestNames } from "./missing-collection.ts";
 import { bodyOf, documentOf } from "./sqlite-body.ts";
-import type { Row, RowsToMark } from "./sqlite-documents.ts";
+import type { RowsToMark } from "./sqlite-documents.ts";
+import type { Row } from "./sqlite-pages.ts";
 import type { Ask } from "./sqlite-thread.ts";
 
 /** Reads in the order of insertion. */
