@@ -14,7 +14,10 @@ const SEED = 7;
 
 function seededRandom(): () => number {
   let drawn = 0;
-  return () => uniform(`${SEED}/${(drawn += 1)}`, 51);
+  return () => {
+    drawn += 1;
+    return uniform(`${SEED}/${drawn}`, 51);
+  };
 }
 
 async function pilotOf(job: Job, size: number, settings: JobSettings = job.settings) {
