@@ -7,6 +7,9 @@ import { count, money, moneyRange, symbols } from "./format.ts";
 import { asTyped } from "./program.ts";
 import { openScreen } from "./screen.ts";
 
+/** A person waits no longer for the question. */
+const LONGEST_MS = 1_000;
+
 /** How a run goes on that may spend much. */
 export interface BeforeSpending {
   readonly goOn: boolean;
@@ -24,32 +27,33 @@ export async function beforeSpending(
   confirmation: Confirmation,
 ): Promise<BeforeSpending> {
   if (confirmation.yes) return { goOn: true, later: null };
-  const look = async (): Promise<DryRun | null> => {
+  const look = async (withinMs: number | null): Promise<DryRun | "unknown" | null> => {
     const { spendingAhead } = await import("../jobs/spending.ts");
     const { chooseAdapters } = await import("../jobs/wiring.ts");
-    return await spendingAhead(settings, await chooseAdapters(settings), confirmation);
+    return await spendingAhead(settings, await chooseAdapters(settings), confirmation, withinMs);
   };
   const someone = process.stdin.isTTY === true && process.stdout.isTTY === true;
   if (json || quiet || !someone)
     return {
       goOn: true,
       later: async () => {
-        const found = await look();
-        return (
-          found &&
-          `${sentence(found, true)} Nobody was asked, since this is no terminal or --json or --quiet was given.`
-        );
+        const found = await look(null);
+        return found === null || found === "unknown"
+          ? null
+          : `${sentence(found, true)} Nobody was asked: there is no terminal, or --json or --quiet was given.`;
       },
     };
-  const found = await look();
+  const found = await look(LONGEST_MS);
   if (found === null) return { goOn: true, later: null };
   const screen = openScreen();
-  const limit =
-    found.costUsd === null
-      ? `confirmAboveCalls, ${count(confirmation.aboveCalls)}`
-      : `confirmAboveUsd, ${money(confirmation.aboveUsd)}`;
+  const unpriced = found !== "unknown" && found.costUsd === null;
+  const limit = unpriced
+    ? `confirmAboveCalls, ${count(confirmation.aboveCalls)}`
+    : `confirmAboveUsd, ${money(confirmation.aboveUsd)}`;
   screen.printWhole([
-    sentence(found, screen.look.ascii),
+    found === "unknown"
+      ? `${settings.job}: what this run costs cannot be told within a second.`
+      : sentence(found, screen.look.ascii),
     `This is asked before a job's first run, above ${limit}. A closer estimate:`,
     `  ${asTyped("querymill estimate --pilot 100")}`,
   ]);

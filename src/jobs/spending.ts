@@ -11,24 +11,28 @@ import { firstAsked, lastPilot } from "./run-forecast.ts";
 
 /** Looking must not be felt by who waits for the run. */
 const QUICK: LookCaps = { roughly: true, countMs: 300, whole: 300, drawn: 300, maxMs: 250 };
-const LONGEST_MS = 1_000;
 
 /**
- * What a job's first run is about to spend, when that may be more than is spent without asking. Takes a second at most.
- * What is wrong is left for the run to tell.
- * @returns null when it is less, cannot be told in time, or the job has spent before (a pilot does not count)
+ * What a job's first run is about to spend, when that may be more than is spent without asking. What is wrong is left for
+ * the run to tell.
+ * @param withinMs how long somebody waits for it; null: nobody does
+ * @returns `unknown` when it cannot be told in time; null when it is less, or the job has spent before (a pilot does not
+ * count)
  */
 export async function spendingAhead(
   settings: JobSettings,
   adapters: Adapters,
   confirmation: Confirmation,
-): Promise<DryRun | null> {
+  withinMs: number | null,
+): Promise<DryRun | "unknown" | null> {
   try {
     if (isLittle(settings, adapters, confirmation) || (await hasBegun(settings))) return null;
     const looking = dryRun(settings, adapters, QUICK);
+    // It may fail when nobody waits for it any more.
     looking.catch(() => {});
-    const found = await Promise.race([looking, delay(LONGEST_MS, null, { ref: false })]);
-    return found !== null && isMuch(found, settings, confirmation) ? found : null;
+    const late = withinMs === null ? [] : [delay(withinMs, "unknown" as const, { ref: false })];
+    const found = await Promise.race([looking, ...late]);
+    return found === "unknown" || isMuch(found, settings, confirmation) ? found : null;
   } catch (error) {
     if (error instanceof QuerymillError) return null;
     throw error;
