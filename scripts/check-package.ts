@@ -35,7 +35,9 @@ report(
 );
 report(
   "everything the package needs is in it",
-  ["dist/index.js", "dist/index.d.ts", "dist/bin.js", "README.md", "LICENSE"].filter((file) => !packed.includes(file)),
+  ["dist/index.js", "dist/index.d.ts", "dist/bin.js", "dist/querymill.schema.json", "README.md", "LICENSE"].filter(
+    (file) => !packed.includes(file),
+  ),
 );
 report(
   `a user installs at most ${MAX_PACKAGES} packages`,

@@ -90,7 +90,7 @@ async function askCollections(
       "Where are the queries?",
       sorted.map(({ name, documents }) => ({
         value: name,
-        label: `${name}  (${documents === null ? "not counted" : `${count(documents)} documents`})`,
+        label: `${name}  (${documents === null ? "not counted" : `${count(documents)} ${documents === 1 ? "document" : "documents"}`})`,
       })),
     );
     if (source === BACK) return BACK;

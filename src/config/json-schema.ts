@@ -54,7 +54,7 @@ export function taxonomySchema(): JsonSchemaObject {
             type: "object",
             minProperties: 2,
             propertyNames: id,
-            additionalProperties: { anyOf: [{ type: ["string", "null"] }, label] },
+            additionalProperties: { anyOf: [{ type: "string" }, label] },
           },
         ],
       },
@@ -74,6 +74,7 @@ export function taxonomySchema(): JsonSchemaObject {
       dimensions: {
         type: "object",
         required: ["category"],
+        properties: { category: dimension },
         propertyNames: id,
         additionalProperties: dimension,
         description:
