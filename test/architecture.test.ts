@@ -19,6 +19,7 @@ const NOUNS = [
   "rate-limits.ts",
   "filter.ts",
   "default-taxonomy.ts",
+  "redaction/kinds.ts",
 ];
 const PORTS = ["store.ts", "llm/provider.ts"];
 /** Calculations on values: they get clock, randomness and bytes as arguments. */
@@ -35,6 +36,11 @@ const PURE = [
   "llm/http-failure.ts",
   "llm/rate-headers.ts",
   "llm/linear-classifier.ts",
+  "redaction/contacts.ts",
+  "redaction/keys.ts",
+  "redaction/numbers.ts",
+  "redaction/phones.ts",
+  "redaction/redactor.ts",
   "cli/panel.ts",
   "cli/panel-endpoints.ts",
   "cli/run-limit.ts",
