@@ -40,6 +40,7 @@ const PURE = [
   "redaction/keys.ts",
   "redaction/numbers.ts",
   "redaction/phones.ts",
+  "redaction/privacy.ts",
   "redaction/redactor.ts",
   "cli/panel.ts",
   "cli/panel-endpoints.ts",

@@ -9,6 +9,7 @@ import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
 import { secretsOfUri } from "../redact.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
 import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
+import { redactionOf } from "./lane-options.ts";
 import { severalProblems } from "./problems.ts";
 import type { OptionKey } from "./schema.ts";
 import { mergeVariables, type ResolvedOptions, resolveOptions, unknownVariables, type Variables } from "./sources.ts";
@@ -125,6 +126,10 @@ export async function loadSettings({
     hedge: afterMs === null ? null : { afterMs },
     taxonomy,
     mapping: { text: get("source.text"), maxChars: get("source.maxChars") },
+    redaction: redactionOf(get("redact")),
+    cache: get("cache.enabled")
+      ? { maxMb: get("cache.maxMb"), ttlDays: get("cache.ttlDays"), answeredAfterMs: null }
+      : null,
     mark: {
       processed: get("mark.processed"),
       processedAt: get("mark.processedAt"),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Price } from "../job.ts";
 import { MARK_FIELDS } from "../job.ts";
 import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
+import { LANE_OPTIONS } from "./lane-options.ts";
 import {
   choice,
   decimal,
@@ -254,6 +255,7 @@ export const OPTIONS = {
     unit: "UTF-16 units",
     default: 24_000,
   }),
+  ...LANE_OPTIONS,
   "mark.processed": markField("processed", "field of the source that says an item is settled"),
   "mark.processedAt": markField("processedAt", "field of the source with the time"),
   "mark.processedBy": markField("processedBy", "field of the source with job, execution and outcome"),

@@ -2,6 +2,7 @@ import type { ClassifierOptions } from "../classify.ts";
 import type { Item, Skipped } from "../item.ts";
 import type { EndpointSettings } from "../job.ts";
 import type { ModelProvider, Prompt } from "../llm/provider.ts";
+import type { Privacy } from "../redaction/privacy.ts";
 import type { SourceDocument, Store } from "../store.ts";
 import type { EndpointOptions } from "../traffic/endpoint.ts";
 
@@ -22,6 +23,8 @@ export interface Adapters {
   readonly estimateUsage: ClassifierOptions["estimateUsage"];
   readonly pricingOf: (endpoint: EndpointSettings) => EndpointPricing;
   readonly makeItem: (document: SourceDocument) => Item | Skipped;
+  /** What masks the texts of {@link makeItem}; null when nothing does. */
+  readonly privacy: Privacy | null;
   /** Top-level fields {@link makeItem} needs; null for all. */
   readonly fields: readonly string[] | null;
 }

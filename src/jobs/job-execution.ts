@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { Classifier } from "../classify.ts";
 import { type Clocks, systemClocks } from "../clocks.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
@@ -21,6 +20,8 @@ import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { Closers } from "./closers.ts";
 import type { Execution } from "./execution.ts";
 import { firstItems } from "./first-items.ts";
+import { makeClassifier } from "./make-classifier.ts";
+import { openAnswers } from "./open-answers.ts";
 import { openGateway } from "./open-gateway.ts";
 import { type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
 import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
@@ -197,12 +198,16 @@ export class JobExecution implements Execution {
     const suspects: Record<string, { crashes: number; alone: number }> = leftover.unclean
       ? nextSuspects(leftover.suspects, leftover.inFlight)
       : leftover.suspects;
+    const run = { executionId: this.#executionId, fingerprint: this.#fingerprint, now };
+    const answers = await openAnswers(this.#manager, settings, open, leftover, run, closers);
+    this.#view.note(answers?.notes ?? []);
     const keeper = new CheckpointKeeper({
       manager: this.#manager,
       journal,
       recorder,
       sink,
       reader,
+      answers,
       events,
       executionId: this.#executionId,
       fingerprint: this.#fingerprint,
@@ -243,7 +248,9 @@ export class JobExecution implements Execution {
         leftover.checkpoint === null && (await open.target.count()) > 0
           ? (settled, item) => isSameQuestion(settled, item, adapters.prompt, settings.endpoints)
           : null,
-      isActive: (key) => active.has(key),
+      concealed: (item, record) => adapters.privacy?.concealed(item, record) ?? record,
+      active,
+      answers,
       watch: this.#view.storeWatch,
       signal: this.#stopping.signal,
       now,
@@ -276,7 +283,11 @@ export class JobExecution implements Execution {
       budget: openBudget(settings, adapters, recorder, now),
       planner,
       reader,
-      classifier: this.#classifier(gateway, open.lease.fence),
+      classifier: makeClassifier(settings, adapters, gateway, {
+        executionId: this.#executionId,
+        fence: open.lease.fence,
+        clocks: this.#clocks,
+      }),
       gateway,
       recorder,
       sink,
@@ -285,6 +296,7 @@ export class JobExecution implements Execution {
       retryQueue,
       recovered,
       events,
+      answers,
       active,
       stopping: this.#stopping,
       ...this.#clocks,
@@ -319,22 +331,5 @@ export class JobExecution implements Execution {
       .then((total) => this.#view.count(total === null || limit === null ? total : Math.min(total, limit)))
       .catch(() => {});
     await Promise.race([counting, delay(COUNT_WAIT_MS)]);
-  }
-
-  #classifier(gateway: Gateway, fence: number): Classifier {
-    const { prompt, checkAnswer, estimateUsage } = this.#adapters;
-    const { retry, deadlines, maxOutputTokens, job, hedge } = this.#settings;
-    return new Classifier({
-      prompt,
-      checkAnswer,
-      estimateUsage,
-      retry,
-      itemMs: deadlines.itemMs,
-      hedge: hedge === null ? null : { ...hedge, takeOther: (wish) => gateway.takeOther(wish) },
-      maxOutputTokens,
-      stamp: { job, executionId: this.#executionId, fence },
-      ...this.#clocks,
-      random: Math.random,
-    });
   }
 }

@@ -99,6 +99,10 @@ export class RunView {
     this.#notes = notes;
   }
 
+  note(notes: readonly string[]): void {
+    this.#notes = [...this.#notes, ...notes];
+  }
+
   /** Unprocessed items found, once counting is done. */
   count(total: number | null): void {
     this.#total = total;
@@ -224,6 +228,7 @@ export class RunView {
       labels: recorder.labels,
       skippedReasons: recorder.skippedReasons,
       deadLetterReasons: recorder.deadLetterReasons,
+      redacted: recorder.redacted,
       damaged,
       exitCode,
     };

@@ -5,6 +5,8 @@ import { buildPrompt } from "../llm/prompt.ts";
 import type { ModelProvider } from "../llm/provider.ts";
 import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
 import { estimateUsage, loadPricing, type Pricing } from "../llm/usage.ts";
+import type { Redactor } from "../redaction/kinds.ts";
+import { Privacy } from "../redaction/privacy.ts";
 import type { Store } from "../store.ts";
 import { fieldsNeeded, makeItem } from "../stores/mapping.ts";
 import type { Adapters, EndpointPricing } from "./adapters.ts";
@@ -18,6 +20,8 @@ export interface Own {
   readonly store?: Store;
   /** Who answers instead of the one that `model` names; closed at the end. */
   readonly provider?: ModelProvider;
+  /** Takes out of each text what only the program knows. */
+  readonly redactor?: Redactor;
 }
 
 /**
@@ -31,7 +35,8 @@ export async function prepareExecution(settings: JobSettings, own: Own = {}): Pr
 }
 
 export async function chooseAdapters(settings: JobSettings, own: Own = {}): Promise<Adapters> {
-  const { mapping, prices } = settings;
+  const { mapping, prices, redaction } = settings;
+  const privacy = Privacy.of(redaction, own.redactor);
   const pricing = await loadPricing(prices);
   return {
     openStore: async () => (own.store ? keepOpen(own.store) : await openStore(settings)),
@@ -40,7 +45,8 @@ export async function chooseAdapters(settings: JobSettings, own: Own = {}): Prom
     checkAnswer: compileAnswer(settings.taxonomy),
     estimateUsage,
     pricingOf: ({ model }) => pricingOf(model, pricing),
-    makeItem: (document) => makeItem(document, mapping),
+    makeItem: (document) => makeItem(document, mapping, privacy),
+    privacy,
     fields: fieldsNeeded(mapping),
   };
 }

@@ -3,13 +3,13 @@ import type { Found } from "./kinds.ts";
 const LOCAL = String.raw`(?<![\p{L}\p{N}._%+'-])[\p{L}\p{N}_][\p{L}\p{N}._%+'-]{0,127}`;
 const LABEL = String.raw`[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,62}[\p{L}\p{N}])?`;
 const TLD = String.raw`(?:xn--[a-z0-9-]{2,59}|\p{L}{2,24})(?![\p{L}\p{N}])`;
-const AT = String.raw`(?:@|%40| @ |\s?[([{<]\s?(?:at|@)\s?[)\]}>]\s?)`;
+const AT = String.raw`(?:@|%40|(?<=[._\d]\p{L}{0,63}) @ |\s?[([{<]\s?(?:at|@)\s?[)\]}>]\s?)`;
 const DOT = String.raw`(?:\.|\s?[([{<]\s?(?:dot|\.)\s?[)\]}>]\s?| dot )`;
 /** `ann@example.org`, `ann (at) example (dot) org`. */
 const EMAIL = new RegExp(`${LOCAL}${AT}(?:${LABEL}${DOT}){1,8}${TLD}`, "giu");
 /** `ann at example dot org`: both in words, or it is a sentence. */
 const SPOKEN_EMAIL = new RegExp(
-  String.raw`${LOCAL} (?:at|AT) (?:${LABEL} (?:dot|DOT) ){1,4}(?:\p{L}{2,24})(?![\p{L}\p{N}])`,
+  String.raw`${LOCAL} (?:at|arobase|arroba|chiocciola) (?:${LABEL} (?:dot|point|punto|punkt|ponto) ){1,4}(?:com|org|net|edu|gov|info|io|biz|app|dev|\p{L}{2})(?![\p{L}\p{N}])`,
   "giu",
 );
 /** `icon@2x.png` is a file. */
@@ -22,7 +22,7 @@ export function findEmails(text: string): Found[] {
       found.push({ kind: "email", start: match.index, end: match.index + match[0].length });
   };
   if (/@|%40|[([{<]\s?at\s?[)\]}>]/i.test(text)) for (const match of text.matchAll(EMAIL)) add(match);
-  if (/ dot /i.test(text)) for (const match of text.matchAll(SPOKEN_EMAIL)) add(match);
+  if (/ (?:dot|point|punto|punkt|ponto) /i.test(text)) for (const match of text.matchAll(SPOKEN_EMAIL)) add(match);
   return found;
 }
 
@@ -31,7 +31,7 @@ const IPV6 =
   /(?<![\p{L}\p{N}:.])(?:[0-9a-f]{1,4}(?=:)|:(?=:))(?:[0-9a-f:]{1,40})(?:\.\d{1,3}){0,3}(?:%[a-z0-9]{1,15})?(?![\p{L}\p{N}])/giu;
 /** What is numbered in the same form. */
 const NUMBERED =
-  /(?:\bv|\/|\b(?:version|ver|release|build|firmware|update|upgrade|patch|driver|app|sdk|ios|android|section|sect|chapter|clause|paragraph|abschnitt|kapitel|absatz|ziffer|punkt|sección|seção|versión|versão|versione|wersja|версия)|§)[\s.:#=]{0,3}(?:is |to |from |ist |auf |nr\.? ?|no\.? ?)?$/i;
+  /(?:\bv|\/|\b(?:version|ver|release|build|firmware|update|upgrade|upgraded|updated|downgraded|patch|driver|app|sdk|ios|android|section|sect|chapter|clause|paragraph|abschnitt|kapitel|absatz|ziffer|punkt|sección|seção|versión|versão|versione|wersja|версия)|§)[\s.:#=]{0,3}(?:is |to |from |ist |auf |nr\.? ?|no\.? ?)?$/i;
 
 export function findIps(text: string): Found[] {
   const found: Found[] = [];

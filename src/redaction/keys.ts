@@ -32,14 +32,17 @@ const SECRET_WORD = String.raw`pass(?:word|wd|phrase|code)?|pwd|pw|passwort|kenn
 const COPULA = String.raw`(?:\s{0,3}(?:=>|[:=：])\s{0,3}|\s{1,3}(?:is|was|ist|lautet|war|est|es|era|è|é|foi|jest|to)\s{1,3}(?:now\s|still\s)?[:=]?\s?)`;
 /** `password: Tr0ub4dor`, `my api key is 9f8e…`. */
 const NAMED = new RegExp(
-  String.raw`(?<![\p{L}\p{N}])(${SECRET_WORD})["']?(?:\s(?:for|to|of|für|pour|para)\s[^\s:=]{1,30}(?:\s[^\s:=]{1,30})?)?${COPULA}["'“„«\x60]?([^\s"'“”„«»\x60<>]{4,256})`,
+  String.raw`(?<![\p{L}\p{N}])(${SECRET_WORD})["']?(?:\s[^\s:=]{1,30}){0,4}?${COPULA}["'“„«\x60]?([^\s"'“”„«»\x60<>]{4,256})`,
   "giu",
 );
 /** `api key 9f8e7d6c5b4a`: without a word between, only what is long and mixed. */
 const BESIDE =
   /(?<![\p{L}\p{N}])(?:api[ _-]?key|apikey|access[ _-]?key|secret[ _-]?key|token|secret)\s["'(]?([A-Za-z0-9_+/=.-]{16,256})/giu;
+/** `pwd Hunter22!`: letters and digits in one word. */
+const PASSWORD_BESIDE =
+  /(?<![\p{L}\p{N}])(?:password|passwort|passcode|pwd|pw|contraseña|senha|пароль)\s["'(]?((?=[^\s"'<>]{0,64}\d)(?=[^\s"'<>]{0,64}\p{L})[^\s"'<>,;]{6,64})/giu;
 const PIN = /(?<![\p{L}\p{N}])pin(?:\s?(?:is|ist|:|=)\s?)(\d{4,8})(?![\d-])/giu;
-/** A secret and nothing a person would say behind "password is". */
+/** What a person may say behind "password is". */
 const WORDLIKE = /^[\p{L}.,!?:;'-]*$/u;
 const BEGIN = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
 
@@ -57,11 +60,12 @@ export function findKeys(text: string): Found[] {
       add(end - match[1]!.length, end);
     }
   for (const match of text.matchAll(NAMED)) {
-    const value = match[2]!.replace(/[.,;:!?)\]}…。]+$/u, "");
+    const value = match[2]!.replace(/[.,;:)\]}…。]+$/u, "");
     const start = match.index + match[0].length - match[2]!.length;
     if (isSecret(match[1]!, value)) add(start, start + value.length);
   }
   for (const match of text.matchAll(BESIDE)) if (isMixed(match[1]!)) addLast(match, match[1]!, add);
+  for (const match of text.matchAll(PASSWORD_BESIDE)) addLast(match, match[1]!, add);
   for (const match of text.matchAll(PIN)) addLast(match, match[1]!, add);
   return found;
 }

@@ -81,24 +81,37 @@ export function findSecrets(text: string, kinds: readonly RedactionKind[]): Foun
   const found = REDACTION_KINDS.flatMap((kind) => FINDERS[kind](folded));
   const order = new Map(REDACTION_KINDS.map((kind, at) => [kind, at]));
   found.sort((a, b) => a.start - b.start || order.get(a.kind)! - order.get(b.kind)! || b.end - a.end);
-  return withoutOverlaps(found, order).filter(({ kind }) => kinds.includes(kind));
+  return withoutOverlaps(folded, found, order).filter(({ kind }) => kinds.includes(kind));
 }
 
-function withoutOverlaps(found: readonly Found[], order: ReadonlyMap<RedactionKind, number>): Found[] {
+/** All that was found stays covered: of two that overlap the later kind gets what the earlier one leaves. */
+function withoutOverlaps(text: string, found: readonly Found[], order: ReadonlyMap<RedactionKind, number>): Found[] {
   const kept: Found[] = [];
-  for (const one of found) {
+  const keep = (one: Found): void => {
     const before = kept.at(-1);
-    if (before === undefined || one.start >= before.end) {
-      kept.push(one);
-      continue;
-    }
-    if (before.kind === one.kind) kept[kept.length - 1] = { ...before, end: Math.max(before.end, one.end) };
-    else if (order.get(one.kind)! < order.get(before.kind)!) {
+    if (before === undefined || one.start >= before.end) kept.push(one);
+    else if (before.kind === one.kind) kept[kept.length - 1] = { ...before, end: Math.max(before.end, one.end) };
+    else if (order.get(one.kind)! > order.get(before.kind)!) {
+      if (one.end > before.end) keepRest({ ...one, start: before.end });
+    } else {
       kept.pop();
-      const under = kept.at(-1);
-      if (under === undefined || one.start >= under.end) kept.push(one);
+      keepRest({ ...before, end: one.start });
+      kept.push(one);
+      if (before.end > one.end) keepRest({ ...before, start: one.end });
     }
-  }
+  };
+  /** Blanks and signs at the edge of what another one took are nobody's. */
+  const keepRest = ({ kind, start, end }: Found): void => {
+    const rest = text.slice(start, end);
+    const inner = rest
+      .trim()
+      .replace(/^[.,;:/-]+|[.,;:/-]+$/g, "")
+      .trim();
+    if (inner === "") return;
+    const from = start + rest.indexOf(inner);
+    kept.push({ kind, start: from, end: from + inner.length });
+  };
+  for (const one of found) keep(one);
   return kept;
 }
 
