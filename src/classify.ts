@@ -22,6 +22,8 @@ export interface Task {
   /** Its place in the order of reading; null when it came from a retry queue. */
   readonly ordinal: number | null;
   readonly batchId: string | null;
+  /** Under which its answer is kept for equal texts; null when it is not. */
+  readonly answerKey: string | null;
   /** How earlier rounds ended, when it came from a retry queue. */
   readonly earlier: {
     readonly round: number;
@@ -44,12 +46,16 @@ export interface Task {
   readonly avoid: Set<Endpoint>;
 }
 
-export function makeTask(item: Item, from: Pick<Task, "origin" | "ordinal" | "earlier"> & { batchId?: string }): Task {
-  const { batchId = null, ...rest } = from;
+export function makeTask(
+  item: Item,
+  from: Pick<Task, "origin" | "ordinal" | "earlier"> & { batchId?: string; answerKey?: string | null },
+): Task {
+  const { batchId = null, answerKey = null, ...rest } = from;
   return {
     ...rest,
     item,
     batchId,
+    answerKey,
     admittedMs: null,
     restedMs: 0,
     attempts: 0,
@@ -264,6 +270,7 @@ export class Classifier {
       promptVersion: prompt.version,
       taxonomyVersion: prompt.taxonomy.version,
       contentHash: task.item.contentHash,
+      ...(task.item.redacted ? { redacted: task.item.redacted } : {}),
       usage: {
         inputTokens: spend.inputTokens,
         cachedInputTokens: spend.cachedInputTokens,

@@ -92,6 +92,8 @@ export interface ExecutionEnd extends Counters {
   labels: Record<string, Record<string, number>>;
   skippedReasons: Record<string, number>;
   deadLetterReasons: Record<string, number>;
+  /** Places that were masked in the texts of classified items, by kind; empty without redaction. */
+  redacted: Record<string, number>;
   /** Records of damaged local state that were set aside. */
   damaged: number;
   exitCode: number;

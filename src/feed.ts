@@ -3,6 +3,7 @@ import type { Clocks } from "./clocks.ts";
 import type { Events } from "./events.ts";
 import type { ItemKey } from "./item.ts";
 import type { Mode } from "./job.ts";
+import type { Answers } from "./lanes/answers.ts";
 import type { Plan, Planner } from "./plan.ts";
 import type { Sink } from "./sink.ts";
 import type { SourceReader } from "./source-reader.ts";
@@ -26,6 +27,7 @@ export interface FeedOptions extends Clocks {
   /** Resolves when what an earlier execution journaled is stored: until then the end is not known. */
   readonly recovered: Promise<void>;
   readonly events: Events;
+  readonly answers: Answers | null;
   /** Keys of items that are read ahead, in flight or not stored yet. */
   readonly active: Set<ItemKey>;
   readonly stopping: AbortSignal;
@@ -100,7 +102,7 @@ export class Feed {
   }
   /** Read ahead and not taken. */
   get pending(): number {
-    return this.#ready.length + this.#options.reader.buffered;
+    return this.#ready.length + this.#options.reader.buffered + (this.#options.answers?.waiting ?? 0);
   }
   get empty(): boolean {
     return this.#ready.length === 0;
@@ -167,6 +169,12 @@ export class Feed {
   clear(): void {
     for (const task of this.#ready) this.#options.active.delete(task.item.key);
     this.#ready.length = 0;
+    for (const key of this.#options.answers?.clear() ?? []) this.#options.active.delete(key);
+  }
+
+  /** Items that waited for the answer to an equal one, and have to be asked now. */
+  askNow(tasks: readonly Task[]): void {
+    this.#ready.push(...tasks);
   }
 
   /** Plans one round when there is need. @returns true when the source is worked off */
@@ -179,7 +187,7 @@ export class Feed {
     }
     if (retryQueue.size > 0 && steadyNow() - this.#lastDueCheckMs > DUE_CHECK_MS) {
       const due = await planner.fromRetryQueue(this.#room());
-      if (due.tasks.length + due.settlements.length === 0) this.#lastDueCheckMs = steadyNow();
+      if (due.tasks.length + due.settlements.length + due.parked === 0) this.#lastDueCheckMs = steadyNow();
       await this.#accept(due);
       if (this.#room() <= 0) return false;
     }
@@ -225,7 +233,7 @@ export class Feed {
 
   async #accept(plan: Plan): Promise<void> {
     this.#waiting = null;
-    this.#planned += plan.settlements.length;
+    this.#planned += plan.settlements.length + plan.parked;
     for (const { key } of plan.settlements) this.#options.active.add(key);
     this.#enqueue(plan.tasks);
     if (plan.settlements.length > 0) await this.#slots.settle(plan.settlements);

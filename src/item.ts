@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { EJSON } from "bson";
+import type { RedactionCounts } from "./redaction/kinds.ts";
 
 /**
  * Identity of an item everywhere: the canonical EJSON of its source `_id`. Unlike String(id) or plain JSON it keeps
@@ -16,6 +17,8 @@ export interface Item {
   readonly contentHash: string;
   /** True when a long conversation was cut to fit; its start and end were kept. */
   readonly truncated: boolean;
+  /** What was masked in `text`; only with redaction. */
+  readonly redacted?: RedactionCounts;
 }
 
 /** A document of the source that has no text to classify, and why. */
@@ -23,7 +26,7 @@ export interface Skipped {
   readonly key: ItemKey;
   readonly reason: SkipReason;
 }
-export type SkipReason = "no text" | "text is not a string" | "deleted from the source";
+export type SkipReason = "no text" | "text is not a string" | "deleted from the source" | "redaction failed";
 
 /** @returns the key of a document's `_id`; any BSON type */
 export function keyOf(id: unknown): ItemKey {

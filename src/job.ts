@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Filter } from "./filter.ts";
 import { NO_LIMITS, type RateLimits } from "./rate-limits.ts";
+import type { RedactionSettings } from "./redaction/kinds.ts";
 import type { Taxonomy } from "./taxonomy.ts";
 
 /** Which settled items are classified again: all, those whose text changed, those answered with another taxonomy, prompt or model. */
@@ -91,6 +92,14 @@ export interface ExampleSettings {
   readonly inPrompt: number;
 }
 
+/** Answers that are kept for items with the same text. */
+export interface CacheSettings {
+  /** Of its files; the longest unused answers go first. @default 64 */
+  readonly maxMb: number;
+  /** Answers older than this are not used. @default 30 */
+  readonly ttlDays: number;
+}
+
 /** How often, and how slowly, a failed call is tried again. */
 export interface RetryOptions {
   /** Retries after the first attempt. Integer >= 0. @default 3 */
@@ -159,6 +168,9 @@ export interface JobSettings {
   /** Labelled texts to learn from; null: the taxonomy's own only. */
   readonly examples: ExampleSettings | null;
   readonly mapping: TextMapping;
+  readonly redaction: RedactionSettings;
+  /** null: every item is asked. */
+  readonly cache: CacheSettings | null;
   readonly mark: MarkFields;
   readonly filter: Filter | null;
   /** Only retries: these waiting items and dead letters, made due now; the source is not read. null for a normal run. */
@@ -214,9 +226,15 @@ export function fingerprintOf(settings: JobSettings, promptVersion: string): Fin
     taxonomy: settings.taxonomy.version,
     prompt: promptVersion,
     model: modelsOf(settings.endpoints),
-    mapping: shortHash(settings.mapping),
+    mapping: mappingHash(settings),
     mark: Object.values(settings.mark).join(","),
   };
+}
+
+/** What decides which text of a document is sent; without redaction the same as before there was any. */
+export function mappingHash({ mapping, redaction }: Pick<JobSettings, "mapping" | "redaction">): string {
+  const { kinds, hooked } = redaction;
+  return shortHash(kinds.length > 0 || hooked ? { ...mapping, redaction: { kinds, hooked } } : mapping);
 }
 
 /**

@@ -53,7 +53,13 @@ export function addSpend(a: Spend, b: Partial<Spend>): Spend {
 export type Origin = "source" | "retryQueue";
 
 /** Why an item failed: a class of model failure, or one of ours. */
-export type FailureKind = FailureClass | "store-refused" | "mark-refused" | "poison" | "item-deadline";
+export type FailureKind =
+  | FailureClass
+  | "store-refused"
+  | "mark-refused"
+  | "poison"
+  | "item-deadline"
+  | "redaction-failed";
 
 /** What needs doing again: ask the model, write the record, set the mark. Free strings are allowed in the library. */
 export type QueueName = "model" | "store" | "mark";
@@ -94,6 +100,10 @@ export type Settlement = Outcome & {
   readonly executionId: string;
   /** Epoch ms. */
   readonly atMs: number;
+  /** Of an item that was asked: under which its answer is kept for equal texts. */
+  readonly answerKey?: string;
+  /** Of an item that needed no call: what the one for its answer had cost in USD, null when unknown. */
+  readonly savedUsd?: number | null;
 };
 
 /** Everything that is remembered of a job over all executions: a fold of its journal. */

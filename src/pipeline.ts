@@ -192,8 +192,7 @@ export class Pipeline {
     try {
       if (asked?.next === "settle") await this.#finish(task, asked.outcome, asked.latencyMs);
       if (asked?.next === "go-back") await this.#release(task);
-      if (asked?.next === "wait")
-        this.#backoff.set(task, { atMs: this.#options.steadyNow() + asked.afterMs, reason: asked.reason });
+      if (asked?.next === "wait") this.#putOff(task, asked.afterMs, asked.reason);
     } catch (error) {
       this.#fail(error);
     }
@@ -221,13 +220,28 @@ export class Pipeline {
   async #finish(task: Task, outcome: Outcome, latencyMs: number | null): Promise<void> {
     const { executionId, now } = this.#options;
     const { item, origin, attempts, spend } = task;
+    const base = { key: item.key, origin, contentHash: item.contentHash, attempts, spend, executionId, atMs: now() };
     await this.#settle(
-      { ...outcome, key: item.key, origin, contentHash: item.contentHash, attempts, spend, executionId, atMs: now() },
+      task.answerKey === null ? { ...outcome, ...base } : { ...outcome, ...base, answerKey: task.answerKey },
       task.ordinal,
       latencyMs,
     );
+    await this.#tellTwins(task, outcome);
     // A hint that nobody waits for.
     if (task.batchId !== null) this.#options.batches.settle(task.batchId).catch(() => {});
+  }
+
+  /** Those that waited for the answer to an equal item have it, or are asked themselves. */
+  async #tellTwins(task: Task, outcome: Outcome): Promise<void> {
+    const { hits, ask } = this.#options.answers?.settled(task, outcome) ?? { hits: [], ask: [] };
+    this.#feed.askNow(ask);
+    if (hits.length > 0) await this.#settleAll(hits);
+  }
+
+  #putOff(task: Task, afterMs: number, reason: string): void {
+    this.#backoff.set(task, { atMs: this.#options.steadyNow() + afterMs, reason });
+    const twin = this.#options.answers?.oneMore(task);
+    if (twin !== undefined) this.#feed.askNow([twin]);
   }
 
   /** Ends a run whose items mostly fail, before another call is made. */
@@ -266,6 +280,7 @@ export class Pipeline {
   /** The item goes back as it came: a later run reads it again. */
   async #release(task: Task): Promise<void> {
     this.#options.active.delete(task.item.key);
+    this.#feed.askNow(this.#options.answers?.gaveUp(task) ?? []);
     await this.#options.recorder.release(task.item.key, task.spend);
   }
 

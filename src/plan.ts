@@ -1,5 +1,6 @@
 import { makeTask, type Task } from "./classify.ts";
 import { type Item, type ItemKey, keyOf, type Skipped } from "./item.ts";
+import type { Answers } from "./lanes/answers.ts";
 import { NO_SPEND, type Settlement } from "./outcome.ts";
 import type { QueuePayload } from "./queue-entry.ts";
 import { type ClassificationRecord, reviveRecord } from "./record.ts";
@@ -27,7 +28,12 @@ export interface PlannerOptions {
   readonly adopt: ((settled: Settled, item: Item) => boolean) | null;
   /** True for a record that a reclassification under way replaces: its item is not done. */
   readonly isReplaced: (settled: Settled) => boolean;
-  readonly isActive: (key: ItemKey) => boolean;
+  /** A record of the target as the journal may have it: without what redaction keeps from the disk. */
+  readonly concealed: (item: Item, record: ClassificationRecord) => ClassificationRecord;
+  /** Keys of items that are read ahead, in flight or not stored yet. */
+  readonly active: Set<ItemKey>;
+  /** Answers that are there already; null: every item is asked. */
+  readonly answers: Answers | null;
   readonly watch: StoreWatch;
   readonly signal: AbortSignal;
   readonly now: () => number;
@@ -36,6 +42,8 @@ export interface PlannerOptions {
 /** What one round of planning brought: items for slots, and outcomes that need none. */
 export interface Plan {
   readonly tasks: readonly Task[];
+  /** Items that wait for the answer to an equal one: how many. */
+  readonly parked: number;
   readonly settlements: readonly (Settlement & { readonly ordinal: number | null; readonly recovered: boolean })[];
 }
 
@@ -43,6 +51,10 @@ type SettlementBase = Pick<
   Settlement,
   "key" | "origin" | "contentHash" | "attempts" | "spend" | "executionId" | "atMs"
 >;
+
+/** The error may hold the text. */
+const UNSENT = "the redactor of this program failed or returned no text, so nothing was sent";
+type Planned = Pick<Task, "item" | "origin" | "ordinal" | "earlier">;
 
 /** Retries taken into one plan at most. */
 const DUE_ITEMS = 100;
@@ -66,10 +78,12 @@ export class Planner {
       if ("reason" in read) settlements.push({ ...this.#skipped(read, "source"), ordinal, recovered: false });
       else if (!adopted.has(read.key)) items.push({ item: read, ordinal });
     }
+    const sorted = await this.#sort(items.map((one) => ({ ...one, origin: "source", earlier: null })));
+    settlements.push(...sorted.settlements);
     const tasks: Task[] = [];
     const saved: Promise<void>[] = [];
-    for (let at = 0; at < items.length; at += this.#options.batchSize) {
-      const batch = items.slice(at, at + this.#options.batchSize);
+    for (let at = 0; at < sorted.tasks.length; at += this.#options.batchSize) {
+      const batch = sorted.tasks.slice(at, at + this.#options.batchSize);
       const batchId = this.#nextBatchId();
       saved.push(
         this.#options.batches.save(
@@ -77,11 +91,10 @@ export class Planner {
           batch.map(({ item }) => item),
         ),
       );
-      for (const { item, ordinal } of batch)
-        tasks.push(makeTask(item, { origin: "source", ordinal, earlier: null, batchId }));
+      for (const task of batch) tasks.push({ ...task, batchId });
     }
     await Promise.all(saved);
-    return { tasks, settlements, ended: readings.length === 0 };
+    return { tasks, settlements, parked: sorted.parked, ended: readings.length === 0 };
   }
 
   /** Retries that are due, at most `max`. Written and marked again without asking; asked again with the text as it is now. */
@@ -106,21 +119,20 @@ export class Planner {
           recovered: false,
         });
     }
-    if (toAsk.length === 0) return { tasks: [], settlements };
+    if (toAsk.length === 0) return { tasks: [], settlements, parked: 0 };
     const documents = await insist(() => source.readByKeys(toAsk.map(({ key }) => key)), watch, signal);
     const reads = new Map(documents.map((document) => makeItem(document)).map((read) => [read.key, read]));
-    const tasks: Task[] = [];
-    const batch: Item[] = [];
+    const items: Planned[] = [];
     for (const { key, round, failure, message, alike } of toAsk) {
       const read = reads.get(key) ?? { key, reason: "deleted from the source" as const };
       if ("reason" in read) {
         settlements.push({ ...this.#skipped(read, "retryQueue"), ordinal: null, recovered: false });
         continue;
       }
-      batch.push(read);
-      tasks.push(makeTask(read, { origin: "retryQueue", ordinal: null, earlier: { round, failure, message, alike } }));
+      items.push({ item: read, origin: "retryQueue", ordinal: null, earlier: { round, failure, message, alike } });
     }
-    return { tasks, settlements };
+    const sorted = await this.#sort(items);
+    return { ...sorted, settlements: [...settlements, ...sorted.settlements] };
   }
 
   /** ms until the first retry that nobody works on may be made, 0 or less when one is due; null when there is none. */
@@ -143,7 +155,7 @@ export class Planner {
     for (const document of documents) {
       const read = makeItem(document);
       if (!("reason" in read) && !done.has(read.key))
-        tasks.push(makeTask(read, { origin: "source", ordinal: null, earlier: null }));
+        tasks.push(this.#ask({ item: read, origin: "source", ordinal: null, earlier: null }));
     }
     return tasks;
   }
@@ -155,11 +167,46 @@ export class Planner {
 
   /** Retries that nobody works on, with how long they still wait; in no order. */
   #waiting() {
-    const { retryQueue, isActive, rounds, now } = this.#options;
+    const { retryQueue, active, rounds, now } = this.#options;
     return [...retryQueue.keys()]
-      .filter((key) => !isActive(key))
+      .filter((key) => !active.has(key))
       .map((key) => retryQueue.get(key)!)
       .map((entry) => ({ ...entry, dueInMs: dueInMs(entry, rounds, now()) }));
+  }
+
+  /** Which of these items have an answer already, which wait for one that is on its way, and which are to be asked. */
+  async #sort(items: readonly Planned[]): Promise<Plan> {
+    const { answers, target, watch, signal, active } = this.#options;
+    if (answers === null) return { tasks: items.map((one) => this.#ask(one)), settlements: [], parked: 0 };
+    const keys = items.map(({ item }) => answers.keyOf(item));
+    const found = await answers.find(keys, (from) => insist(() => target.findSettled(from), watch, signal));
+    const tasks: Task[] = [];
+    const settlements: Plan["settlements"][number][] = [];
+    let parked = 0;
+    // Nothing is awaited from here on, so that no answer comes in between.
+    for (const [at, planned] of items.entries()) {
+      const answerKey = keys[at]!;
+      const { item, origin, ordinal } = planned;
+      const cached = found.get(answerKey) ?? answers.latest(answerKey);
+      if (cached !== undefined) {
+        settlements.push(answers.hit(planned, cached));
+        continue;
+      }
+      if (
+        answers.isAsked(answerKey) &&
+        answers.park(makeTask(item, { origin, ordinal, earlier: planned.earlier, answerKey }))
+      ) {
+        active.add(item.key);
+        parked += 1;
+      } else tasks.push(this.#ask(planned, answerKey));
+    }
+    return { tasks, settlements, parked };
+  }
+
+  #ask({ item, ...from }: Planned, answerKey = this.#options.answers?.keyOf(item) ?? null): Task {
+    const task = makeTask(item, { ...from, answerKey });
+    this.#options.answers?.begin(task);
+    return task;
   }
 
   #nextBatchId(): string {
@@ -180,7 +227,8 @@ export class Planner {
     for (const { _id, ...document } of await insist(() => target.readByKeys(keys), watch, signal)) {
       const key = keyOf(_id);
       const { item, ordinal } = items.get(key)!;
-      const record = reviveRecord(document as unknown as ClassificationRecord, fence);
+      const found = this.#options.concealed(item, document as unknown as ClassificationRecord);
+      const record = reviveRecord(found, fence);
       adopted.set(key, {
         ...this.#settlement(key, "source", item.contentHash),
         outcome: "classified",
@@ -193,7 +241,16 @@ export class Planner {
   }
 
   #skipped(read: Skipped, origin: Settlement["origin"]): Settlement {
-    return { ...this.#settlement(read.key, origin, null), outcome: "skipped", reason: read.reason };
+    const base = this.#settlement(read.key, origin, null);
+    if (read.reason !== "redaction failed") return { ...base, outcome: "skipped", reason: read.reason };
+    return {
+      ...base,
+      outcome: "deadLetter",
+      queue: "model",
+      failure: "redaction-failed",
+      message: UNSENT,
+      rawAnswer: null,
+    };
   }
 
   #settlement(key: ItemKey, origin: Settlement["origin"], contentHash: string | null): SettlementBase {

@@ -1,3 +1,4 @@
+import type { RedactionCounts } from "./redaction/kinds.ts";
 import type { Classification } from "./taxonomy.ts";
 
 /** Tokens as the provider counted them. `cachedInputTokens` and `cacheWriteTokens` are parts of `inputTokens`, `reasoningTokens` of `outputTokens`. */
@@ -21,7 +22,12 @@ export interface ClassificationRecord extends Classification {
   readonly endpoint: string;
   readonly promptVersion: string;
   readonly taxonomyVersion: string;
+  /** Of the text as it was sent: with redaction, without what was masked. */
   readonly contentHash: string;
+  /** How many places of the text were masked before it was sent; only with redaction. */
+  readonly redacted?: RedactionCounts;
+  /** `decidedBy: "cache"`: the item (canonical EJSON of its `_id`) that the model was asked about. */
+  readonly cachedFrom?: string;
   /** Sum over all attempts, repairs included. */
   readonly usage: Usage;
   /** USD, sum over all attempts; null when the price is unknown. */

@@ -14,6 +14,7 @@ import {
   type Spend,
   type Unmarking,
 } from "./outcome.ts";
+import type { ClassificationRecord } from "./record.ts";
 import type { Journal, JournalEntry } from "./state/journal.ts";
 
 export interface RecorderOptions extends Clocks {
@@ -34,8 +35,11 @@ export class Recorder {
   #state: JobState;
   #appliedSeq: number;
   #spend: Spend = NO_SPEND;
-  readonly counts = { read: 0, classified: 0, skipped: 0, retryQueued: 0, deadLetters: 0, recovered: 0 };
+  readonly counts = { read: 0, classified: 0, skipped: 0, retryQueued: 0, deadLetters: 0, recovered: 0, cacheHits: 0 };
   readonly labels: Record<string, Record<string, number>> = {};
+  #savedUsd: number | null = 0;
+  /** What was masked in the texts of classified items, by kind. */
+  readonly redacted: Record<string, number> = {};
   readonly skippedReasons: Record<string, number> = {};
   readonly deadLetterReasons: Record<string, number> = {};
   /** Items that this execution sent to a retry queue: `waiting` there, or `back` in a slot. Each is read once. */
@@ -140,7 +144,8 @@ export class Recorder {
   /** Outcomes of an earlier process, found in the journal: already in `state`, counted for this execution. */
   countRecovered(settlement: Settlement): void {
     this.admit(settlement.key);
-    this.#count({ ...settlement, spend: NO_SPEND }, null);
+    const { savedUsd: _, ...rest } = settlement;
+    this.#count({ ...rest, spend: NO_SPEND }, null);
     if (settlement.outcome === "classified") this.counts.recovered += 1;
   }
 
@@ -152,7 +157,6 @@ export class Recorder {
       ...counts,
       inFlight: counts.read - counts.classified - counts.skipped - counts.retryQueued - counts.deadLetters,
       pending,
-      cacheHits: 0,
       studentAnswers: 0,
       modelCalls: spend.calls,
       repairCalls: spend.repairCalls,
@@ -165,7 +169,7 @@ export class Recorder {
       reasoningTokens: spend.reasoningTokens,
       costUsd: known ? spend.costUsd : null,
       uncertainUsd: known ? spend.uncertainUsd : null,
-      savedUsd: known ? 0 : null,
+      savedUsd: known ? this.#savedUsd : null,
     };
   }
 
@@ -207,7 +211,7 @@ export class Recorder {
     this.#spend = addSpend(this.#spend, settlement.spend);
     const second = Math.floor(this.#options.steadyNow() / 1000);
     this.#perSecond.set(second, (this.#perSecond.get(second) ?? 0) + 1);
-    if (settlement.outcome === "classified") this.#countLabels(settlement.record);
+    if (settlement.outcome === "classified") this.#countRecord(settlement.record, settlement.savedUsd);
     if (settlement.outcome === "skipped") increment(this.skippedReasons, settlement.reason);
     if (settlement.outcome === "deadLetter") increment(this.deadLetterReasons, settlement.failure);
     if (!this.#options.events.wants("item:settled")) return;
@@ -226,6 +230,16 @@ export class Recorder {
       costUsd: settlement.spend.unpricedCalls > 0 ? null : settlement.spend.costUsd,
     };
     this.#options.events.emit("item:settled", event);
+  }
+
+  /** @param savedUsd undefined when the model was asked */
+  #countRecord(record: ClassificationRecord, savedUsd: number | null | undefined): void {
+    this.#countLabels(record);
+    for (const [kind, places] of Object.entries(record.redacted ?? {}))
+      this.redacted[kind] = (this.redacted[kind] ?? 0) + places;
+    if (savedUsd === undefined) return;
+    this.counts.cacheHits += 1;
+    this.#savedUsd = this.#savedUsd === null || savedUsd === null ? null : this.#savedUsd + savedUsd;
   }
 
   #countLabels(record: Readonly<Record<string, unknown>> | { [K in (typeof COUNTED)[number]]: string | null }): void {

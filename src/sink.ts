@@ -4,12 +4,13 @@ import { type Events, type StopReason, stopReasonOf } from "./events.ts";
 import type { ItemKey } from "./item.ts";
 import { keysToRead, NO_SPEND, type Settlement } from "./outcome.ts";
 import { isDead, isQueued, queueEntryOf } from "./queue-entry.ts";
-import { reviveRecord } from "./record.ts";
+import { type ClassificationRecord, reviveRecord } from "./record.ts";
 import type { Recorder } from "./recorder.ts";
+import { fencedError, refusedOutcome } from "./refused-write.ts";
 import { rangesOf } from "./state/intervals.ts";
 import type { Journal } from "./state/journal.ts";
 import type { RetryQueue } from "./state/retry-queue.ts";
-import type { MarkGroup, Source, SourceDocument, Target, WriteResult } from "./store.ts";
+import type { MarkGroup, Source, SourceDocument, Target } from "./store.ts";
 import { insist } from "./traffic/insist.ts";
 import { nextRoundMs } from "./traffic/retry.ts";
 import type { StoreWatch } from "./traffic/store-watch.ts";
@@ -31,6 +32,8 @@ export interface SinkOptions extends Clocks {
   readonly keyOf: (document: SourceDocument) => ItemKey;
   /** Whether a document is no longer what this outcome was made from. */
   readonly isChanged: (document: SourceDocument, settlement: Settlement) => boolean;
+  /** The record as the target is to have it, when that is not the one of the journal; null when it always is. */
+  readonly restored: ((document: SourceDocument, settlement: Settlement) => ClassificationRecord | null) | null;
   /** Seqs of outcomes that an earlier process journaled and did not store: they will be pushed. */
   readonly unsunk: Iterable<number>;
   readonly watch: StoreWatch;
@@ -156,8 +159,8 @@ export class Sink {
     const { source, retryQueue, deadLetters, journal, events, executionId, now, steadyNow } = this.#options;
     const startedMs = steadyNow();
     const settlements = group.map(({ settlement }) => settlement);
-    const { present, changed } = await this.#lookAgain(settlements);
-    const refused = await this.#writeRecords(settlements);
+    const { present, changed, restored } = await this.#lookAgain(settlements);
+    const refused = await this.#writeRecords(settlements, restored);
     await retryQueue.add(settlements.filter(isQueued).map((settlement) => queueEntryOf(settlement, now())));
     await deadLetters.add(
       settlements
@@ -196,33 +199,42 @@ export class Sink {
   }
 
   /** One projected find of the group's documents: which are still there, and which are no longer what was classified. */
-  async #lookAgain(settlements: readonly Settlement[]): Promise<{ present: Set<ItemKey>; changed: Set<ItemKey> }> {
+  async #lookAgain(settlements: readonly Settlement[]) {
     const { source, keyOf, isChanged } = this.#options;
+    const restored = new Map<ItemKey, ClassificationRecord>();
     const byKey = new Map(
       settlements.filter(({ outcome }) => outcome !== "retryQueued").map((settlement) => [settlement.key, settlement]),
     );
     const present = new Set<ItemKey>();
     const changed = new Set<ItemKey>();
-    if (byKey.size === 0) return { present, changed };
+    if (byKey.size === 0) return { present, changed, restored };
     for (const keys of keysToRead([...byKey.values()])) {
       for (const document of await this.#insist(() => source.readByKeys(keys))) {
         const key = keyOf(document);
         const settlement = byKey.get(key);
         if (settlement === undefined) continue;
         present.add(key);
+        const record = this.#options.restored?.(document, settlement);
+        if (record) restored.set(key, record);
         if (isChanged(document, settlement)) changed.add(key);
       }
     }
-    return { present, changed };
+    return { present, changed, restored };
   }
 
   /** @returns keys whose record the store refused for good: they have become dead letters */
-  async #writeRecords(settlements: readonly Settlement[]): Promise<Set<ItemKey>> {
+  async #writeRecords(
+    settlements: readonly Settlement[],
+    restored: ReadonlyMap<ItemKey, ClassificationRecord>,
+  ): Promise<Set<ItemKey>> {
     const { target, fence } = this.#options;
     const refused = new Set<ItemKey>();
     const classified = settlements.filter((settlement) => settlement.outcome === "classified");
     if (classified.length === 0) return refused;
-    const records = classified.map(({ key, record }) => ({ key, record: reviveRecord(record, fence) }));
+    const records = classified.map(({ key, record }) => ({
+      key,
+      record: reviveRecord(restored.get(key) ?? record, fence),
+    }));
     const results = await this.#insist(() => target.write(records));
     for (const [index, result] of results.entries()) {
       if (result.status === "fenced") throw fencedError(this.#options.job);
@@ -312,31 +324,4 @@ export class Sink {
     this.#roomWaiters = [];
     for (const wake of waiters) wake();
   }
-}
-
-function refusedOutcome(
-  settlement: Settlement & { outcome: "classified" },
-  result: WriteResult & { status: "refused" },
-  nowMs: number,
-): Settlement {
-  const { record, ...rest } = settlement;
-  return {
-    ...rest,
-    outcome: "deadLetter",
-    origin: "source",
-    queue: "store",
-    failure: "store-refused",
-    message: result.message,
-    rawAnswer: null,
-    record,
-    spend: NO_SPEND,
-    atMs: nowMs,
-  };
-}
-
-function fencedError(job: string): QuerymillError {
-  return new QuerymillError(
-    "FENCED",
-    `Another process has taken over job ${job} while this one was stopped. This one writes nothing more; what it journaled is stored by the next run here.`,
-  );
 }

@@ -20,6 +20,7 @@ const NOUNS = [
   "rate-limits.ts",
   "filter.ts",
   "default-taxonomy.ts",
+  "redaction/kinds.ts",
 ];
 const PORTS = ["store.ts", "llm/provider.ts"];
 /** Calculations on values: they get clock, randomness and bytes as arguments. */
@@ -82,6 +83,12 @@ const PURE = [
   "estimation/guess.ts",
   "estimation/measured.ts",
   "cli/forecast-lines.ts",
+  "redaction/contacts.ts",
+  "redaction/keys.ts",
+  "redaction/numbers.ts",
+  "redaction/phones.ts",
+  "redaction/privacy.ts",
+  "redaction/redactor.ts",
   "cli/panel.ts",
   "cli/panel-endpoints.ts",
   "cli/run-limit.ts",

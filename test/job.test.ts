@@ -6,7 +6,10 @@ import {
   type JobSettings,
   type ModelSettings,
   mainEndpoint,
+  mappingHash,
+  shortHash,
 } from "../src/job.ts";
+import { NO_REDACTION } from "../src/redaction/kinds.ts";
 
 const model = (provider: string, name: string, baseUrl: string | null = null): ModelSettings => ({
   provider,
@@ -21,6 +24,7 @@ function fingerprint(...endpoints: (ModelSettings | EndpointSettings)[]) {
     endpoints: endpoints.map((each) => ("fallback" in each ? each : mainEndpoint(each))),
     taxonomy: { version: "t-1" },
     mapping: {},
+    redaction: NO_REDACTION,
     mark: {},
   } as unknown as JobSettings;
   return fingerprintOf(settings, "p-1");
@@ -50,4 +54,13 @@ test("another model, or the same one at another host, is a change", () => {
   expect(differingFields(one, fingerprint(model("openai", "small", "https://eu.example/v1")))).toEqual(["model"]);
   expect(differingFields(one, fingerprint(OPENAI, model("openai", "big")))).toEqual(["model"]);
   expect(differingFields(one, { ...one, prompt: "p-2" })).toEqual(["prompt"]);
+});
+
+test("what is masked is part of the mapping, and a job without redaction is the one it was before", () => {
+  const mapping = { text: null, maxChars: 24_000 };
+  const of = (redaction: Partial<typeof NO_REDACTION>) =>
+    mappingHash({ mapping, redaction: { ...NO_REDACTION, ...redaction } });
+  expect(of({})).toBe(shortHash(mapping));
+  expect(of({ restore: true })).toBe(of({}));
+  expect(new Set([of({}), of({ kinds: ["email"] }), of({ kinds: ["card"] }), of({ hooked: true })]).size).toBe(4);
 });

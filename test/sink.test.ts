@@ -65,6 +65,7 @@ async function openSink(count: number, faults: Faults = {}) {
     keyOf: (document) => keyOf(document._id),
     isChanged: (document, settlement) =>
       settlement.contentHash !== null && contentHashOf(String(document.text)) !== settlement.contentHash,
+    restored: null,
     unsunk: faults.unsunk ?? [],
     watch: new StoreWatch({ storeMs: faults.storeMs ?? 60_000, now: Date.now }),
     confirm: faults.confirm ?? (async () => {}),

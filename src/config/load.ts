@@ -13,6 +13,7 @@ import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
 import { resolveExamples } from "./examples.ts";
 import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
 import { type FileSettings, fileConflicts, fileSettings, inputJob, inputStore } from "./input.ts";
+import { redactionOf } from "./lane-options.ts";
 import { severalProblems } from "./problems.ts";
 import { type OptionKey, optionOf } from "./schema.ts";
 import { mergeVariables, type ResolvedOptions, resolveOptions, unknownVariables, type Variables } from "./sources.ts";
@@ -144,6 +145,8 @@ export async function loadSettings({
     taxonomy,
     examples: examples.settings,
     mapping: { text: get("source.text"), maxChars: get("source.maxChars") },
+    redaction: redactionOf(get("redact")),
+    cache: get("cache.enabled") ? { maxMb: get("cache.maxMb"), ttlDays: get("cache.ttlDays") } : null,
     mark: {
       processed: get("mark.processed"),
       processedAt: get("mark.processedAt"),

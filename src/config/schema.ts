@@ -5,6 +5,7 @@ import { CONFIRMATION_OPTIONS } from "./confirmation.ts";
 import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
 import { EXAMPLE_FIELDS } from "./example-fields.ts";
 import { FILE_OPTIONS } from "./file-options.ts";
+import { LANE_OPTIONS } from "./lane-options.ts";
 import {
   choice,
   decimal,
@@ -267,6 +268,7 @@ export const OPTIONS = {
     unit: "UTF-16 units",
     default: 24_000,
   }),
+  ...LANE_OPTIONS,
   "mark.processed": markField("processed", "field of the source that says an item is settled"),
   "mark.processedAt": markField("processedAt", "field of the source with the time"),
   "mark.processedBy": markField("processedBy", "field of the source with job, execution and outcome"),

@@ -2,6 +2,7 @@ import type { ClassifierOptions } from "../classify.ts";
 import type { Item, Skipped } from "../item.ts";
 import type { EndpointSettings } from "../job.ts";
 import type { ModelProvider, Prompt } from "../llm/provider.ts";
+import type { Privacy } from "../redaction/privacy.ts";
 import type { SourceDocument, Store } from "../store.ts";
 import type { EndpointOptions } from "../traffic/endpoint.ts";
 
@@ -24,6 +25,8 @@ export interface Adapters {
   /** For the user: what was learned from, and what the model cannot do. */
   readonly notes: readonly string[];
   readonly makeItem: (document: SourceDocument) => Item | Skipped;
+  /** What masks the texts of {@link makeItem}; null when nothing does. */
+  readonly privacy: Privacy | null;
   /** Top-level fields {@link makeItem} needs; null for all. */
   readonly fields: readonly string[] | null;
 }

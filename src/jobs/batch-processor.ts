@@ -15,6 +15,7 @@ import type {
 } from "../job.ts";
 import type { ModelProvider } from "../llm/provider.ts";
 import type { RateLimits } from "../rate-limits.ts";
+import type { RedactionKind, Redactor } from "../redaction/kinds.ts";
 import type { Store } from "../store.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 import type { Execution } from "./execution.ts";
@@ -79,6 +80,12 @@ export interface BatchProcessorOptions {
   wait?: boolean;
   taxonomy?: Taxonomy;
   mapping?: Partial<TextMapping>;
+  /** What is masked in every text before it is sent or written to local state. @default nothing */
+  redact?: "all" | readonly RedactionKind[] | { kinds?: "all" | readonly RedactionKind[]; restore?: boolean };
+  /** Masks more: names, addresses. Gets the text as `redact` left it; an item whose text it throws at is not sent. */
+  redactor?: Redactor;
+  /** Answers kept for equal texts; false asks every item. @default { maxMb: 64, ttlDays: 30 } */
+  cache?: false | { maxMb?: number; ttlDays?: number };
   mark?: Partial<MarkFields>;
   prices?: Record<string, Price>;
   retry?: Partial<RetryOptions>;
@@ -151,10 +158,11 @@ export class BatchProcessor {
         "USAGE",
         "This BatchProcessor is running already. Await its run(), or make another one.",
       );
-    const { store, provider } = this.#options;
+    const { store, provider, redactor } = this.#options;
     const execution = await prepareExecution(await resolveSettings(this.#options), {
       ...(store ? { store } : {}),
       ...(provider ? { provider } : {}),
+      ...(redactor ? { redactor } : {}),
     });
     execution.events.onAny((name, payload) => this.#events.emit(name, payload as never));
     this.#execution = execution;
@@ -234,6 +242,9 @@ const FLAGS: Readonly<Record<keyof BatchProcessorOptions, string | null>> = {
   wait: "--no-wait",
   taxonomy: null,
   mapping: null,
+  redact: "--redact",
+  redactor: null,
+  cache: "--no-cache",
   mark: null,
   prices: null,
   retry: null,
@@ -318,7 +329,9 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
   const typed = given.map(([name, value]) => [name, typeof value === "number" ? String(value) : value]);
   const { keys, endpoints } = withKeyVariables(options);
   const env = { ...keys, ...(options.apiKey === undefined ? {} : { QUERYMILL_API_KEY: options.apiKey }) };
-  const config = { endpoints, balance: options.balance, hedge: options.hedge, limits: options.limits };
+  const cache = options.cache === false ? { enabled: false } : options.cache;
+  const { balance, hedge, limits, redact } = options;
+  const config = { endpoints, balance, hedge, limits, redact, cache };
   const input = { flags: Object.fromEntries(typed), env, cwd: process.cwd(), files: false, config };
   const { settings } = await loadSettings(input).catch((error: unknown) => {
     throw inOptions(error);
@@ -328,6 +341,7 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
     wait: options.wait ?? settings.wait,
     taxonomy: taxonomy ?? settings.taxonomy,
     mapping: { ...settings.mapping, ...mapping },
+    redaction: { ...settings.redaction, hooked: options.redactor !== undefined },
     mark: { ...settings.mark, ...mark },
     prices: { ...settings.prices, ...prices },
     retry: { ...settings.retry, ...retry },

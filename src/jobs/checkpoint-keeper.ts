@@ -1,6 +1,7 @@
 import type { Clocks } from "../clocks.ts";
 import type { Events } from "../events.ts";
 import type { Fingerprint } from "../job.ts";
+import type { Answers } from "../lanes/answers.ts";
 import type { Recorder } from "../recorder.ts";
 import type { Sink } from "../sink.ts";
 import type { SourceReader } from "../source-reader.ts";
@@ -15,6 +16,8 @@ export interface CheckpointKeeperOptions extends Clocks {
   readonly recorder: Recorder;
   readonly sink: Sink;
   readonly reader: SourceReader;
+  /** Written before a checkpoint: the journal that would bring them back may go after it. */
+  readonly answers: Pick<Answers, "flush"> | null;
   readonly events: Events;
   readonly executionId: string;
   readonly fingerprint: Fingerprint;
@@ -101,6 +104,7 @@ export class CheckpointKeeper {
   async save(status: Checkpoint["status"]): Promise<void> {
     const { manager, journal, recorder, sink, reader, events, executionId, fingerprint, suspects, startedAt, now } =
       this.#options;
+    await this.#options.answers?.flush();
     // A macrotask of its own: no acknowledged record is between journal, counts and sink.
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#settled = 0;

@@ -1,6 +1,7 @@
 import { lstat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { JobSettings } from "../job.ts";
+import { Privacy } from "../redaction/privacy.ts";
 import { fleetingFileSystem } from "../state/files.ts";
 import type { Store } from "../store.ts";
 import { makeItem } from "../stores/mapping.ts";
@@ -52,13 +53,14 @@ export async function* diagnose(settings: JobSettings, options: DoctorOptions): 
  * @throws QuerymillError as opening the store and reading its source
  */
 export async function sampleTexts(settings: JobSettings, count: number): Promise<{ key: string; text: string }[]> {
-  const { sourceCollection, mark, filter, mapping } = settings;
+  const { sourceCollection, mark, filter, mapping, redaction } = settings;
   const store = await openExistingStore(settings);
   try {
     const source = store.source({ collection: sourceCollection, mark, filter, fields: null });
     const documents = await source.sample(count);
+    const privacy = Privacy.of(redaction);
     return documents.map((document) => {
-      const read = makeItem(document, mapping);
+      const read = makeItem(document, mapping, privacy);
       return { key: read.key, text: "text" in read ? read.text : `(skipped: ${read.reason})` };
     });
   } finally {

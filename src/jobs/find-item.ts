@@ -2,6 +2,7 @@ import { EJSON } from "bson";
 import type { Item, ItemKey, Skipped } from "../item.ts";
 import { keyOf } from "../item.ts";
 import type { JobSettings } from "../job.ts";
+import { Privacy } from "../redaction/privacy.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { QueueEntry } from "../state/retry-queue.ts";
 import type { SourceDocument, Store } from "../store.ts";
@@ -55,7 +56,8 @@ export function readingsOf(text: string): IdReading[] {
  * @returns more than one when different documents fit
  */
 export async function findItem(settings: JobSettings, store: Store, text: string): Promise<FoundItem[]> {
-  const { sourceCollection, targetCollection, mark, mapping, batchDir, tenant, job } = settings;
+  const { sourceCollection, targetCollection, mark, mapping, redaction, batchDir, tenant, job } = settings;
+  const privacy = Privacy.of(redaction);
   const keys = readingsOf(text).map(({ key }) => key);
   const source = store.source({ collection: sourceCollection, mark, filter: null, fields: null });
   const documents = byKey(await source.readByKeys(keys));
@@ -71,7 +73,7 @@ export async function findItem(settings: JobSettings, store: Store, text: string
     const item: FoundItem = {
       key,
       document,
-      read: document === null ? null : makeItem(document, mapping),
+      read: document === null ? null : makeItem(document, mapping, privacy),
       record: records.get(key) ?? null,
       retry: await retryQueue.read(key),
       deadLetter: await deadLetters.read(key),

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { type Clocks, systemClocks } from "../clocks.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
@@ -18,8 +17,10 @@ import type { Adapters } from "./adapters.ts";
 import { openBudget } from "./budget.ts";
 import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { Closers } from "./closers.ts";
+import { countItems } from "./count-items.ts";
 import type { Execution } from "./execution.ts";
 import { firstItems } from "./first-items.ts";
+import { openAnswers } from "./open-answers.ts";
 import { openClassifier } from "./open-classifier.ts";
 import { openGateway } from "./open-gateway.ts";
 import { type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
@@ -36,10 +37,6 @@ import {
 } from "./recovery.ts";
 import { requeue } from "./requeue.ts";
 import { RunView } from "./run-view.ts";
-
-/** Longest time to count the source, and how long the first call waits for it. */
-const COUNT_MS = 30_000;
-const COUNT_WAIT_MS = 200;
 
 /** One execution: opens the job, recovers what an earlier one left, runs the pipeline, closes. */
 export class JobExecution implements Execution {
@@ -198,12 +195,16 @@ export class JobExecution implements Execution {
     const suspects: Record<string, { crashes: number; alone: number }> = leftover.unclean
       ? nextSuspects(leftover.suspects, leftover.inFlight)
       : leftover.suspects;
+    const run = { executionId: this.#executionId, fingerprint: this.#fingerprint, now };
+    const answers = await openAnswers(this.#manager, settings, open, leftover, run, closers);
+    for (const note of answers?.notes ?? []) this.#view.note(note);
     const keeper = new CheckpointKeeper({
       manager: this.#manager,
       journal,
       recorder,
       sink,
       reader,
+      answers,
       events,
       executionId: this.#executionId,
       fingerprint: this.#fingerprint,
@@ -234,11 +235,13 @@ export class JobExecution implements Execution {
       recovered,
       fingerprint: this.#fingerprint,
       executionId: this.#executionId,
+      now,
       watch: this.#view.storeWatch,
       signal: this.#stopping.signal,
       note: (text) => this.#view.note(text),
       stop: (reason, message) => this.stop(reason, message),
     });
+    if (again?.which === "all") answers?.askAnewSince(again.sinceMs);
     // What is to be retried may be among it.
     if (settings.retryOnly !== null) await recovered;
     const toRetry =
@@ -260,7 +263,9 @@ export class JobExecution implements Execution {
               !again?.refuses(settled) && isSameQuestion(settled, item, adapters.prompt, settings.endpoints)
           : null,
       isReplaced: (settled) => again?.replaces(settled) === true,
-      isActive: (key) => active.has(key),
+      concealed: (item, record) => adapters.privacy?.concealed(item, record) ?? record,
+      active,
+      answers,
       watch: this.#view.storeWatch,
       signal: this.#stopping.signal,
       now,
@@ -305,6 +310,7 @@ export class JobExecution implements Execution {
       retryQueue,
       recovered,
       events,
+      answers,
       active,
       stopping: this.#stopping,
       ...this.#clocks,
@@ -317,7 +323,7 @@ export class JobExecution implements Execution {
       pipeline.stop("fenced", error.message);
       pipeline.abort();
     });
-    await this.#count(open, toRetry?.length ?? null);
+    await countItems(open.source, settings.limit, toRetry?.length ?? null, (total) => this.#view.count(total));
     this.#view.running({ pipeline, recorder, gateway, manager: this.#manager, startedMs });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     await pipeline.run(first);
@@ -331,14 +337,5 @@ export class JobExecution implements Execution {
     });
     events.emit("execution:end", end);
     return end;
-  }
-
-  /** A large source takes long to count: work does not wait for it. */
-  async #count(open: OpenJob, known: number | null): Promise<void> {
-    const { limit } = this.#settings;
-    const counting = (known === null ? open.source.countUnprocessed(COUNT_MS) : Promise.resolve(known))
-      .then((total) => this.#view.count(total === null || limit === null ? total : Math.min(total, limit)))
-      .catch(() => {});
-    await Promise.race([counting, delay(COUNT_WAIT_MS)]);
   }
 }

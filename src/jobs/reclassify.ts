@@ -91,6 +91,7 @@ export interface ReclassifyOptions {
   readonly recorder: Recorder;
   readonly fingerprint: Fingerprint;
   readonly executionId: string;
+  readonly now: () => number;
   /** Resolves when what was journaled is stored: its marks are among those that are looked at. */
   readonly recovered: Promise<void>;
   readonly watch: StoreWatch;
@@ -104,6 +105,8 @@ export interface ReclassifyOptions {
 /** A reclassification that is under way. */
 export interface UnderWay {
   readonly which: Reclassify;
+  /** When it began, epoch ms. */
+  readonly sinceMs: number;
   /** Items that lost their marks just now. */
   readonly unmarked: number;
   /** True when an earlier execution began it. */
@@ -167,6 +170,7 @@ async function reclassify(options: ReclassifyOptions): Promise<UnderWay | null> 
         ...identity,
         which: wanted!,
         fingerprint,
+        sinceMs: options.now(),
         executions: [executionId],
         phase: "unmarking",
         left: settings.limit,
@@ -181,6 +185,7 @@ async function reclassify(options: ReclassifyOptions): Promise<UnderWay | null> 
     state.phase === "unmarking" ? await takeMarks(options, state, isFromBefore) : { ...state, items: 0 };
   return {
     which: state.which,
+    sinceMs: state.sinceMs,
     unmarked: items,
     goesOn,
     replaces: isFromBefore,

@@ -8,6 +8,7 @@ import { Recorder } from "../recorder.ts";
 import { RECOVERY_BACKLOG_ITEMS, Sink } from "../sink.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import { Journal } from "../state/journal.ts";
+import type { SourceDocument } from "../store.ts";
 import type { StoreWatch } from "../traffic/store-watch.ts";
 import type { Adapters } from "./adapters.ts";
 import type { OpenJob } from "./open-job.ts";
@@ -55,6 +56,9 @@ export async function openRecording(open: OpenJob, leftover: Leftover, options: 
     rounds: settings.retry.rounds,
     keyOf: (document) => keyOf(document._id),
     isChanged: (document, settlement) => isChanged(adapters.makeItem(document), settlement),
+    restored: settings.redaction.restore
+      ? (document, settlement) => restoredRecord(document, settlement, adapters)
+      : null,
     unsunk: leftover.unsunk.keys(),
     watch,
     confirm: () => open.lease.confirm(),
@@ -86,7 +90,16 @@ export async function storeJournaled(
   await sink.drain();
 }
 
+/** The values come from the document as it is now: nothing on this machine has kept them. */
+function restoredRecord(document: SourceDocument, settlement: Settlement, { makeItem, privacy }: Adapters) {
+  if (settlement.outcome !== "classified" || privacy === null) return null;
+  const read = makeItem(document);
+  return "reason" in read ? null : privacy.restored(read, settlement.record);
+}
+
 function isChanged(read: Item | Skipped, settlement: Settlement): boolean {
+  // Then it cannot be told.
+  if ("reason" in read && read.reason === "redaction failed") return false;
   if ("reason" in read) return settlement.outcome !== "skipped";
   return (
     settlement.outcome === "skipped" || (settlement.contentHash !== null && read.contentHash !== settlement.contentHash)

@@ -229,6 +229,7 @@ export class RunView {
       labels: recorder.labels,
       skippedReasons: recorder.skippedReasons,
       deadLetterReasons: recorder.deadLetterReasons,
+      redacted: recorder.redacted,
       damaged,
       exitCode,
     };

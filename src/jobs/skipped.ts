@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { QuerymillError } from "../errors.ts";
 import { keyOf, type SkipReason } from "../item.ts";
-import { type JobSettings, shortHash } from "../job.ts";
+import { type JobSettings, mappingHash } from "../job.ts";
 import { applyReopening } from "../outcome.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { Journal } from "../state/journal.ts";
@@ -47,7 +47,7 @@ export async function reopenSkipped(
     if (leftover.unclean) throw new QuerymillError("STATE_UNCLEAN", uncleanMessage(settings.job, leftover, null));
     let { state } = leftover;
     const before = leftover.checkpoint?.fingerprint.mapping;
-    const settingsChanged = before !== undefined && before !== shortHash(settings.mapping);
+    const settingsChanged = before !== undefined && before !== mappingHash(settings);
     const after = { seq: leftover.stateSeq, segments: leftover.scan.segments };
     const { files, journalFolder, identity } = manager;
     const journal = await Journal.open(files, journalFolder, identity, () => state, after);

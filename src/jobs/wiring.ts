@@ -7,6 +7,8 @@ import { buildPrompt } from "../llm/prompt.ts";
 import type { ModelProvider, Prompt } from "../llm/provider.ts";
 import { MODEL_PROVIDERS, sdkPackageOf } from "../llm/providers.ts";
 import { estimateUsage, loadPricing, type Pricing } from "../llm/usage.ts";
+import type { Redactor } from "../redaction/kinds.ts";
+import { Privacy } from "../redaction/privacy.ts";
 import type { Store } from "../store.ts";
 import { fieldsNeeded, makeItem } from "../stores/mapping.ts";
 import type { Adapters, EndpointPricing } from "./adapters.ts";
@@ -20,6 +22,8 @@ export interface Own {
   readonly store?: Store;
   /** Who answers instead of the one that `model` names; closed at the end. */
   readonly provider?: ModelProvider;
+  /** Takes out of each text what only the program knows. */
+  readonly redactor?: Redactor;
 }
 
 /**
@@ -33,10 +37,11 @@ export async function prepareExecution(settings: JobSettings, own: Own = {}): Pr
 }
 
 export async function chooseAdapters(settings: JobSettings, own: Own = {}): Promise<Adapters> {
-  const { mapping, prices, taxonomy } = settings;
+  const { mapping, prices, taxonomy, redaction } = settings;
   const { examples, prompt } = await learn(settings);
   const offline = settings.endpoints.some(({ model }) => model.provider === "offline");
   const caveat = offline ? offlineCaveat(taxonomy, examples) : null;
+  const privacy = Privacy.of(redaction, own.redactor);
   const pricing = await loadPricing(prices);
   return {
     openStore: async () => (own.store ? keepOpen(own.store) : await openStore(settings)),
@@ -46,7 +51,8 @@ export async function chooseAdapters(settings: JobSettings, own: Own = {}): Prom
     checkAnswer: compileAnswer(taxonomy),
     estimateUsage,
     pricingOf: ({ model }) => pricingOf(model, pricing),
-    makeItem: (document) => makeItem(document, mapping),
+    makeItem: (document) => makeItem(document, mapping, privacy),
+    privacy,
     fields: fieldsNeeded(mapping),
   };
 }

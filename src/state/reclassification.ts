@@ -12,6 +12,8 @@ export interface Reclassification extends StateIdentity {
   readonly which: Reclassify;
   /** Of the settings it began with: with others, another one begins. */
   readonly fingerprint: Fingerprint;
+  /** When it began, epoch ms. */
+  readonly sinceMs: number;
   /** Ids of the executions that worked on it, the last 500: what they wrote is not asked again. */
   readonly executions: readonly string[];
   /**

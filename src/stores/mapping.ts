@@ -1,5 +1,6 @@
 import { contentHashOf, type Item, keyOf, type Skipped } from "../item.ts";
 import type { TextMapping } from "../job.ts";
+import type { Privacy } from "../redaction/privacy.ts";
 import type { SourceDocument } from "../store.ts";
 import { plainText } from "./plain-text.ts";
 import { own, transcriptOf } from "./transcript.ts";
@@ -12,15 +13,21 @@ export const DEFAULT_FIELDS = { subject: "subject", bodies: [...textFields, ...t
 
 /**
  * The item of a document: its text found by the mapping, HTML turned into text, quoted replies left out, well-formed,
- * trimmed and cut to `maxChars`. Never throws, whatever the document holds; time grows linearly with its size.
+ * trimmed and cut to `maxChars`, its secrets masked. Never throws, whatever the document holds; time grows linearly with
+ * its size.
  */
-export function makeItem(document: SourceDocument, mapping: TextMapping): Item | Skipped {
+export function makeItem(
+  document: SourceDocument,
+  mapping: TextMapping,
+  privacy: Privacy | null = null,
+): Item | Skipped {
   const key = keyOf(document._id);
   const found = mapping.text === null ? defaultText(document) : mappedText(document, mapping.text);
   const text = found.text === null ? "" : withoutInvisible(found.text);
   if (text === "") return { key, reason: found.other ? "text is not a string" : "no text" };
-  const kept = cutMiddle(text, mapping.maxChars);
-  return { key, text: kept, contentHash: contentHashOf(kept), truncated: kept.length < text.length };
+  const kept = cutMiddle(text, mapping.maxChars, privacy);
+  const truncated = kept.length < text.length;
+  return privacy?.mask(key, kept, truncated) ?? { key, text: kept, contentHash: contentHashOf(kept), truncated };
 }
 
 /** @returns the top-level fields that {@link makeItem} looks at, to be projected; null for whole documents */
@@ -140,13 +147,15 @@ function withoutInvisible(text: string): string {
 }
 
 /** Keeps start and end, with a line between that says how much is missing; never longer than `maxChars`. */
-function cutMiddle(text: string, maxChars: number): string {
+function cutMiddle(text: string, maxChars: number, privacy: Privacy | null): string {
   if (text.length <= maxChars) return text;
   const room = maxChars - markerOf(text.length).length;
   if (room < 2) return text.slice(0, borderAt(text, maxChars)).trimEnd();
   const headEnd = borderAt(text, Math.ceil(room * 0.6));
   const tailStart = borderAt(text, text.length - (room - headEnd) + 1);
-  return text.slice(0, headEnd) + markerOf(tailStart - headEnd) + text.slice(tailStart);
+  // Half of a secret would not be known for one.
+  const [to, from] = privacy?.around(text, headEnd, tailStart) ?? [headEnd, tailStart];
+  return text.slice(0, to) + markerOf(from - to) + text.slice(from);
 }
 
 function markerOf(characters: number): string {

@@ -159,6 +159,7 @@ export function makeEnd(changes: Partial<ExecutionEnd> = {}): ExecutionEnd {
     },
     skippedReasons: { "no text": 60 },
     deadLetterReasons: { "label-unknown": 30, content: 10 },
+    redacted: {},
     damaged: 0,
     exitCode: 3,
     ...changes,

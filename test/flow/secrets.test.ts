@@ -85,7 +85,7 @@ describe("keys, passwords and customer texts", () => {
     expect(Object.values(said).join("") + log).toContain('"failure":"label-unknown"');
     for (const secret of [KEY, PASSWORD, TEXT, ANSWER]) expect(linesWith(log, secret)).toEqual([]);
     for (const secret of [KEY, PASSWORD]) expect(filesHolding(space.path("batch_files"), secret)).toEqual([]);
-    const holdsAnswers = /\/journal\/\d+\.journal$|\/(dead-letters|retry)\.queue$/;
+    const holdsAnswers = /\/journal\/\d+\.journal$|\/(dead-letters|retry)\.queue$|\/cache\/\d+\.answers$/;
     expect(filesHolding(space.path("batch_files"), ANSWER).filter((name) => !holdsAnswers.test(name))).toEqual([]);
     expect(filesHolding(space.path("batch_files"), TEXT).filter((name) => !holdsAnswers.test(name))).toEqual([]);
     expect(isPrivate(space.path("batch_files"))).toEqual([]);

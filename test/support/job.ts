@@ -9,6 +9,7 @@ import { contentHashOf, type ItemKey, idOf, keyOf } from "../../src/item.ts";
 import { type JobSettings, MARK_FIELDS, mainEndpoint } from "../../src/job.ts";
 import type { Execution } from "../../src/jobs/execution.ts";
 import { prepareExecution } from "../../src/jobs/wiring.ts";
+import { NO_REDACTION } from "../../src/redaction/kinds.ts";
 import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
 import type { SourceDocument, Store } from "../../src/store.ts";
 import { openMongoStore } from "../../src/stores/mongodb.ts";
@@ -288,6 +289,8 @@ function settingsOf(batchDir: string, baseUrl: string, place: { storeUri: string
     taxonomy: TAXONOMY,
     examples: null,
     mapping: { text: null, maxChars: 24_000 },
+    redaction: NO_REDACTION,
+    cache: { maxMb: 64, ttlDays: 30 },
     mark: MARK_FIELDS,
     filter: null,
     retryOnly: null,
