@@ -99,7 +99,7 @@ export async function loadSettings({
   const { endpoints, primary, ...found } = needsModel
     ? resolveEndpoints(options, variables, OPENAI_COMPATIBLE_PROVIDERS)
     : { endpoints: [mainEndpoint(NO_MODEL)], primary: NO_MODEL, notes: [] };
-  const examples = needsModel ? resolveExamples(options, endpoints, pathOf) : { settings: null, notes: [] };
+  const examples = needsModel ? await resolveExamples(options, endpoints, pathOf) : { settings: null, notes: [] };
   const taxonomyFile = get("taxonomy");
   const taxonomy =
     taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(pathOf("taxonomy", taxonomyFile), options);
