@@ -29,7 +29,7 @@ export interface InitAnswers {
 export type InitSettings = Readonly<Record<string, unknown>>;
 
 /** @returns the answers in the form of `querymill.yaml` */
-export function settingsOf({ store, text, model, taxonomy, examples }: InitAnswers): InitSettings {
+function settingsOf({ store, text, model, taxonomy, examples }: InitAnswers): InitSettings {
   const settings: Record<string, unknown> = {};
   if (store?.kind === "file") {
     settings.input = store.input;

@@ -75,7 +75,7 @@ export async function askExamples(
 }
 
 /** @returns the text of a taxonomy file to edit, made from one */
-export async function startedTaxonomy({ dimensions }: Taxonomy): Promise<string> {
+async function startedTaxonomy({ dimensions }: Taxonomy): Promise<string> {
   const { Document, isScalar, visit } = await import("yaml");
   const content = {
     name: "my-categories",

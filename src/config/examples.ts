@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { QuerymillError } from "../errors.ts";
 import type { EndpointSettings, ExampleSettings } from "../job.ts";
 import { severalProblems } from "./problems.ts";
@@ -6,16 +7,19 @@ import type { ResolvedOptions } from "./sources.ts";
 /** Settings that say something about a file of examples. */
 const ABOUT = ["examples.textColumn", "examples.labelColumn", "examples.columns", "examples.map"] as const;
 
+/** Learning from a larger file takes so long that it is said before. */
+const LARGE_BYTES = 1_000_000;
+
 /**
  * The file of labelled texts with what is said of it; null when there is none, or when it was meant for another model
  * than this run's.
  * @throws QuerymillError CONFIG_INVALID for what would have no effect
  */
-export function resolveExamples(
+export async function resolveExamples(
   options: ResolvedOptions,
   endpoints: readonly EndpointSettings[],
   pathOf: (key: "examples.file", path: string) => string,
-): { settings: ExampleSettings | null; notes: readonly string[] } {
+): Promise<{ settings: ExampleSettings | null; notes: readonly string[] }> {
   const { get, name, origin, atLeast } = options;
   const file = get("examples.file");
   const inPrompt = get("examples.inPrompt");
@@ -49,5 +53,10 @@ export function resolveExamples(
     map: get("examples.map"),
     inPrompt,
   };
-  return { settings, notes: [] };
+  const { size } = await stat(settings.file).catch(() => ({ size: 0 }));
+  const slow = offline && size >= LARGE_BYTES;
+  return {
+    settings,
+    notes: slow ? [`The offline classifier first learns from ${file}: 100,000 texts take 10 to 30 s.`] : [],
+  };
 }

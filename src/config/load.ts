@@ -105,7 +105,7 @@ export async function loadSettings({
   const { endpoints, primary, ...found } = needsModel
     ? resolveEndpoints(options, variables, MODEL_PROVIDERS)
     : { endpoints: [mainEndpoint(NO_MODEL)], primary: NO_MODEL, notes: [] };
-  const examples = needsModel ? resolveExamples(options, endpoints, pathOf) : { settings: null, notes: [] };
+  const examples = needsModel ? await resolveExamples(options, endpoints, pathOf) : { settings: null, notes: [] };
   const named = get("taxonomy");
   const taxonomyFile = named === null ? null : pathOf("taxonomy", named);
   const taxonomy = taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(taxonomyFile, options);

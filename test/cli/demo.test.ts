@@ -15,7 +15,13 @@ test("without a key, a network or a setting it ends with bars, a sum and command
   expect(code).toBe(0);
   expect(stdout).toContain(`read ${DEMO_DOCUMENTS.length} = classified`);
   expect(stdout).toContain("✔ adds up");
-  for (const words of ["  Category\n", "  Sentiment\n", "  Urgency\n", "█", "querymill_demo_results in "])
+  for (const words of [
+    "  Category\n",
+    "  Sentiment  by word lists: a hint\n",
+    "  Urgency  by word lists: a hint\n",
+    "█",
+    "querymill_demo_results in ",
+  ])
     expect(stdout).toContain(words);
   const [, next = ""] = stdout.split("  Next\n");
   const commands = [...next.matchAll(/^ {4}(node \S+ .*?)(?: {2,}.*)?$/gm)].map(([, command]) => command!);
