@@ -30,6 +30,9 @@ const SHARED = new Set<string>([
   "logFile",
 ]);
 const MOST = 5_000;
+/** A range wider than this, to either side, gets the advice to ask more; what that would reach. */
+const WIDE = 0.1;
+const CLOSE = 0.05;
 
 /** `querymill estimate`: what classifying everything will cost and how long it takes. */
 export function estimateCommand(): Command {
@@ -164,8 +167,22 @@ function lastLines(found: DryRun, settings: JobSettings, spent: Spent | null, lo
   const failed = spent.failed === 0 ? "" : `, ${count(spent.failed)} of them without an answer`;
   return [
     ...lines,
+    ...widthLines(found),
     "",
     `The pilot asked about ${count(spent.asked)} items ${cost}${failed}. Its answers are in ${found.target}.`,
+  ];
+}
+
+/** How to know it better, when it is not known well. */
+function widthLines({ costUsd, basedOnRecords }: DryRun): string[] {
+  if (costUsd === null || costUsd.expected === 0 || basedOnRecords === 0) return [];
+  const width = (costUsd.to - costUsd.from) / 2 / costUsd.expected;
+  // A range narrows with the root of the number of answers.
+  const more = Math.min(MOST, Math.ceil((basedOnRecords * ((width / CLOSE) ** 2 - 1)) / 10) * 10);
+  if (width <= WIDE) return [];
+  return [
+    "",
+    `The range of the cost is ± ${Math.round(width * 100)} %: these items differ much. A pilot of ${count(more)} more would make it about ± ${Math.round(CLOSE * 100)} %.`,
   ];
 }
 

@@ -31,6 +31,8 @@ export interface FailedItem {
 
 /** Prices, caches and answers of the next hours are not quite those of the pilot: no range is narrower than this, either way. */
 const DRIFT = 0.01;
+/** What is rare and dear (repairs, misses of the cache, very long answers) scatters more than a pilot shows: measured. */
+const RARE = 1.2;
 /** Time between an answer and the next call in its slot, and the end when not every slot has work. */
 const IDLE = 1.05;
 const START_MS = 500;
@@ -171,7 +173,9 @@ function costTotal(
 }
 
 function widened({ from, expected, to }: Estimate): Estimate {
-  return { from: Math.min(from, expected * (1 - DRIFT)), expected, to: Math.max(to, expected * (1 + DRIFT)) };
+  const below = Math.max(RARE * (expected - from), DRIFT * expected);
+  const above = Math.max(RARE * (to - expected), DRIFT * expected);
+  return { from: Math.max(0, expected - below), expected, to: expected + above };
 }
 
 function uncached(usage: Usage): Usage {

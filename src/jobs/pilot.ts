@@ -15,7 +15,7 @@ import { openExistingStore } from "./existing-store.ts";
 import { JobExecution } from "./job-execution.ts";
 import { sampleLengths } from "./length-sample.ts";
 import { refuseUnpricedBudget } from "./open-job.ts";
-import { findExperience, forecast } from "./run-forecast.ts";
+import { findExperience, forecast, lastPilot } from "./run-forecast.ts";
 
 /** The random items that a pilot would ask, and what that is expected to take. */
 export interface PilotPlan {
@@ -126,19 +126,25 @@ export class PilotExecution {
     return this.#end;
   }
 
-  /** Remembers which items were asked, for later estimates. Call it when the execution has ended. */
+  /**
+   * Remembers which items were asked, for later estimates; those of an earlier pilot with the same prompt count on. Call
+   * it when the execution has ended.
+   */
   async remember(): Promise<void> {
     if (this.#end === null || this.#answered.length === 0) return;
-    const { files, folder, identity } = new BatchFileManager(this.#settings.batchDir, this.#settings);
-    await savePilot(files, folder, {
-      ...identity,
+    const { version } = this.#adapters.prompt;
+    const manager = new BatchFileManager(this.#settings.batchDir, this.#settings);
+    const last = await lastPilot(manager);
+    const same = last !== null && last.promptVersion === version ? last : null;
+    await savePilot(manager.files, manager.folder, {
+      ...manager.identity,
       format: 1,
       executionId: this.#end.executionId,
       at: new Date().toISOString(),
-      promptVersion: this.#adapters.prompt.version,
-      modelCalls: this.#end.modelCalls,
-      answered: this.#answered,
-      failed: this.#failed,
+      promptVersion: version,
+      modelCalls: (last?.modelCalls ?? 0) + this.#end.modelCalls,
+      answered: [...(same?.answered ?? []), ...this.#answered],
+      failed: [...(same?.failed ?? []), ...this.#failed],
     });
   }
 

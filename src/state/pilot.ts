@@ -4,14 +4,16 @@ import { type FileSystem, replaceFile } from "./files.ts";
 import { decodeFrames, encodeFrame } from "./frame.ts";
 import { refuseForeign, type StateIdentity } from "./identity.ts";
 
-/** The random items that a job's last pilot asked. What they took stands in their records. */
+/** The random items that a job's pilots asked. What they took stands in their records. */
 export interface Pilot extends StateIdentity {
   readonly format: 1;
+  /** Of the last one. */
   readonly executionId: string;
   /** ISO time of its end. */
   readonly at: string;
   /** Of the prompt that was asked with: with another one these items tell nothing. */
   readonly promptVersion: string;
+  /** Of all pilots of the job. */
   readonly modelCalls: number;
   readonly answered: readonly ItemKey[];
   /** Asked and paid for without an answer that could be used. */

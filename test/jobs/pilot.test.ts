@@ -4,6 +4,7 @@ import { type JobSettings, MARK_FIELDS } from "../../src/job.ts";
 import { withChosenItems } from "../../src/jobs/chosen-items.ts";
 import { dryRun } from "../../src/jobs/dry-run.ts";
 import { PilotExecution, planPilot } from "../../src/jobs/pilot.ts";
+import { spendingAhead } from "../../src/jobs/spending.ts";
 import { chooseAdapters } from "../../src/jobs/wiring.ts";
 import { BILLED_PRICE, billedDocuments, billedUsage, SHAPES, type Shape } from "../support/billed-data.ts";
 import { type Job, makeJob, STORES } from "../support/job.ts";
@@ -109,6 +110,19 @@ test("what a pilot paid for without an answer counts in the estimate", async () 
   const bill = (await job.run()).end.costUsd!;
   expect(costUsd!.from).toBeLessThan(bill);
   expect(costUsd!.to).toBeGreaterThan(bill);
+});
+
+test("a second pilot adds to the first one, and both are not yet the job's first run", async () => {
+  const job = await makeJob("the embedded store");
+  await job.seed(90);
+  await pilotOf(job, 20);
+  const { adapters } = await pilotOf(job, 30);
+  expect(await dryRun(job.settings, adapters)).toMatchObject({ basedOnRecords: 50, items: 40 });
+  const always = { yes: false, aboveUsd: 0.01, aboveCalls: 1 };
+  expect(await spendingAhead(job.settings, adapters, always, null)).toMatchObject({ items: 40, basedOnRecords: 50 });
+  await job.run({ limit: 1 });
+  expect(await spendingAhead(job.settings, adapters, always, null)).toBeNull();
+  expect(await spendingAhead({ ...job.settings, fresh: true }, adapters, always, null)).toMatchObject({ items: 39 });
 });
 
 test("with another prompt an old pilot tells nothing", async () => {

@@ -37,7 +37,7 @@ export function billedDocuments(shape: Shape, count: number, seed: number): Sour
 
 /**
  * What a provider would bill: some texts take nearly twice the tokens of others of the same length, some answers several
- * times those of others, and of ten calls one misses the cache. Calls that came before the first answer find nothing there.
+ * times those of others, and of 25 calls one misses the cache. Calls that came before the first answer find nothing there.
  */
 export function billedUsage(seed: number): (asked: Asked) => Record<string, unknown> {
   let answeredMs: number | null = null;
@@ -52,7 +52,7 @@ export function billedUsage(seed: number): (asked: Asked) => Record<string, unkn
     );
     const warm = answeredMs !== null && performance.now() - answeredMs > 5;
     answeredMs ??= performance.now();
-    const cached = warm && stable >= 1_024 && draw(24) < 0.9 ? Math.floor(stable / 128) * 128 : 0;
+    const cached = warm && stable >= 1_024 && draw(24) < 0.96 ? Math.floor(stable / 128) * 128 : 0;
     return {
       prompt_tokens: input,
       completion_tokens: output,
