@@ -1,5 +1,5 @@
 import type { Comparison, DimensionComparison } from "../evaluation/compare.ts";
-import { share } from "./evaluate-view.ts";
+import { flow, share } from "./evaluate-view.ts";
 import { count, type Look, latency, left, money, printable, right, symbols } from "./format.ts";
 
 const SHOWN_LABELS = 8;
@@ -20,12 +20,12 @@ export function renderComparison({ first, second, dimensions }: Comparison, look
 }
 
 /** 0.0004 as `0.0004`, anything below as `< 0.0001`. */
-export function pValueWords(value: number): string {
+function pValueWords(value: number): string {
   return value < 0.0001 ? "< 0.0001" : `= ${value.toPrecision(2)}`;
 }
 
 /** What the test says, in words. */
-export function verdict({ test, rows }: DimensionComparison): string {
+function verdict({ test, rows }: DimensionComparison): string {
   const { onlyFirst, onlySecond, pValue } = test;
   if (onlyFirst + onlySecond === 0) return "they are right and wrong on the same rows";
   if (pValue >= 0.05) return `no difference is shown: ${rows} rows are too few to tell them apart`;
@@ -34,12 +34,29 @@ export function verdict({ test, rows }: DimensionComparison): string {
 
 function dimensionLines(compared: DimensionComparison, look: Look): string[] {
   const { dimension, rows, first, second, test, labels, differing } = compared;
-  const { dash, to } = symbols(look.ascii);
+  const { dash } = symbols(look.ascii);
   const { difference } = test;
   const points = (value: number): string => `${value > 0 ? "+" : ""}${(value * 100).toFixed(1)}`;
   const lines = [
-    `${look.style("bold", left(dimension, 12))} A ${share(first, look)}   B ${share(second, look)}   B less A ${look.style("bold", points(difference.value))} points (95 %: ${points(difference.low)} ${to} ${points(difference.high)})   ${count(rows)} rows`,
-    `  only A right ${count(test.onlyFirst)}   only B right ${count(test.onlySecond)}   McNemar p ${pValueWords(test.pValue)}: ${verdict(compared)}`,
+    ...flow(
+      [
+        `${look.style("bold", left(dimension, 12))} A ${share(first.value, look)}`,
+        `B ${share(second.value, look)}`,
+        `B less A ${look.style("bold", points(difference.value))} points (95 %: ${points(difference.low)} to ${points(difference.high)})`,
+        `${count(rows)} rows`,
+      ],
+      look,
+      "",
+    ),
+    ...flow(
+      [
+        `only A right ${count(test.onlyFirst)}`,
+        `only B right ${count(test.onlySecond)}`,
+        `McNemar p ${pValueWords(test.pValue)}:`,
+        verdict(compared),
+      ],
+      look,
+    ),
   ];
   const moved = labels.filter((label) => label.first !== label.second).slice(0, SHOWN_LABELS);
   if (moved.length > 0) {

@@ -3,7 +3,7 @@ import { QuerymillError } from "../errors.ts";
 import type { Comparison } from "../evaluation/compare.ts";
 import type { Evaluation } from "../evaluation/evaluation.ts";
 import { renderComparison } from "./compare-view.ts";
-import { renderEvaluation } from "./evaluate-view.ts";
+import { renderEvaluation, renderHeadline } from "./evaluate-view.ts";
 import { symbols } from "./format.ts";
 import { openScreen } from "./screen.ts";
 import { refuseUnwritableFile, writeWholeFile } from "./whole-file.ts";
@@ -49,16 +49,16 @@ export async function openFindings(options: FindingsOptions): Promise<Findings> 
   return { tell: (found) => tell(found, options) };
 }
 
-async function tell(found: Found, { output, report, texts, json }: FindingsOptions): Promise<number> {
+async function tell(found: Found, { output, report, texts, json, quiet }: FindingsOptions): Promise<number> {
   const { evaluation, against, comparison } = found;
   const screen = openScreen();
   if (json) {
     const { answers: _answers, ...told } = evaluation;
     screen.json({ event: "evaluate:end", ...told, comparison });
   } else {
-    const lines = renderEvaluation(evaluation, screen.look);
     const compared = comparison === null ? [] : ["", ...renderComparison(comparison, screen.look)];
-    screen.print(["", ...lines, ...compared]);
+    if (quiet) screen.print(renderHeadline(evaluation, screen.look));
+    else screen.print(["", ...renderEvaluation(evaluation, screen.look), ...compared]);
   }
   const saved: string[] = [];
   if (output !== null) {
@@ -74,7 +74,7 @@ async function tell(found: Found, { output, report, texts, json }: FindingsOptio
     );
   }
   const { ok } = symbols(screen.look.ascii);
-  if (!json && saved.length > 0)
+  if (!json && !quiet && saved.length > 0)
     screen.print(["", ...saved.map((line) => `${screen.look.style("green", ok)} ${line}`)]);
   return 0;
 }

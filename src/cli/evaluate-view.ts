@@ -1,7 +1,7 @@
 import { type Calibration, coverageAt } from "../evaluation/calibration.ts";
 import type { LabelScore } from "../evaluation/confusion.ts";
 import type { Evaluation } from "../evaluation/evaluation.ts";
-import type { DimensionScore, OneScore } from "../evaluation/score.ts";
+import type { DimensionScore, ManyScore, OneScore } from "../evaluation/score.ts";
 import {
   amount,
   bar,
@@ -15,6 +15,7 @@ import {
   printable,
   right,
   symbols,
+  widthOf,
 } from "./format.ts";
 
 /** Labels and pairs of labels told; the report and `--json` have all. */
@@ -23,12 +24,12 @@ const SHOWN_PAIRS = 6;
 const COVERAGES = [0.25, 0.5, 0.75, 1];
 const WIDE = 76;
 
-/** An evaluation as lines of a terminal; no line is wider than the look, unless it is very narrow. */
+/** An evaluation as lines of a terminal: figures flow into lines of its width, names in tables are cut to fit. */
 export function renderEvaluation(evaluation: Evaluation, look: Look): string[] {
-  const { scores, model, data } = evaluation;
-  const { dot } = symbols(look.ascii);
+  const { scores, model, data, taxonomyVersion, promptVersion } = evaluation;
+  const parts = [look.style("bold", printable(data)), model, `taxonomy ${taxonomyVersion}`, `prompt ${promptVersion}`];
   return [
-    `${look.style("bold", printable(data))} ${dot} ${model} ${dot} taxonomy ${evaluation.taxonomyVersion} ${dot} prompt ${evaluation.promptVersion}`,
+    ...flow(parts, look, ""),
     "",
     ...rowLines(evaluation, look),
     ...scores.flatMap((score) => ["", ...dimensionLines(score, evaluation, look)]),
@@ -38,12 +39,29 @@ export function renderEvaluation(evaluation: Evaluation, look: Look): string[] {
   ];
 }
 
+/** One line for each dimension. */
+export function renderHeadline({ scores }: Evaluation, look: Look): string[] {
+  return scores.map((score) => headParts(score, look).join("  "));
+}
+
+/** Parts with three blanks between them, in as many lines as they need. */
+export function flow(parts: readonly string[], look: Look, indent = "  "): string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const last = lines.at(-1);
+    const joined = `${last}   ${part}`;
+    if (last === undefined || widthOf(joined) > look.columns) lines.push(indent + part);
+    else lines[lines.length - 1] = joined;
+  }
+  return lines;
+}
+
 /** 71.8 %; what is not known is a dash. */
 export function share(value: number | null, look: Look): string {
   return value === null ? symbols(look.ascii).dash : percent(value, 1);
 }
 
-export function intervalWords({ low, high }: { readonly low: number; readonly high: number }, look: Look): string {
+function intervalWords({ low, high }: { readonly low: number; readonly high: number }, look: Look): string {
   return `${(low * 100).toFixed(1)} ${symbols(look.ascii).dash} ${percent(high, 1)}`;
 }
 
@@ -70,31 +88,44 @@ function rowLines({ rows, origin }: Evaluation, look: Look): string[] {
 }
 
 function dimensionLines(score: DimensionScore, { confidenceKind }: Evaluation, look: Look): string[] {
-  const { dimension, accuracy, rows } = score;
-  const name = score.choose === "one" ? "accuracy" : "all labels right";
-  const head = `${look.style("bold", left(dimension, 12))} ${name} ${look.style("bold", share(accuracy.value, look))}  (95 %: ${intervalWords(accuracy, look)}, ${count(rows)} rows)`;
-  const more =
-    score.choose === "one"
-      ? oneFigures(score, look)
-      : `macro-F1 ${share(score.macroF1, look)}   micro-F1 ${share(score.microF1, look)}   Jaccard ${score.jaccard.toFixed(3)}`;
-  const unanswered = score.unanswered > 0 ? `   ${count(score.unanswered)} without an answer` : "";
+  const figures = score.choose === "one" ? oneFigures(score, look) : manyFigures(score, look);
+  const unanswered = score.unanswered > 0 ? [`${count(score.unanswered)} without an answer`] : [];
   return [
-    head,
-    `  ${more}${unanswered}`,
+    ...flow(headParts(score, look), look, ""),
+    ...flow([...figures, ...unanswered], look),
     ...labelLines(score.labels, look),
     ...(score.choose === "one" ? pairLines(score, look) : []),
     ...(score.calibration === null ? [] : calibrationLines(score.calibration, confidenceKind, look)),
   ];
 }
 
-function oneFigures({ macroF1, kappa, majority }: OneScore, look: Look): string {
+function headParts({ dimension, choose, accuracy, rows }: DimensionScore, look: Look): string[] {
+  const name = choose === "one" ? "accuracy" : "all labels right";
+  return [
+    `${look.style("bold", left(dimension, 12))} ${name} ${look.style("bold", share(accuracy.value, look))}`,
+    `(95 %: ${intervalWords(accuracy, look)}, ${count(rows)} rows)`,
+  ];
+}
+
+function oneFigures({ macroF1, kappa, majority }: OneScore, look: Look): string[] {
   const agreed = kappa === null ? symbols(look.ascii).dash : kappa.toFixed(3);
-  return `macro-F1 ${share(macroF1, look)}   kappa ${agreed}   always ${printable(majority.label)}: ${share(majority.share, look)}`;
+  return [
+    `macro-F1 ${share(macroF1, look)}`,
+    `kappa ${agreed}`,
+    `always ${printable(majority.label)}: ${share(majority.share, look)}`,
+  ];
+}
+
+function manyFigures({ macroF1, microF1, jaccard }: ManyScore, look: Look): string[] {
+  return [`macro-F1 ${share(macroF1, look)}`, `micro-F1 ${share(microF1, look)}`, `Jaccard ${jaccard.toFixed(3)}`];
 }
 
 /** The labels that go worst, among those that rows have. */
 function labelLines(labels: readonly LabelScore[], look: Look): string[] {
-  const worst = labels.toSorted((a, b) => a.f1 - b.f1 || b.support - a.support).slice(0, SHOWN_LABELS);
+  const worst = labels
+    .filter(({ support }) => support > 0)
+    .toSorted((a, b) => a.f1 - b.f1 || b.support - a.support)
+    .slice(0, SHOWN_LABELS);
   const width = nameWidth(
     worst.map(({ label }) => label),
     look,
@@ -133,24 +164,34 @@ function pairLines({ confused }: OneScore, look: Look): string[] {
 }
 
 function calibrationLines(calibration: Calibration, kind: string | null, look: Look): string[] {
-  const { meanConfidence, ece, brier, coverageArea } = calibration;
+  const { meanConfidence, ece, brier, coverageArea, coverage } = calibration;
   const said = kind === null || kind === "calibrated" ? "" : ` (${kind})`;
-  const lines = [
-    "",
-    `  Confidence${said}: says ${share(meanConfidence, look)} on average   ECE ${(ece * 100).toFixed(1)} points   Brier ${brier.toFixed(3)}   area ${coverageArea.toFixed(3)}`,
+  const figures = [
+    `Confidence${said}: says ${share(meanConfidence, look)} on average`,
+    `ECE ${(ece * 100).toFixed(1)} points`,
+    `Brier ${brier.toFixed(3)}`,
+    `area ${coverageArea.toFixed(3)}`,
   ];
-  for (const wanted of COVERAGES) {
-    const point = calibration.coverage.find(({ coverage }) => coverage >= wanted - 1e-9)!;
-    lines.push(
-      `    surest ${right(share(point.coverage, look), 7)}   ${right(share(point.accuracy, look), 7)} right   confidence ${atLeast(look)} ${point.confidence.toFixed(2)}`,
-    );
-  }
+  const shown = new Set(COVERAGES.map((wanted) => coverage.find((point) => point.coverage >= wanted - 1e-9)!));
   const enough = coverageAt(calibration, 0.95);
-  if (enough !== null && enough.coverage < 1)
-    lines.push(
-      `    95 % right when only the surest ${share(enough.coverage, look)} are taken (confidence ${atLeast(look)} ${enough.confidence.toFixed(2)})`,
-    );
-  return lines;
+  return [
+    "",
+    ...flow(figures, look),
+    ...[...shown].map(
+      (point) =>
+        `    surest ${right(share(point.coverage, look), 7)}   ${right(share(point.accuracy, look), 7)} right   confidence ${atLeast(look)} ${point.confidence.toFixed(2)}`,
+    ),
+    ...(enough === null || enough.coverage === 1
+      ? []
+      : flow(
+          [
+            `95 % right when only the surest ${share(enough.coverage, look)} are taken`,
+            `(confidence ${atLeast(look)} ${enough.confidence.toFixed(2)})`,
+          ],
+          look,
+          "    ",
+        )),
+  ];
 }
 
 /** What chosen rows say of all records. */
@@ -176,11 +217,14 @@ export function estimateLines({ estimates, origin }: Pick<Evaluation, "estimates
 }
 
 function costLines({ cost }: Evaluation, look: Look): string[] {
-  const { dash, dot } = symbols(look.ascii);
+  const { dash } = symbols(look.ascii);
   const tokens = cost.usage.inputTokens + cost.usage.outputTokens;
-  return [
-    `  Cost ${money(cost.usd)}, ${money(cost.usdPerThousand)} per 1,000 ${dot} ${amount(tokens)} tokens ${dot} latency ${latency(cost.latencyP50Ms, dash)} (p50), ${latency(cost.latencyP95Ms, dash)} (p95)`,
+  const parts = [
+    `Cost ${money(cost.usd)}, ${money(cost.usdPerThousand)} per 1,000`,
+    `${amount(tokens)} tokens`,
+    `latency ${latency(cost.latencyP50Ms, dash)} (p50), ${latency(cost.latencyP95Ms, dash)} (p95)`,
   ];
+  return flow(parts, look);
 }
 
 function atLeast({ ascii }: Look): string {

@@ -1,6 +1,6 @@
 import { QuerymillError } from "../errors.ts";
 import { type Evaluation, type RowAnswers, rowsOf } from "./evaluation.ts";
-import { type McNemar, mcNemar } from "./intervals.ts";
+import { type Interval, type McNemar, mcNemar } from "./intervals.ts";
 import { type GoldRow, isRight, scoreDimension } from "./score.ts";
 
 /** Two models, or two prompts, on the same rows. */
@@ -16,8 +16,8 @@ export interface DimensionComparison {
   /** Rows that both have an outcome for. */
   readonly rows: number;
   /** Accuracy on those rows. */
-  readonly first: number;
-  readonly second: number;
+  readonly first: Interval;
+  readonly second: Interval;
   readonly test: McNemar;
   /** By the size of the difference in F1, largest first. */
   readonly labels: readonly {
@@ -95,8 +95,8 @@ function compareDimension(dimension: string, first: Evaluation, second: Evaluati
   return {
     dimension,
     rows: pairs.length,
-    first: a.accuracy.value,
-    second: b.accuracy.value,
+    first: a.accuracy,
+    second: b.accuracy,
     test: mcNemar(onlyFirst, onlySecond, pairs.length),
     labels,
     differing,

@@ -103,30 +103,54 @@ export function heatMap({ cells, labels }: OneScore, id: string): { chart: Marku
   };
 }
 
-/** A share with its interval on a scale from 0 to 100 %. `second`: the other side of a comparison. */
+/** A share with its interval on a scale from 0 to 100 %. @param baseline a second share that is marked; null: none */
 export function intervalBar(interval: Interval, baseline: number | null, id: string): Markup {
-  const width = 460;
-  const at = (value: number): string => (8 + value * (width - 16)).toFixed(1);
-  return svg(
+  return bars(id, "Accuracy with its 95 % interval", intervalWords(interval), [
+    marker(interval, 16, "first"),
+    baseline !== null &&
+      html`<line class="cross" x1="${barAt(baseline)}" x2="${barAt(baseline)}" y1="8" y2="24"><title>always the most frequent label: ${percent(baseline)}</title></line>`,
+  ]);
+}
+
+/** Two shares with their intervals on one scale. */
+export function comparisonBars(first: Interval, second: Interval, id: string): Markup {
+  const words = `A ${intervalWords(first)}; B ${intervalWords(second)}`;
+  return bars(
     id,
-    width,
-    46,
-    "",
-    "Accuracy with its 95 % interval",
-    `${percent(interval.value)}, from ${percent(interval.low)} to ${percent(interval.high)}`,
+    "Accuracy of A and B with 95 % intervals",
+    words,
     [
-      html`<line class="axis" x1="8" x2="${width - 8}" y1="16" y2="16"/>`,
-      ...[0, 0.25, 0.5, 0.75, 1].map(
-        (tick) =>
-          html`<line class="axis" x1="${at(tick)}" x2="${at(tick)}" y1="12" y2="20"/><text x="${at(tick)}" y="36" text-anchor="${tick === 0 ? "start" : tick === 1 ? "end" : "middle"}">${percent(tick, 0)}</text>`,
-      ),
-      html`<line class="range" x1="${at(interval.low)}" x2="${at(interval.high)}" y1="16" y2="16"/>`,
-      baseline === null
-        ? null
-        : html`<line class="cross" x1="${at(baseline)}" x2="${at(baseline)}" y1="8" y2="24"><title>always the most frequent label: ${percent(baseline)}</title></line>`,
-      html`<circle class="dot" cx="${at(interval.value)}" cy="16" r="5"/>`,
+      html`<text x="8" y="18">A</text><text x="8" y="42">B</text>`,
+      marker(first, 14, "first"),
+      marker(second, 38, "second"),
     ],
+    24,
   );
+}
+
+const BAR = { width: 460, left: 26, right: 14 };
+
+/** @param more height of further rows above the scale */
+function bars(id: string, title: string, words: string, content: readonly Content[], more = 0): Markup {
+  const line = 16 + more * 1.5;
+  const ticks = [0, 0.25, 0.5, 0.75, 1].map(
+    (tick) =>
+      html`<line class="axis" x1="${barAt(tick)}" x2="${barAt(tick)}" y1="${line - 4}" y2="${line + 4}"/><text x="${barAt(tick)}" y="${line + 20}" text-anchor="middle">${percent(tick, 0)}</text>`,
+  );
+  const axis = html`<line class="axis" x1="${barAt(0)}" x2="${barAt(1)}" y1="${line}" y2="${line}"/>`;
+  return svg(id, BAR.width, line + 28, "", title, words, [axis, ...ticks, ...content]);
+}
+
+function marker({ value, low, high }: Interval, at: number, side: "first" | "second"): Markup {
+  return html`<line class="range ${side}" x1="${barAt(low)}" x2="${barAt(high)}" y1="${at}" y2="${at}"/><circle class="${side}" cx="${barAt(value)}" cy="${at}" r="5"/>`;
+}
+
+function barAt(share: number): string {
+  return (BAR.left + share * (BAR.width - BAR.left - BAR.right)).toFixed(1);
+}
+
+function intervalWords({ value, low, high }: Interval): string {
+  return `${percent(value)}, from ${percent(low)} to ${percent(high)}`;
 }
 
 function plot(id: string, title: string, words: string, across: string, up: string, inside: Markup): Markup {

@@ -27,6 +27,7 @@ h1 { font-size: 24px; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywher
 h2 { font-size: 18px; margin: 36px 0 10px; padding-top: 14px; border-top: 1px solid var(--border-strong); overflow-wrap: anywhere; }
 h3 { font-size: 14px; margin: 22px 0 6px; }
 p { margin: 6px 0; max-width: 78ch; }
+header p { max-width: none; }
 .lead { font-size: 16px; margin: 12px 0; }
 .lead strong { white-space: nowrap; }
 .quiet { color: var(--text-2); }
@@ -75,6 +76,7 @@ svg .wrong { fill: var(--wrong); }
 svg .first { fill: var(--right); }
 svg .second { fill: var(--second); }
 svg .range { stroke: var(--right); stroke-width: 6; stroke-linecap: round; opacity: .35; }
+svg .range.second { stroke: var(--second); }
 svg .cross { stroke: var(--text-2); }
 @media (max-width: 720px) {
   main { padding: 16px 12px 40px; }
@@ -94,6 +96,7 @@ svg .cross { stroke: var(--text-2); }
   body { background: #fff; font-size: 10pt; -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   main { max-width: none; padding: 0; }
   h2, h3, thead, caption { break-after: avoid; }
+  thead { display: table-header-group; break-inside: avoid; }
   tr, figure, .tiles li, blockquote { break-inside: avoid; }
   .scroll { overflow: visible; border-radius: 0; }
   .scroll svg.heat { max-width: 100%; }

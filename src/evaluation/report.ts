@@ -3,7 +3,7 @@ import { type Calibration, coverageAt } from "./calibration.ts";
 import type { Comparison, DimensionComparison } from "./compare.ts";
 import type { Estimate, Evaluation } from "./evaluation.ts";
 import { html, labelled, type Markup, trusted } from "./markup.ts";
-import { coverageChart, heatMap, intervalBar, reliabilityChart } from "./report-charts.ts";
+import { comparisonBars, coverageChart, heatMap, intervalBar, reliabilityChart } from "./report-charts.ts";
 import { decimal, dollars, milliseconds, percent, points, probability, whole } from "./report-figures.ts";
 import { SCRIPT, STYLE } from "./report-style.ts";
 import {
@@ -62,8 +62,9 @@ ${evaluation.estimates.length > 0 ? evaluation.estimates.map(estimated) : scores
 ${evaluation.origin === "reviewed" && html`<p class="warn">The rows below were chosen for people to look at, most of them because the model was unsure: it does worse on them than on others.${evaluation.estimates.length === 0 && " How it does over all cannot be told: no row that was drawn at random was looked at."}</p>`}
 ${evaluation.rows.pending > 0 && html`<p class="warn">${whole(evaluation.rows.pending)} rows are not answered yet and are in no figure: the evaluation was stopped, or they wait for a retry.</p>`}
 </header>
-${comparison !== null && comparisonSection(comparison, texts)}
+${comparison !== null && comparisonSection(comparison)}
 ${scores.map((score, at) => dimensionSection(score, evaluation, texts, at))}
+${comparison?.dimensions.map((dimension, at) => detailSection(dimension, texts, at)) ?? null}
 ${costSection(evaluation)}
 ${settingsSection(evaluation)}
 </main>
@@ -160,18 +161,17 @@ function calibrationPart(calibration: Calibration, kind: string | null, id: stri
 <div class="pair"><figure>${coverageChart(calibration, `${id}-coverage`)}<figcaption>Accuracy over the surest rows. Area under the curve ${decimal(coverageArea)}: 1 is perfect.</figcaption></figure>${coverageTable(calibration)}</div>`;
 }
 
-function comparisonSection(comparison: Comparison, texts: ReadonlyMap<string, string>): Markup {
+function comparisonSection(comparison: Comparison): Markup {
   const side = ({ model, promptVersion, taxonomyVersion, cost }: Comparison["first"]): Markup =>
     html`<td>${model}</td><td>${promptVersion}</td><td>${taxonomyVersion}</td><td class="n">${dollars(cost.usdPerThousand)}</td><td class="n">${milliseconds(cost.latencyP50Ms)}</td>`;
   return html`<section aria-labelledby="compared">
 <h2 id="compared">A against B</h2>
 ${contenderTable(comparison, side)}
-${comparison.dimensions.map((dimension) => differencePart(dimension, texts))}
+${comparison.dimensions.map(differencePart)}
 </section>`;
 }
 
-function differencePart(compared: DimensionComparison, texts: ReadonlyMap<string, string>): Markup {
-  const { dimension, rows, first, second, test, differing, labels } = compared;
+function differencePart({ dimension, rows, first, second, test }: DimensionComparison, at: number): Markup {
   const { onlyFirst, onlySecond, pValue, difference } = test;
   const winner = onlySecond > onlyFirst ? "B" : "A";
   const words =
@@ -182,9 +182,18 @@ function differencePart(compared: DimensionComparison, texts: ReadonlyMap<string
         : "No difference is shown: it may well be chance on so few rows.";
   return html`<h3>${dimension}</h3>
 <p class="lead">${words}</p>
-<p>On the same ${whole(rows)} rows A is right on ${percent(first)}, B on ${percent(second)}: <strong>${points(difference.value)} points</strong> (95 %: ${points(difference.low)} to ${points(difference.high)}). Only A is right on ${whole(onlyFirst)} rows, only B on ${whole(onlySecond)}; McNemar's exact test: p ${probability(pValue)}.</p>
+<figure>${comparisonBars(first, second, `c${at}-accuracy`)}<figcaption>Accuracy of both with its 95 % interval. The rows are the same, so the test below tells smaller differences apart than these intervals do.</figcaption></figure>
+<p>On the same ${whole(rows)} rows A is right on ${percent(first.value)}, B on ${percent(second.value)}: <strong>${points(difference.value)} points</strong> (95 %: ${points(difference.low)} to ${points(difference.high)}). Only A is right on ${whole(onlyFirst)} rows, only B on ${whole(onlySecond)}; McNemar's exact test: p ${probability(pValue)}.</p>`;
+}
+
+function detailSection(compared: DimensionComparison, texts: ReadonlyMap<string, string>, at: number): Markup | false {
+  const { dimension, differing, labels } = compared;
+  if (differing.length === 0) return false;
+  return html`<section aria-labelledby="c${at}">
+<h2 id="c${at}">Where A and B differ in ${dimension}</h2>
 ${labels.some((label) => label.first !== label.second) && differenceTable(compared)}
-${differing.length > 0 && html`<h3>Rows that differ in ${dimension}</h3>${differingTable(compared, texts)}`}`;
+<h3>Rows</h3>${differingTable(compared, texts)}
+</section>`;
 }
 
 function costSection({ cost }: Evaluation): Markup {
