@@ -1,13 +1,13 @@
 import type { Found } from "./kinds.ts";
 
-const START = String.raw`(?<![A-Za-z0-9_-])`;
+const START = "(?<![A-Za-z0-9_-])";
 /** Keys that say by their form what they are. */
 const FORMS = new RegExp(
   `${START}(?:${[
-    String.raw`sk-[A-Za-z0-9_-]{16,}`,
-    String.raw`(?:sk|rk|pk|whsec)_(?:live|test|prod)?_?[A-Za-z0-9]{16,}`,
-    String.raw`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}`,
-    String.raw`gh[opusr]_[A-Za-z0-9]{30,}`,
+    "sk-[A-Za-z0-9_-]{16,}",
+    "(?:sk|rk|pk|whsec)_(?:live|test|prod)?_?[A-Za-z0-9]{16,}",
+    "(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}",
+    "gh[opusr]_[A-Za-z0-9]{30,}",
     String.raw`github_pat_\w{40,}`,
     String.raw`gl(?:pat|dt|rt|ptt)-[\w-]{18,}`,
     String.raw`xox[abeoprs]-[\w-]{10,}`,
@@ -15,12 +15,12 @@ const FORMS = new RegExp(
     String.raw`AIza[\w-]{30,}`,
     String.raw`ya29\.[\w-]{20,}`,
     String.raw`SG\.[\w-]{16,}\.[\w-]{16,}`,
-    String.raw`npm_[A-Za-z0-9]{30,}`,
+    "npm_[A-Za-z0-9]{30,}",
     String.raw`pypi-[\w-]{30,}`,
-    String.raw`hf_[A-Za-z0-9]{30,}`,
-    String.raw`(?:gsk|xai|pplx|nvapi|r8|lin_api|ntn|figd|dckr_pat|shpat|shpss|dop_v1|PMAK|ATATT3|EAA)[-_]?[A-Za-z0-9_=-]{24,}`,
-    String.raw`key-[0-9a-f]{32}`,
-    String.raw`SK[0-9a-f]{32}`,
+    "hf_[A-Za-z0-9]{30,}",
+    "(?:gsk|xai|pplx|nvapi|r8|lin_api|ntn|figd|dckr_pat|shpat|shpss|dop_v1|PMAK|ATATT3|EAA)[-_]?[A-Za-z0-9_=-]{24,}",
+    "key-[0-9a-f]{32}",
+    "SK[0-9a-f]{32}",
     String.raw`eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*`,
   ].join("|")})`,
   "g",
@@ -28,7 +28,8 @@ const FORMS = new RegExp(
 const HEADER = /(?<![\p{L}\p{N}])(?:bearer|basic|token)[ :]{1,3}([A-Za-z0-9._~+/=-]{12,})/giu;
 const IN_ADDRESS = /(?<![\p{L}\p{N}])[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/@:"'<>]{0,80}:([^\s/@"'<>]{1,120})@/giu;
 
-const SECRET_WORD = String.raw`pass(?:word|wd|phrase|code)?|pwd|pw|passwort|kennwort|contraseña|contrasena|clave|mot de passe|mdp|senha|password[ae]|wachtwoord|hasło|haslo|lösenord|adgangskode|salasana|parola|şifre|пароль|密码|密碼|パスワード|비밀번호|secret|client[ _-]?secret|secret[ _-]?(?:access[ _-]?)?key|private[ _-]?key|api[ _-]?key|apikey|access[ _-]?key|auth(?:entication)?[ _-]?key|(?:access|auth|refresh|api|session|security|bearer)[ _-]?token|token|license[ _-]?key|recovery[ _-]?key`;
+const SECRET_WORD =
+  "pass(?:word|wd|phrase|code)?|pwd|pw|passwort|kennwort|contraseña|contrasena|clave|mot de passe|mdp|senha|password[ae]|wachtwoord|hasło|haslo|lösenord|adgangskode|salasana|parola|şifre|пароль|密码|密碼|パスワード|비밀번호|secret|client[ _-]?secret|secret[ _-]?(?:access[ _-]?)?key|private[ _-]?key|api[ _-]?key|apikey|access[ _-]?key|auth(?:entication)?[ _-]?key|(?:access|auth|refresh|api|session|security|bearer)[ _-]?token|token|license[ _-]?key|recovery[ _-]?key";
 const COPULA = String.raw`(?:\s{0,3}(?:=>|[:=：])\s{0,3}|\s{1,3}(?:is|was|ist|lautet|war|est|es|era|è|é|foi|jest|to)\s{1,3}(?:now\s|still\s)?[:=]?\s?)`;
 /** `password: Tr0ub4dor`, `my api key is 9f8e…`. */
 const NAMED = new RegExp(

@@ -4,7 +4,7 @@ import type { Found } from "./kinds.ts";
 const BEFORE = String.raw`(?<![\p{L}\p{N}_#№=&+]|[\p{L}\p{N}][.,\-/])`;
 const AFTER = String.raw`(?![\p{L}\p{N}_]|[.,\-/:]\d)`;
 const EXTENSION = String.raw`(?:\s?(?:ext\.?|extension|x|durchwahl|dw|poste)\s?\d{1,5})?`;
-const SEP = String.raw`(?: ?[-./] ?| )`;
+const SEP = "(?: ?[-./] ?| )";
 
 /** Forms that stand for themselves, wherever they are. */
 const STRONG: readonly RegExp[] = [
