@@ -54,18 +54,19 @@ async function run(): Promise<ExecutionEnd> {
   return end;
 }
 
+const model = { provider: "openai", name: "small", baseUrl: null };
 const settings = {
+  model: { ...model, apiKey: null },
   tenant: "default",
   mode: "batch",
   storeUri: "mongodb://me:hunter22@h/db",
-  endpoints: ["falcon33", "osprey44"].map((apiKey) =>
-    mainEndpoint({ provider: "openai", name: "small", baseUrl: null, apiKey }),
-  ),
+  endpoints: ["falcon33", "osprey44"].map((apiKey) => mainEndpoint({ ...model, apiKey })),
   taxonomy: { name: "t", version: "t-1", summary: true, alternatives: true, dimensions: [] },
   deadlines: { drainMs: 60_000 },
   batchDir: "batch_files",
   job: "support-inbox",
   budget: null,
+  examples: null,
 } as unknown as JobSettings;
 
 process.exitCode = await supervise(execution, {
