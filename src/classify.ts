@@ -50,10 +50,12 @@ export function makeTask(
   item: Item,
   from: Pick<Task, "origin" | "ordinal" | "earlier"> & { batchId?: string; answerKey?: string | null },
 ): Task {
-  const { batchId = null, answerKey = null, ...rest } = from;
+  const { origin, ordinal, earlier, batchId = null, answerKey = null } = from;
   return {
-    ...rest,
     item,
+    origin,
+    ordinal,
+    earlier,
     batchId,
     answerKey,
     admittedMs: null,

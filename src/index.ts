@@ -24,6 +24,7 @@ export type {
   RetryOptions,
   TextMapping,
 } from "./job.ts";
+export { answersFolder, forgetCorrected } from "./jobs/answers-folder.ts";
 export { BatchProcessor, type BatchProcessorOptions, type ProcessorEndpoint } from "./jobs/batch-processor.ts";
 export type { Execution } from "./jobs/execution.ts";
 export { prepareExecution } from "./jobs/wiring.ts";
@@ -33,6 +34,7 @@ export { type OpenAiCompatibleOptions, openOpenAiCompatible } from "./llm/openai
 export type { ModelProvider, ModelReply, ModelRequest, Prompt } from "./llm/provider.ts";
 export type { RateHeaders, RateLimits } from "./rate-limits.ts";
 export type { ClassificationRecord, Usage } from "./record.ts";
+export type { RedactionKind, RedactionSettings, Redactor } from "./redaction/kinds.ts";
 export { BatchFileManager } from "./state/batch-file-manager.ts";
 export type { Checkpoint } from "./state/checkpoint.ts";
 export type { QueueEntry } from "./state/retry-queue.ts";

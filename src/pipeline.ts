@@ -226,16 +226,19 @@ export class Pipeline {
       task.ordinal,
       latencyMs,
     );
-    await this.#tellTwins(task, outcome);
+    const told = this.#tellTwins(task, outcome);
+    if (told !== null) await told;
     // A hint that nobody waits for.
     if (task.batchId !== null) this.#options.batches.settle(task.batchId).catch(() => {});
   }
 
   /** Those that waited for the answer to an equal item have it, or are asked themselves. */
-  async #tellTwins(task: Task, outcome: Outcome): Promise<void> {
-    const { hits, ask } = this.#options.answers?.settled(task, outcome) ?? { hits: [], ask: [] };
+  #tellTwins(task: Task, outcome: Outcome): Promise<void> | null {
+    const { answers } = this.#options;
+    if (answers === null) return null;
+    const { hits, ask } = answers.settled(task, outcome);
     this.#feed.askNow(ask);
-    if (hits.length > 0) await this.#settleAll(hits);
+    return hits.length === 0 ? null : this.#settleAll(hits);
   }
 
   #putOff(task: Task, afterMs: number, reason: string): void {

@@ -55,6 +55,9 @@ type SettlementBase = Pick<
 /** The error may hold the text. */
 const UNSENT = "the redactor of this program failed or returned no text, so nothing was sent";
 type Planned = Pick<Task, "item" | "origin" | "ordinal" | "earlier">;
+interface Sorted extends Omit<Plan, "tasks"> {
+  readonly ask: readonly { readonly planned: Planned; readonly answerKey: string | null }[];
+}
 
 /** Retries taken into one plan at most. */
 const DUE_ITEMS = 100;
@@ -72,26 +75,27 @@ export class Planner {
   async fromSource(max: number): Promise<Plan & { readonly ended: boolean }> {
     const readings = await this.#options.reader.take(max);
     const adopted = await this.#adopt(readings);
-    const items: { item: Item; ordinal: number }[] = [];
+    const items: Planned[] = [];
     const settlements: Plan["settlements"][number][] = [...adopted.values()];
     for (const { ordinal, read } of readings) {
       if ("reason" in read) settlements.push({ ...this.#skipped(read, "source"), ordinal, recovered: false });
-      else if (!adopted.has(read.key)) items.push({ item: read, ordinal });
+      else if (!adopted.has(read.key)) items.push({ item: read, origin: "source", ordinal, earlier: null });
     }
-    const sorted = await this.#sort(items.map((one) => ({ ...one, origin: "source", earlier: null })));
+    const sorted = await this.#sort(items);
     settlements.push(...sorted.settlements);
     const tasks: Task[] = [];
     const saved: Promise<void>[] = [];
-    for (let at = 0; at < sorted.tasks.length; at += this.#options.batchSize) {
-      const batch = sorted.tasks.slice(at, at + this.#options.batchSize);
+    for (let at = 0; at < sorted.ask.length; at += this.#options.batchSize) {
+      const batch = sorted.ask.slice(at, at + this.#options.batchSize);
       const batchId = this.#nextBatchId();
       saved.push(
         this.#options.batches.save(
           batchId,
-          batch.map(({ item }) => item),
+          batch.map(({ planned }) => planned.item),
         ),
       );
-      for (const task of batch) tasks.push({ ...task, batchId });
+      for (const { planned, answerKey } of batch)
+        tasks.push(makeTask(planned.item, { ...planned, answerKey, batchId }));
     }
     await Promise.all(saved);
     return { tasks, settlements, parked: sorted.parked, ended: readings.length === 0 };
@@ -131,8 +135,9 @@ export class Planner {
       }
       items.push({ item: read, origin: "retryQueue", ordinal: null, earlier: { round, failure, message, alike } });
     }
-    const sorted = await this.#sort(items);
-    return { ...sorted, settlements: [...settlements, ...sorted.settlements] };
+    const { ask, parked, settlements: answered } = await this.#sort(items);
+    const tasks = ask.map(({ planned, answerKey }) => makeTask(planned.item, { ...planned, answerKey }));
+    return { tasks, parked, settlements: [...settlements, ...answered] };
   }
 
   /** ms until the first retry that nobody works on may be made, 0 or less when one is due; null when there is none. */
@@ -155,7 +160,7 @@ export class Planner {
     for (const document of documents) {
       const read = makeItem(document);
       if (!("reason" in read) && !done.has(read.key))
-        tasks.push(this.#ask({ item: read, origin: "source", ordinal: null, earlier: null }));
+        tasks.push(makeTask(read, { origin: "source", ordinal: null, earlier: null, answerKey: this.#begin(read) }));
     }
     return tasks;
   }
@@ -174,39 +179,38 @@ export class Planner {
       .map((entry) => ({ ...entry, dueInMs: dueInMs(entry, rounds, now()) }));
   }
 
+  #begin(item: Item): string | null {
+    const { answers } = this.#options;
+    if (answers === null) return null;
+    const answerKey = answers.keyOf(item);
+    answers.begin(answerKey);
+    return answerKey;
+  }
+
   /** Which of these items have an answer already, which wait for one that is on its way, and which are to be asked. */
-  async #sort(items: readonly Planned[]): Promise<Plan> {
+  async #sort(items: readonly Planned[]): Promise<Sorted> {
     const { answers, target, watch, signal, active } = this.#options;
-    if (answers === null) return { tasks: items.map((one) => this.#ask(one)), settlements: [], parked: 0 };
+    if (answers === null)
+      return { ask: items.map((planned) => ({ planned, answerKey: null })), settlements: [], parked: 0 };
     const keys = items.map(({ item }) => answers.keyOf(item));
     const found = await answers.find(keys, (from) => insist(() => target.findSettled(from), watch, signal));
-    const tasks: Task[] = [];
+    const ask: Sorted["ask"][number][] = [];
     const settlements: Plan["settlements"][number][] = [];
     let parked = 0;
     // Nothing is awaited from here on, so that no answer comes in between.
     for (const [at, planned] of items.entries()) {
       const answerKey = keys[at]!;
-      const { item, origin, ordinal } = planned;
       const cached = found.get(answerKey) ?? answers.latest(answerKey);
-      if (cached !== undefined) {
-        settlements.push(answers.hit(planned, cached));
-        continue;
-      }
-      if (
-        answers.isAsked(answerKey) &&
-        answers.park(makeTask(item, { origin, ordinal, earlier: planned.earlier, answerKey }))
-      ) {
-        active.add(item.key);
+      if (cached !== undefined) settlements.push(answers.hit(planned, cached));
+      else if (answers.isAsked(answerKey) && answers.park(makeTask(planned.item, { ...planned, answerKey }))) {
+        active.add(planned.item.key);
         parked += 1;
-      } else tasks.push(this.#ask(planned, answerKey));
+      } else {
+        answers.begin(answerKey);
+        ask.push({ planned, answerKey });
+      }
     }
-    return { tasks, settlements, parked };
-  }
-
-  #ask({ item, ...from }: Planned, answerKey = this.#options.answers?.keyOf(item) ?? null): Task {
-    const task = makeTask(item, { ...from, answerKey });
-    this.#options.answers?.begin(task);
-    return task;
+    return { ask, settlements, parked };
   }
 
   #nextBatchId(): string {

@@ -22,6 +22,7 @@ export function cleanCommand(): Command {
 querymill clean --job support-inbox --older-than 30 --yes`,
   );
   command.addOption(new Option("--older-than <days>", "only what is older; expired dead letters go too"));
+  command.addOption(new Option("--cache", "the answers kept for equal texts too: those are asked again"));
   command.addOption(new Option("--all", "the whole state of the job: ledger, dead letters and retry queues too"));
   command.addOption(new Option("--dry-run", "show what would go, and leave it"));
   command.addOption(new Option("--yes", "do it without asking"));
@@ -30,7 +31,7 @@ querymill clean --job support-inbox --older-than 30 --yes`,
   });
 }
 
-async function cleanUp({ olderThan, all, dryRun, yes, ...flags }: Record<string, unknown>): Promise<number> {
+async function cleanUp({ olderThan, all, cache, dryRun, yes, ...flags }: Record<string, unknown>): Promise<number> {
   const days = olderThan === undefined ? null : daysOf(String(olderThan));
   const { settings, output } = await loadJob(flags, false);
   const { batchDir, job } = settings;
@@ -48,7 +49,8 @@ async function cleanUp({ olderThan, all, dryRun, yes, ...flags }: Record<string,
   }
   const beforeMs = days === null ? null : Date.now() - days * DAY_MS;
   const plans: CleanPlan[] = [];
-  for (const identity of wanted) plans.push(await planClean(batchDir, identity, { beforeMs, all: all === true }));
+  for (const identity of wanted)
+    plans.push(await planClean(batchDir, identity, { beforeMs, all: all === true, cache: cache === true }));
   const full = plans.filter(({ paths, deadLetters }) => paths.length + deadLetters.length > 0);
   const screen = openScreen();
   const report = (removed: boolean): void =>

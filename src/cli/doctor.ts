@@ -23,7 +23,17 @@ export function doctorCommand(): Command {
   );
   command.addOption(new Option("--sample <n>", "show the texts that the model would see first: customer text"));
   const own = new Set(["store", "db", "sourceCollection", "targetCollection", "batchDir", "job", "config", "json"]);
-  const shared = ["model", "baseUrl", "taxonomy", "filter", "budget.usd", "mode", "schedule", "timezone"] as const;
+  const shared = [
+    "model",
+    "baseUrl",
+    "taxonomy",
+    "redact",
+    "filter",
+    "budget.usd",
+    "mode",
+    "schedule",
+    "timezone",
+  ] as const;
   return addJobOptions(
     command,
     RUN_OPTIONS.filter((key) => !own.has(key) && (shared as readonly string[]).includes(key)),

@@ -101,6 +101,7 @@ export function endLine(end: ExecutionEnd, nowMs: number): string {
     skipped: end.skipped,
     retry: end.retryQueued,
     dead: end.deadLetters,
+    ...(end.cacheHits > 0 ? { cached: end.cacheHits, saved: plainMoney(end.savedUsd) } : {}),
     cost: plainMoney(end.costUsd),
     exit: end.exitCode,
     ...(end.message === null ? {} : { message: withoutPassword(end.message) }),

@@ -4,6 +4,7 @@ import { costRange, settled, slotAdvice } from "./forecast.ts";
 import * as f from "./format.ts";
 import { endpointTable, worstEndpoint } from "./panel-endpoints.ts";
 import { type PanelOptions, renderLine, renderNarrow } from "./panel-narrow.ts";
+import { savedWords } from "./saved.ts";
 
 const WIDEST = 100;
 const NARROW = 72;
@@ -91,7 +92,7 @@ function facts(snapshot: RunSnapshot, options: PanelOptions): string[] {
   const cost = costRange(snapshot);
   const atEnd = cost ? `${f.moneyRange(cost.fromUsd, cost.toUsd, dash)} at the end` : "";
   const limit = budget ? `${f.money(budget.spentUsd)} of ${f.money(budget.usd)} per ${budget.per}` : "";
-  const saved = counters.savedUsd ? `saved ${f.money(counters.savedUsd)}` : "";
+  const saved = savedWords(counters);
   const price = counters.costUsd === null ? "? (no known price)" : f.money(counters.costUsd);
   return [
     fields(
@@ -104,7 +105,8 @@ function facts(snapshot: RunSnapshot, options: PanelOptions): string[] {
       options,
     ),
     fields("Ends", [ends, within], options),
-    fields("Cost", [price, atEnd, limit, saved], options),
+    fields("Cost", [price, atEnd, limit], options),
+    ...(saved === "" ? [] : [`  ${f.left("Saved", 12)}${saved}`]),
   ];
 }
 

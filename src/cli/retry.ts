@@ -26,6 +26,8 @@ const RUN_KEYS: readonly OptionKey[] = [
   "model",
   "baseUrl",
   "taxonomy",
+  "redact",
+  "cache.enabled",
   "concurrent",
   "retry.retries",
   "limit",

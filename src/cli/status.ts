@@ -152,6 +152,8 @@ function details(
     );
   for (const { failure, count: items, lastMs } of job.deadLetters)
     row("dead letters", `${failure}: ${count(items)}, last ${at(lastMs)}`);
+  if (job.cacheBytes > 0)
+    row("cache", `${count(Math.ceil(job.cacheBytes / 1_024))} KB of answers for equal texts (querymill clean --cache)`);
   if (lastEnd !== null)
     row(
       "last end",

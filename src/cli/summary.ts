@@ -3,6 +3,7 @@ import type { JobSettings } from "../job.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 import * as f from "./format.ts";
 import { noTextAdvice } from "./lines.ts";
+import { savedWords } from "./saved.ts";
 import { shares } from "./shares.ts";
 import { endpointShares } from "./summary-endpoints.ts";
 
@@ -232,7 +233,11 @@ function money(end: ExecutionEnd, options: SummaryOptions): string[] {
       ),
     );
   if (end.hedgedCalls > 0) lines.push(row("Hedged", hedgedWords(end), options));
-  if (end.savedUsd) lines.push(row("Saved", f.money(end.savedUsd), options));
+  const saved = savedWords(end);
+  if (saved !== "") lines.push(row("Saved", saved, options));
+  const masked = Object.entries(end.redacted).sort((a, b) => b[1] - a[1]);
+  if (masked.length > 0)
+    lines.push(row("Masked", masked.map(([kind, places]) => `${f.count(places)} ${kind}`).join("   "), options));
   return lines;
 }
 

@@ -5,6 +5,7 @@ import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { nodeFileSystem } from "../state/files.ts";
 import type { StateIdentity } from "../state/identity.ts";
 import { OwnerLock } from "../state/owner.ts";
+import { answersFolder } from "./answers-folder.ts";
 import { inspectLeftover } from "./recovery.ts";
 import { ownerOf } from "./status.ts";
 
@@ -13,6 +14,8 @@ export interface CleanOptions {
   readonly beforeMs: number | null;
   /** The job's whole local state, ledger and dead letters included. */
   readonly all: boolean;
+  /** The answers kept for equal texts too: those texts are asked again. @default false */
+  readonly cache?: boolean;
 }
 
 /** What can go of one job's local state. */
@@ -24,7 +27,7 @@ export interface CleanPlan {
   /** Dead letters to forget. */
   readonly deadLetters: readonly string[];
 }
-export type CleanKind = "archive of --fresh" | "damaged records set aside" | "whole state";
+export type CleanKind = "archive of --fresh" | "damaged records set aside" | "answers for equal texts" | "whole state";
 
 /**
  * Looks what is no longer needed; changes nothing.
@@ -52,6 +55,7 @@ export async function planClean(batchDir: string, identity: StateIdentity, optio
   const paths = [
     ...(await oldOnes(join(folder, "archive"), "archive of --fresh", options.beforeMs)),
     ...(await oldOnes(join(folder, "quarantine"), "damaged records set aside", options.beforeMs)),
+    ...(options.cache ? await oldOnes(answersFolder(manager), "answers for equal texts", options.beforeMs) : []),
   ];
   if (options.beforeMs === null) return { identity, folder, paths, deadLetters: [] };
   await manager.deadLetters.open({ readOnly: true });

@@ -4,6 +4,7 @@ import { Answers } from "../lanes/answers.ts";
 import { AnswerCache } from "../lanes/cache.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import { readJournal } from "../state/journal.ts";
+import { answersFolder } from "./answers-folder.ts";
 import type { Closers } from "./closers.ts";
 import type { OpenJob } from "./open-job.ts";
 import type { Leftover } from "./recovery.ts";
@@ -16,11 +17,6 @@ export interface AnswersRun {
 
 const MEGABYTE = 1024 * 1024;
 const DAY_MS = 24 * 60 * 60 * 1_000;
-
-/** @returns where a job keeps answers for equal texts */
-export function answersFolder({ folder }: Pick<BatchFileManager, "folder">): string {
-  return join(folder, "cache");
-}
 
 /**
  * Opens what is kept of earlier answers; after an unclean end with what the journal has of them.

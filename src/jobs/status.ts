@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, QuerymillError } from "../errors.ts";
 import type { JobTotals } from "../events.ts";
@@ -9,6 +10,7 @@ import { decodeFrames } from "../state/frame.ts";
 import type { StateIdentity } from "../state/identity.ts";
 import { currentOwner, type Owner } from "../state/owner.ts";
 import type { QueueEntry } from "../state/retry-queue.ts";
+import { answersFolder } from "./answers-folder.ts";
 import { inspectLeftover, type Leftover } from "./recovery.ts";
 
 /** What the local state of a job says, read without changing it and without asking store or model. */
@@ -35,6 +37,8 @@ export interface JobStatus extends StateIdentity {
   /** Kept ones by cause, most frequent first. */
   readonly deadLetters: readonly CauseCount[];
   readonly lastEnd: Checkpoint["lastEnd"];
+  /** Size of the answers kept for equal texts. */
+  readonly cacheBytes: number;
   /** Why the state could not be read. */
   readonly problem: string | null;
 }
@@ -92,6 +96,7 @@ export async function readStatus(batchDir: string, identity: StateIdentity): Pro
     retryQueues: queuesOf(manager.retryQueue.list()),
     deadLetters: countCauses(manager.deadLetters.list()),
     lastEnd: checkpoint?.lastEnd ?? null,
+    cacheBytes: await cacheBytes(manager),
     problem: null,
   };
 }
@@ -129,6 +134,7 @@ const NOTHING = {
   retryQueues: [],
   deadLetters: [],
   lastEnd: null,
+  cacheBytes: 0,
 } as const;
 
 function queuesOf(entries: readonly Omit<QueueEntry, "payload">[]): JobStatus["retryQueues"] {
@@ -151,6 +157,13 @@ async function identityOf(files: FileSystem, folder: string): Promise<StateIdent
     if (tenant !== undefined && job !== undefined && range !== undefined) return { tenant, job, range };
   }
   return null;
+}
+
+async function cacheBytes(manager: BatchFileManager): Promise<number> {
+  const folder = answersFolder(manager);
+  const names = await manager.files.list(folder);
+  const sizes = await Promise.all(names.map((name) => stat(join(folder, name)).catch(() => ({ size: 0 }))));
+  return sizes.reduce((sum, { size }) => sum + size, 0);
 }
 
 async function readOrNull(files: FileSystem, path: string): Promise<Buffer | null> {

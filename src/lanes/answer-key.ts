@@ -6,6 +6,8 @@ const DOUBLE_QUOTES = /[“”„‟″«»]/g;
 const DASHES = /[‐‑‒–—―−]/g;
 /** Full stops and commas that end a word: not those in 1.5, and not `:)`. */
 const STOPS = /[.,;:]+(?=\s|$)/g;
+/** Blanks that are not one space. */
+const UNEVEN = /[^\S ]| {2}/;
 const PLAIN = /^[\x20-\x7e\s]*$/;
 
 /**
@@ -16,7 +18,8 @@ export function sameText(text: string): string {
   const plain = PLAIN.test(text)
     ? text
     : text.normalize("NFKC").replace(QUOTES, "'").replace(DOUBLE_QUOTES, '"').replace(DASHES, "-");
-  return plain.toLowerCase().replace(STOPS, "").replace(/\s+/g, " ").trim();
+  const lower = plain.toLowerCase().replace(STOPS, "").trim();
+  return UNEVEN.test(lower) ? lower.replace(/\s+/g, " ") : lower;
 }
 
 /** @returns the key of a text's answer: 22 letters and digits from which the text cannot be had back */

@@ -4,7 +4,7 @@ import { NO_SPEND, type Outcome, type Settlement } from "../outcome.ts";
 import type { ClassificationRecord } from "../record.ts";
 import type { Settled } from "../store.ts";
 import { answerKeyOf } from "./answer-key.ts";
-import type { Answer, AnswerCache, CachedAnswer } from "./cache.ts";
+import type { AnswerCache, CachedAnswer } from "./cache.ts";
 import { Twins } from "./twins.ts";
 
 export interface AnswersOptions {
@@ -20,6 +20,7 @@ export interface AnswersOptions {
 /** An outcome that needed no call. */
 export type Hit = Settlement & { readonly ordinal: number | null; readonly recovered: false };
 
+const NOBODY = { hits: [], ask: [] };
 const NO_USAGE = { inputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens: 0, reasoningTokens: 0 };
 
 /**
@@ -87,8 +88,8 @@ export class Answers {
   }
 
   /** The item will be asked: equal ones may wait for it. */
-  begin({ answerKey }: Task): void {
-    if (answerKey !== null) this.#twins.begin(answerKey);
+  begin(answerKey: string): void {
+    this.#twins.begin(answerKey);
   }
 
   /** @returns false when the item has to be asked itself */
@@ -107,9 +108,10 @@ export class Answers {
    */
   settled(task: Task, outcome: Outcome): { readonly hits: readonly Hit[]; readonly ask: readonly Task[] } {
     const { answerKey, item } = task;
-    if (answerKey === null) return { hits: [], ask: [] };
+    if (answerKey === null) return NOBODY;
     const cached = this.#keep(answerKey, item.key, outcome);
     const free = this.#twins.end(answerKey, cached !== null);
+    if (free.length === 0) return NOBODY;
     if (cached === null) return { hits: [], ask: free };
     return { hits: free.map((twin) => this.hit(twin, cached)), ask: [] };
   }
@@ -132,7 +134,10 @@ export class Answers {
   }
 
   /** The item's outcome, made from an answer to its text. */
-  hit({ item, origin, ordinal }: Pick<Task, "item" | "origin" | "ordinal">, { from, answer }: CachedAnswer): Hit {
+  hit(
+    { item, origin, ordinal }: Pick<Task, "item" | "origin" | "ordinal">,
+    { from, record: answer }: CachedAnswer,
+  ): Hit {
     const { stamp, now } = this.#options;
     const record: ClassificationRecord = {
       ...answer,
@@ -173,26 +178,8 @@ export class Answers {
     if (outcome.outcome !== "classified") return null;
     const { record } = outcome;
     if (record.decidedBy !== "model" || !this.#options.endpoints.has(record.endpoint)) return null;
-    const cached = { from, atMs: new Date(record.classifiedAt).getTime(), answer: answerOf(record) };
+    const cached = { from, atMs: +new Date(record.classifiedAt), record };
     this.#options.cache.put(answerKey, cached);
     return cached;
   }
-}
-
-function answerOf(record: ClassificationRecord): Answer {
-  const {
-    job: _job,
-    decidedBy: _decidedBy,
-    contentHash: _contentHash,
-    redacted: _redacted,
-    cachedFrom: _cachedFrom,
-    usage: _usage,
-    latencyMs: _latencyMs,
-    attempts: _attempts,
-    executionId: _executionId,
-    fence: _fence,
-    classifiedAt: _classifiedAt,
-    ...answer
-  } = record;
-  return answer;
 }

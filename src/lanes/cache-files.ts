@@ -39,7 +39,6 @@ export interface CacheFiles {
 }
 
 export const segmentName = (segment: number): string => `${String(segment).padStart(8, "0")}.answers`;
-export const keyIn = (json: string): string => HEAD.exec(json)![1]!;
 export const segmentHeader = (identity: StateIdentity): Buffer =>
   Buffer.from(encodeFrame(0, JSON.stringify({ op: "header", format: STATE_FORMAT, ...identity })));
 

@@ -5,7 +5,6 @@ import type { AppendFile } from "../state/files.ts";
 import { decodeFrames, encodeFrame } from "../state/frame.ts";
 import {
   type CacheFilesOptions,
-  keyIn,
   loadCacheFiles,
   SEGMENT_ROOM,
   SEGMENTS,
@@ -15,32 +14,28 @@ import {
 
 export type AnswerCacheOptions = CacheFilesOptions;
 
-/** What is kept of a record: what the model said and who said it, not what belongs to its item. */
-export type Answer = Omit<
-  ClassificationRecord,
-  | "job"
-  | "decidedBy"
-  | "contentHash"
-  | "redacted"
-  | "cachedFrom"
-  | "usage"
-  | "latencyMs"
-  | "attempts"
-  | "executionId"
-  | "fence"
-  | "classifiedAt"
->;
 export interface CachedAnswer {
   /** The item that was asked about. */
   readonly from: ItemKey;
   /** Epoch ms. */
   readonly atMs: number;
-  readonly answer: Answer;
+  /** As it was journaled; what of it belongs to the item alone is of no use to another. */
+  readonly record: ClassificationRecord;
 }
 
-/** Written together at most, in UTF-16 units; and how long the first of them waits, in ms. */
-const GROUP_CHARS = 64 * 1024;
+/** Answers written together at most; and how long the first of them waits, in ms. */
+const GROUP = 128;
 const GROUP_MS = 250;
+const NONE: ReadonlyMap<string, CachedAnswer> = new Map();
+
+/** What a file holds of an answer. */
+interface Line {
+  readonly k: string;
+  readonly t: number;
+  readonly f: ItemKey;
+  readonly a: ClassificationRecord;
+}
+
 /** Larger ones are not kept. */
 const LONGEST_ANSWER = 64 * 1024;
 /** Read at once: nearly every answer is shorter. */
@@ -60,8 +55,10 @@ export class AnswerCache {
   readonly #readers = new Map<number, AppendFile | Buffer>();
   readonly #recent = new Map<string, CachedAnswer>();
   #pending = new Map<string, CachedAnswer>();
-  #lines: string[] = [];
-  #chars = 0;
+  /** Keys to be written: with an answer in `pending`, else forgotten. */
+  #unwritten: string[] = [];
+  /** Those that are being written. */
+  #leaving: ReadonlyMap<string, CachedAnswer> = NONE;
   #segment = 0;
   #file: AppendFile | null = null;
   #position = 0;
@@ -102,12 +99,12 @@ export class AnswerCache {
   }
 
   get size(): number {
-    return this.#index.size + this.#pending.size;
+    return this.#index.size + this.#pending.size + this.#leaving.size;
   }
 
   /** Answers that are in memory are found without waiting. */
   inMemory(key: string): CachedAnswer | undefined {
-    const found = this.#pending.get(key) ?? this.#recent.get(key);
+    const found = this.#pending.get(key) ?? this.#leaving.get(key) ?? this.#recent.get(key);
     return found !== undefined && this.#isUsable(found.atMs) ? found : undefined;
   }
 
@@ -116,7 +113,7 @@ export class AnswerCache {
     const found = new Map<string, CachedAnswer>();
     for (const key of keys) {
       const known = this.inMemory(key);
-      const place = known === undefined ? this.#index.get(key) : undefined;
+      const place = this.#index.get(key);
       const answer = known ?? (place === undefined ? undefined : await this.#read(key, place));
       if (answer === undefined) continue;
       found.set(key, answer);
@@ -127,21 +124,24 @@ export class AnswerCache {
 
   /** Keeps an answer; on disk within {@link GROUP_MS}. */
   put(key: string, cached: CachedAnswer): void {
-    this.#remember(key, cached);
-    this.#append(key, cached);
+    if (this.#broken) return;
+    this.#pending.set(key, cached);
+    this.#write(key);
   }
 
   /** Forgets answers, for good. */
   forget(keys: readonly string[]): void {
     for (const key of keys) {
       this.#recent.delete(key);
-      const wasPending = this.#pending.delete(key);
-      if (this.#index.delete(key) || wasPending) this.#write(`{"k":"${key}","t":${this.#options.now()}}`);
+      const isKnown = this.has(key);
+      this.#pending.delete(key);
+      this.#index.delete(key);
+      if (isKnown) this.#write(key);
     }
   }
 
   has(key: string): boolean {
-    return this.#pending.has(key) || this.#index.has(key);
+    return this.#pending.has(key) || this.#leaving.has(key) || this.#index.has(key);
   }
 
   /** Writes what was put so far. */
@@ -161,19 +161,10 @@ export class AnswerCache {
     this.#broken = true;
   }
 
-  #append(key: string, { from, atMs, answer }: CachedAnswer): void {
+  #write(key: string): void {
     if (this.#broken) return;
-    const json = `{"k":"${key}","t":${atMs},"f":${JSON.stringify(from)},"a":${JSON.stringify(answer)}}`;
-    if (json.length > LONGEST_ANSWER) return;
-    this.#pending.set(key, { from, atMs, answer });
-    this.#write(json);
-  }
-
-  #write(json: string): void {
-    if (this.#broken) return;
-    this.#lines.push(json);
-    this.#chars += json.length;
-    if (this.#chars >= GROUP_CHARS) void this.flush();
+    this.#unwritten.push(key);
+    if (this.#unwritten.length >= GROUP) void this.flush();
     else
       this.#timer ??= setTimeout(() => {
         void this.flush();
@@ -181,29 +172,31 @@ export class AnswerCache {
   }
 
   async #writeGroup(): Promise<void> {
-    const lines = this.#lines;
-    if (lines.length === 0 || this.#broken) return;
-    this.#lines = [];
-    this.#chars = 0;
+    const keys = this.#unwritten;
+    if (keys.length === 0 || this.#broken) return;
+    this.#unwritten = [];
+    const group = this.#pending;
+    this.#pending = new Map();
+    this.#leaving = group;
     const file = this.#file ?? (await this.#newSegment());
-    const parts: Buffer[] = [];
+    const frames: string[] = [];
     const places: [string, number][] = [];
     let position = this.#position;
-    for (const json of lines) {
-      const frame = Buffer.from(encodeFrame(1, json));
-      if (json.includes('"f":')) places.push([keyIn(json), this.#segment * SEGMENT_ROOM + position]);
-      parts.push(frame);
-      position += frame.length;
+    for (const key of keys) {
+      const cached = group.get(key);
+      const json = cached === undefined ? `{"k":"${key}","t":${this.#options.now()}}` : jsonOf(key, cached);
+      if (json.length > LONGEST_ANSWER) continue;
+      const frame = encodeFrame(1, json);
+      if (cached === undefined) this.#index.delete(key);
+      else places.push([key, this.#segment * SEGMENT_ROOM + position]);
+      frames.push(frame);
+      position += Buffer.byteLength(frame);
     }
-    await file.write(Buffer.concat(parts), this.#position);
+    await file.write(Buffer.from(frames.join("")), this.#position);
     this.#position = position;
     this.#sizes.set(this.#segment, position);
-    for (const [key, place] of places) {
-      // It was forgotten while it was written.
-      if (!this.#pending.has(key)) continue;
-      this.#index.set(key, place);
-      this.#pending.delete(key);
-    }
+    for (const [key, place] of places) this.#index.set(key, place);
+    this.#leaving = NONE;
     if (position >= this.#options.maxBytes / SEGMENTS) this.#file = null;
     await this.#makeRoom();
   }
@@ -251,7 +244,7 @@ export class AnswerCache {
     this.#remember(key, answer);
     if (place === undefined) return;
     const newer = [...this.#sizes.keys()].filter((segment) => segment > place / SEGMENT_ROOM).length;
-    if (newer >= SEGMENTS / 2) this.#append(key, answer);
+    if (newer >= SEGMENTS / 2) this.put(key, answer);
   }
 
   #remember(key: string, answer: CachedAnswer): void {
@@ -271,9 +264,9 @@ export class AnswerCache {
           : await reader.read(length, offset);
         const frame = decodeFrames(bytes).next().value;
         if (frame?.kind !== "record") continue;
-        const { k, t, f, a } = JSON.parse(frame.json) as { k: string; t: number; f: ItemKey; a: Answer };
+        const { k, t, f, a } = JSON.parse(frame.json) as Line;
         if (k !== key || !this.#isUsable(t)) break;
-        return { from: f, atMs: t, answer: a };
+        return { from: f, atMs: t, record: a };
       }
     } catch {
       // Not readable: as if it was never there.
@@ -299,7 +292,26 @@ export class AnswerCache {
 
   #giveUp(): void {
     this.#broken = true;
-    this.#lines = [];
+    this.#unwritten = [];
     this.#pending = new Map();
+    this.#leaving = NONE;
   }
+}
+
+/** Key, time and item come first: they are found without reading the rest. What belongs to the item alone is left out. */
+function jsonOf(key: string, { from, atMs, record }: CachedAnswer): string {
+  const {
+    job: _job,
+    decidedBy: _decidedBy,
+    contentHash: _contentHash,
+    redacted: _redacted,
+    usage: _usage,
+    latencyMs: _latencyMs,
+    attempts: _attempts,
+    executionId: _executionId,
+    fence: _fence,
+    classifiedAt: _classifiedAt,
+    ...answer
+  } = record;
+  return `{"k":"${key}","t":${atMs},"f":${JSON.stringify(from)},"a":${JSON.stringify(answer)}}`;
 }

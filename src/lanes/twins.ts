@@ -3,9 +3,10 @@ import type { Task } from "../classify.ts";
 interface Asking {
   /** Items with this text that are asked now. */
   asked: number;
-  readonly waiting: Task[];
+  waiting: Task[] | null;
 }
 
+const NOBODY: readonly Task[] = [];
 /** So many wait at most: one that would be more is asked itself. */
 const MOST_WAITING = 1_000;
 
@@ -24,7 +25,7 @@ export class Twins {
 
   /** Keys of the items that wait. */
   keys(): string[] {
-    return [...this.#asking.values()].flatMap(({ waiting }) => waiting.map(({ item }) => item.key));
+    return [...this.#asking.values()].flatMap(({ waiting }) => waiting?.map(({ item }) => item.key) ?? []);
   }
 
   isAsked(key: string): boolean {
@@ -34,7 +35,7 @@ export class Twins {
   /** It will be asked. */
   begin(key: string): void {
     const asking = this.#asking.get(key);
-    if (asking === undefined) this.#asking.set(key, { asked: 1, waiting: [] });
+    if (asking === undefined) this.#asking.set(key, { asked: 1, waiting: null });
     else asking.asked += 1;
   }
 
@@ -42,6 +43,7 @@ export class Twins {
   park(key: string, task: Task): boolean {
     const asking = this.#asking.get(key);
     if (asking === undefined || this.#waiting >= MOST_WAITING) return false;
+    asking.waiting ??= [];
     asking.waiting.push(task);
     this.#waiting += 1;
     return true;
@@ -50,7 +52,7 @@ export class Twins {
   /** One more is asked beside the one that has to wait for its next attempt. */
   oneMore(key: string): Task | undefined {
     const asking = this.#asking.get(key);
-    const task = asking?.waiting.shift();
+    const task = asking?.waiting?.shift();
     if (asking === undefined || task === undefined) return undefined;
     asking.asked += 1;
     this.#waiting -= 1;
@@ -64,9 +66,9 @@ export class Twins {
    */
   end(key: string, answered: boolean): readonly Task[] {
     const asking = this.#asking.get(key);
-    if (asking === undefined) return [];
+    if (asking === undefined) return NOBODY;
     asking.asked -= 1;
-    const free = answered || asking.asked <= 0 ? asking.waiting.splice(0) : [];
+    const free = (answered || asking.asked <= 0 ? asking.waiting?.splice(0) : null) ?? NOBODY;
     this.#waiting -= free.length;
     if (!answered) asking.asked += free.length;
     if (asking.asked <= 0) this.#asking.delete(key);
