@@ -30,6 +30,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "how each job stands, also while it runs",
     load: async () => (await import("./status.ts")).statusCommand(),
   },
+  tail: {
+    help: "what a run settles, while it does",
+    load: async () => (await import("./tail.ts")).tailCommand(),
+  },
   retry: {
     help: "work on waiting items and dead letters again",
     load: async () => (await import("./retry.ts")).retryCommand(),

@@ -10,7 +10,7 @@ import { type DryRun, dryRun, type LookCaps } from "./dry-run.ts";
 import { firstAsked, lastPilot } from "./run-forecast.ts";
 
 /** Looking must not be felt by who waits for the run. */
-const QUICK: LookCaps = { roughly: true, countMs: 300, whole: 300, drawn: 300, maxMs: 250 };
+const QUICK: LookCaps = { roughly: true, countMs: 250, whole: 300, drawn: 300, maxMs: 200 };
 
 /**
  * What a job's first run is about to spend, when that may be more than is spent without asking. What is wrong is left for
