@@ -18,6 +18,7 @@ test.each([
   [[...OFFLINE, "--report", "shop.yaml"], "shop.yaml exists already and is not replaced unasked."],
   [[...OFFLINE, "--report", "none/r.html"], "there is no such folder"],
   [[...OFFLINE, "--output", "x", "--report", "./x"], "name the same file"],
+  [[...OFFLINE, "--against", "offline"], "Both sides would ask the same model the same questions"],
   [[...OFFLINE, "--against", "offline", "--against-config", "q.yaml"], "both name the other side"],
   [["evaluate", "labelled.csv", "shop.yaml"], "labelled.csv: it is not JSON"],
 ])("%j is refused with what to do, and nothing is left behind", async (args, words) => {
