@@ -6,12 +6,11 @@ import { count, type Look, symbols } from "./format.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
 import { makeCommand } from "./options.ts";
 import { asTyped } from "./program.ts";
+import { showProgress } from "./row-progress.ts";
 import { openScreen } from "./screen.ts";
 
 /** How the file is read: as for `run --input`. */
 const ABOUT_FILE: readonly OptionKey[] = ["idColumn", "encoding", "delimiter"];
-/** How often progress is told on a terminal, in ms. */
-const PROGRESS_MS = 500;
 
 /** `querymill import FILE`: the rows of a file become documents of the source. */
 export function importCommand(): Command {
@@ -29,8 +28,8 @@ mongoexport --collection tickets | querymill import - --source-collection conver
   );
   return addJobOptions(command, ["taxonomy"]).action(async (file: string, typed: Record<string, unknown>) => {
     const { reviewed, ...flags } = typed;
-    const { importReviewed } = await import("./import-reviewed.ts");
-    process.exitCode = await (reviewed === true ? importReviewed(file, flags) : importRows(file, flags));
+    if (reviewed !== true) process.exitCode = await importRows(file, flags);
+    else process.exitCode = await (await import("./import-reviewed.ts")).importReviewed(file, flags);
   });
 }
 
@@ -41,41 +40,20 @@ async function importRows(
   if (flags.input !== undefined)
     throw new QuerymillError("USAGE", "--input is for run: import takes the file as its argument. Leave it out.");
   const { settings, output, jobFlags } = await loadJob(flags, false);
-  const { openStore } = await import("../jobs/wiring.ts");
   const { importFile } = await import("../jobs/import.ts");
   const screen = openScreen();
-  const store = await openStore(settings);
-  try {
-    const options = {
-      path,
-      idColumn: typeof idColumn === "string" ? idColumn : null,
-      ...(typeof encoding === "string" ? { encoding } : {}),
-      ...(typeof delimiter === "string" ? { delimiter: /^(tab|\\t)$/.test(delimiter) ? "\t" : delimiter } : {}),
-    };
-    const progress = showProgress(output.json || output.quiet);
-    const found = await importFile(store, settings, options, progress.tell);
-    progress.end();
-    const to = `${settings.sourceCollection} in ${store.address}`;
-    if (output.json) screen.json({ event: "import:end", time: new Date().toISOString(), ...found, to });
-    else screen.printWhole(importLines(found, to, jobFlags, screen.look));
-    return found.different > 0 ? 3 : 0;
-  } finally {
-    await store.close();
-  }
-}
-
-/** One line on a terminal's stderr that is written over. */
-function showProgress(silent: boolean): { readonly tell: (rows: number) => void; readonly end: () => void } {
-  if (silent || process.stderr.isTTY !== true) return { tell: () => {}, end: () => {} };
-  let told = 0;
-  return {
-    tell: (rows) => {
-      if (performance.now() - told < PROGRESS_MS) return;
-      told = performance.now();
-      process.stderr.write(`\r\x1b[K${count(rows)} rows`);
-    },
-    end: () => process.stderr.write("\r\x1b[K"),
+  const options = {
+    path,
+    idColumn: typeof idColumn === "string" ? idColumn : null,
+    ...(typeof encoding === "string" ? { encoding } : {}),
+    ...(typeof delimiter === "string" ? { delimiter: /^(tab|\\t)$/.test(delimiter) ? "\t" : delimiter } : {}),
   };
+  const progress = showProgress(output.json || output.quiet);
+  const found = await importFile(settings, options, progress.tell).finally(progress.end);
+  const to = `${settings.sourceCollection} in ${found.store}`;
+  if (output.json) screen.json({ event: "import:end", time: new Date().toISOString(), ...found, to });
+  else screen.printWhole(importLines(found, to, jobFlags, screen.look));
+  return found.different > 0 ? 3 : 0;
 }
 
 function importLines(found: Imported, to: string, jobFlags: string, look: Look): string[] {

@@ -4,7 +4,13 @@ import { dirname, relative } from "node:path";
 import type { InputSettings, OutputFileSettings } from "../config/input.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
 import type { ExecutionEnd } from "../events.ts";
-import { type OutputValues, refuseUnwritable, type TableFormat, writeTable } from "../files/table-writer.ts";
+import {
+  formatOfEnding,
+  type OutputValues,
+  refuseUnwritable,
+  type TableFormat,
+  writeTable,
+} from "../files/table-writer.ts";
 import type { OpenInput } from "../jobs/input.ts";
 import { rowOutcomes } from "../jobs/row-outcomes.ts";
 import { count } from "./format.ts";
@@ -30,12 +36,12 @@ export async function checkOutput(
   json: boolean,
 ): Promise<void> {
   const shown = shownPath(file);
-  await refuseUnwritable(file, formatOf(file) ?? "csv");
+  await refuseUnwritable(file, formatOfEnding(file) ?? "csv");
   if (file === "-") {
     if (json) throw refused("--json and --output - exclude each other: both write to stdout. Leave one out.");
     return;
   }
-  if (formatOf(file) === null)
+  if (formatOfEnding(file) === null)
     throw refused(`--output ${shown}: its ending says no format. Use .csv, .tsv, .jsonl, .ndjson or .parquet.`);
   const there = await stat(file).catch(() => null);
   if (there?.isDirectory()) throw refused(`--output ${shown} is a folder. Name a file in it.`);
@@ -62,7 +68,7 @@ export async function writeOutput(
   end: Pick<ExecutionEnd, "status">,
 ): Promise<Written> {
   const { table, settings } = input;
-  const format = formatOf(path) ?? (table.format === "parquet" ? "csv" : table.format);
+  const format = formatOfEnding(path) ?? (table.format === "parquet" ? "csv" : table.format);
   const names = table.columns ?? (await namesOf(input, format));
   const added = resultColumns(settings.taxonomy, new Set(names));
   const partial = `${path}.partial`;
@@ -129,13 +135,6 @@ async function namesOf({ table }: OpenInput, format: TableFormat): Promise<strin
 
 function shownPath(path: string): string {
   return path === "-" ? "stdout" : relative(process.cwd(), path);
-}
-
-/** @returns null when the ending says none */
-function formatOf(path: string): TableFormat | null {
-  if (/\.(csv|tsv|tab)$/i.test(path)) return "csv";
-  if (/\.(jsonl|ndjson)$/i.test(path)) return "jsonl";
-  return /\.parquet$/i.test(path) ? "parquet" : null;
 }
 
 async function sameFile(a: string, b: string): Promise<boolean> {

@@ -43,9 +43,7 @@ export function resultColumns(taxonomy: Taxonomy, taken: ReadonlySet<string>): R
   return [...own, ...ofRecord].map((column) => ({ ...column, name: freeName(column.field, taken) }));
 }
 
-function fromRecord({ header, value }: CsvColumn): Omit<ResultColumn, "name"> {
-  const type =
-    header === "costUsd" || header.startsWith("confidence.") ? "number" : header === "needsReview" ? "boolean" : "text";
+function fromRecord({ header, value, type }: CsvColumn): Omit<ResultColumn, "name"> {
   return {
     field: header,
     type,

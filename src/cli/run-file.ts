@@ -2,6 +2,7 @@ import type { InputSettings } from "../config/input.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import type { JobSettings } from "../job.ts";
 import { shellWord } from "./program.ts";
+import { showProgress } from "./row-progress.ts";
 import type { SuperviseOptions } from "./supervise.ts";
 
 /** What a run over a file says differently. */
@@ -20,7 +21,8 @@ export async function runFile(
   const { checkOutput, writeOutput } = await import("./output-file.ts");
   if (file !== null) await checkOutput(file, input, output.json);
   const { openInput } = await import("../jobs/input.ts");
-  const open = await openInput(settings, input);
+  const progress = showProgress(output.json || output.quiet);
+  const open = await openInput(settings, input, progress.tell).finally(progress.end);
   try {
     return await start(open.settings, {
       notes: [...notes, ...open.notes],

@@ -61,7 +61,7 @@ export async function* utf8Chunks(bytes: FileBytes, { name, bomBytes }: Encoding
 }
 
 /** @returns how many lines end in these bytes: `\n`, `\r\n` and a lone `\r` each end one */
-export function lineBreaks(bytes: Uint8Array): number {
+function lineBreaks(bytes: Uint8Array): number {
   let found = 0;
   for (let at = 0; at < bytes.length; at += 1)
     if (bytes[at] === 10 || (bytes[at] === 13 && bytes[at + 1] !== 10)) found += 1;

@@ -6,6 +6,13 @@ import { fileInvalid } from "./file-fault.ts";
 
 export type TableFormat = "csv" | "jsonl" | "parquet";
 
+/** @returns the format that the ending of a path says; null when it says none */
+export function formatOfEnding(path: string): TableFormat | null {
+  if (/\.(csv|tsv|tab)$/i.test(path)) return "csv";
+  if (/\.(jsonl|ndjson)$/i.test(path)) return "jsonl";
+  return /\.parquet$/i.test(path) ? "parquet" : null;
+}
+
 /** A column that is written. */
 export interface OutputColumn {
   readonly name: string;
@@ -24,6 +31,8 @@ export interface WriteOptions {
   readonly delimiter: string;
   /** In order. In JSONL each row has its own, and this is not looked at. */
   readonly columns: readonly OutputColumn[];
+  /** A row as JSON. @default JSON.stringify */
+  readonly json?: (row: OutputValues) => string;
 }
 
 /** Rows whose text goes to the stream together. */
@@ -36,7 +45,7 @@ const ROWS_AT_ONCE = 200;
  */
 export async function writeTable(rows: AsyncIterable<OutputValues>, options: WriteOptions): Promise<number | null> {
   if (options.format === "parquet") return await writeParquet(rows, options);
-  const encode = options.format === "jsonl" ? jsonLines : await csvLines(options);
+  const encode = options.format === "jsonl" ? jsonLines(options) : await csvLines(options);
   if (options.path === "-") return await writeLines(rows, process.stdout, encode);
   const stream = createWriteStream(options.path, { flags: "w", mode: 0o600 });
   try {
@@ -74,17 +83,17 @@ async function writeLines(
   encode: (rows: readonly OutputValues[], first: boolean) => string,
 ): Promise<number | null> {
   const failure: { error: NodeJS.ErrnoException | null } = { error: null };
-  stream.on("error", (error) => {
+  const onError = (error: NodeJS.ErrnoException): void => {
     failure.error = error;
-  });
+  };
+  stream.on("error", onError);
   let written = 0;
   let page: OutputValues[] = [];
   const put = async (): Promise<void> => {
     const text = encode(page, written === 0);
     written += page.length;
     page = [];
-    if (failure.error === null && text !== "" && !stream.write(text))
-      await Promise.race([once(stream, "drain"), once(stream, "close")]).catch(() => {});
+    if (failure.error === null && text !== "" && !stream.write(text)) await drained(stream);
   };
   for await (const row of rows) {
     if (page.push(row) < ROWS_AT_ONCE) continue;
@@ -97,8 +106,19 @@ async function writeLines(
   throw failure.error;
 }
 
-function jsonLines(rows: readonly OutputValues[]): string {
-  return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+/** Resolves when the stream takes more, or is gone. */
+function drained(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const name of ["drain", "close", "error"]) stream.off(name, done);
+      resolve();
+    };
+    for (const name of ["drain", "close", "error"]) stream.once(name, done);
+  });
+}
+
+function jsonLines({ json = JSON.stringify }: WriteOptions): (rows: readonly OutputValues[]) => string {
+  return (rows) => rows.map((row) => `${json(row)}\n`).join("");
 }
 
 /** A cell that a spreadsheet would run as a formula gets a quote in front. */

@@ -4,11 +4,14 @@ import { openTable, type Table, type TableOptions, type TableRow } from "../file
 import { type ItemKey, keyOf } from "../item.ts";
 import type { JobSettings, MarkFields } from "../job.ts";
 import type { SourceDocument, Store } from "../store.ts";
-import { contentOf, pagesOf } from "./input-rows.ts";
+import { addMissingIds, contentOf, pagesOf, type RowListener } from "./input-rows.ts";
 import { identify, idIn, type RowIdentity } from "./row-ids.ts";
+import { openStore } from "./wiring.ts";
 
 /** What became of the rows of a file. */
 export interface Imported {
+  /** Printable address of the store. */
+  readonly store: string;
   readonly rows: number;
   readonly imported: number;
   /** They were there, as they are in the file. */
@@ -23,66 +26,81 @@ export interface Imported {
 }
 
 /**
- * Brings the rows of a file into the source collection. All of the file is checked first. A document that is there
- * already is left as it is, so the same file again adds nothing.
- * @param onProgress told the rows that are done, page by page
+ * Brings the rows of a file into the source collection. All of the file is checked before the store is opened. A document
+ * that is there already is left as it is, so the same file again adds nothing.
+ * @param onProgress told how many rows are checked or brought in, page by page
  * @throws QuerymillError FILE_INVALID, and what the store throws
  */
 export async function importFile(
-  store: Store,
-  { sourceCollection, mark }: Pick<JobSettings, "sourceCollection" | "mark">,
+  settings: JobSettings,
   options: TableOptions & { readonly idColumn: string | null },
-  onProgress: (rows: number) => void,
+  onProgress: RowListener,
 ): Promise<Imported> {
   const table = await openTable(options);
   try {
     const { identity } = await identify(table, options.idColumn);
-    await checkIds(table, identity);
-    const form = importForm(table.columns, mark);
-    const source = store.source({ collection: sourceCollection, mark, filter: null, fields: null });
-    await store.insert(sourceCollection, []);
-    let [rows, imported, present, different, marked] = [0, 0, 0, 0, 0];
-    let differentLine: number | null = null;
-    for await (const page of pagesOf(table.rows())) {
-      const documents = page.map((row) => documentOf(row, idOfRow(row, identity), form));
-      const known = new Map<ItemKey, string>();
-      for (const document of await source.readByKeys(documents.map(({ _id }) => keyOf(_id))))
-        known.set(keyOf(document._id), contentOf(document, mark));
-      const fresh: SourceDocument[] = [];
-      for (const [at, document] of documents.entries()) {
-        const key = keyOf(document._id);
-        const content = contentOf(document, mark);
-        const before = known.get(key);
-        if (before === undefined) {
-          known.set(key, content);
-          fresh.push(document);
-          if (isMarked(document, mark)) marked += 1;
-        } else if (before === content) present += 1;
-        else {
-          different += 1;
-          differentLine ??= page[at]!.line;
-        }
-      }
-      if (fresh.length > 0) await store.insert(sourceCollection, fresh, "keep");
-      imported += fresh.length;
-      rows += page.length;
-      onProgress(rows);
+    await checkIds(table, identity, onProgress);
+    const store = await openStore(settings);
+    try {
+      const counts = await bringIn(table, identity, store, settings, onProgress);
+      return { ...counts, store: store.address, notes: table.notes };
+    } finally {
+      await store.close();
     }
-    return { rows, imported, present, different, differentLine, marked, notes: table.notes };
   } finally {
     await table.close();
   }
 }
 
+async function bringIn(
+  table: Table,
+  identity: RowIdentity,
+  store: Store,
+  { sourceCollection, mark }: JobSettings,
+  onProgress: RowListener,
+): Promise<Omit<Imported, "store" | "notes">> {
+  const form = importForm(table.columns, mark);
+  const source = store.source({ collection: sourceCollection, mark, filter: null, fields: null });
+  await store.insert(sourceCollection, []);
+  let [rows, imported, present, different, marked] = [0, 0, 0, 0, 0];
+  let differentLine: number | null = null;
+  for await (const page of pagesOf(table.rows())) {
+    const documents = page.map((row) => documentOf(row, idOfRow(row, identity), form));
+    const known = new Map<ItemKey, string>();
+    for (const document of await source.readByKeys(documents.map(({ _id }) => keyOf(_id))))
+      known.set(keyOf(document._id), contentOf(document, mark));
+    const fresh: SourceDocument[] = [];
+    for (const [at, document] of documents.entries()) {
+      const key = keyOf(document._id);
+      const content = contentOf(document, mark);
+      const before = known.get(key);
+      if (before === undefined) {
+        known.set(key, content);
+        fresh.push(document);
+        if (isMarked(document, mark)) marked += 1;
+      } else if (before === content) present += 1;
+      else {
+        different += 1;
+        differentLine ??= page[at]!.line;
+      }
+    }
+    if (fresh.length > 0) await store.insert(sourceCollection, fresh, "keep");
+    imported += fresh.length;
+    rows += page.length;
+    onProgress(rows, "brought in");
+  }
+  return { rows, imported, present, different, differentLine, marked };
+}
+
 /** Reads all of it: what cannot be read, and rows without an id, are refused before anything is brought in. */
-async function checkIds(table: Table, { column }: RowIdentity): Promise<void> {
+async function checkIds(table: Table, { column }: RowIdentity, onProgress: RowListener): Promise<void> {
   const faults = new RowFaults(table.path);
-  for await (const row of table.rows())
-    if (column !== null && idIn(row, column) === null)
-      faults.add(
-        { line: row.line, column: null, what: `no id in the column ${column}` },
-        "Give every row one, or leave --id-column out.",
-      );
+  let rows = 0;
+  for await (const page of pagesOf(table.rows())) {
+    addMissingIds(faults, page, column);
+    rows += page.length;
+    onProgress(rows, "checked");
+  }
   if (faults.any) throw faults.error();
 }
 

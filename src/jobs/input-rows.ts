@@ -26,6 +26,19 @@ export async function* pagesOf(rows: AsyncIterable<TableRow>): AsyncGenerator<Ta
   if (page.length > 0) yield page;
 }
 
+/** Told how many rows are done so far, and what is done with them. */
+export type RowListener = (rows: number, doing: string) => void;
+
+/** Rows without an id are faults. */
+export function addMissingIds(faults: RowFaults, page: readonly TableRow[], column: string | null): void {
+  for (const row of page)
+    if (column !== null && idIn(row, column) === null)
+      faults.add(
+        { line: row.line, column: null, what: `no id in the column ${column}` },
+        "Give every row one, or leave --id-column out.",
+      );
+}
+
 /** What reading a whole file found. */
 export interface CheckedRows {
   readonly rows: number;
@@ -45,19 +58,16 @@ export async function checkRows(options: {
   /** Rows that are stored, from the first on. */
   readonly stored: number;
   readonly idColumn: string | null;
+  readonly onProgress: RowListener;
 }): Promise<CheckedRows> {
-  const { table, ids, source, mark, stored, idColumn } = options;
+  const { table, ids, source, mark, stored, idColumn, onProgress } = options;
   const faults = new RowFaults(table.path);
   let rows = 0;
   let changed: string | null = null;
   for await (const page of pagesOf(table.rows())) {
     rows += page.length;
-    for (const row of page)
-      if (idColumn !== null && idIn(row, idColumn) === null)
-        faults.add(
-          { line: row.line, column: null, what: `no id in the column ${idColumn}` },
-          "Give every row one, or leave --id-column out.",
-        );
+    onProgress(rows, "checked");
+    addMissingIds(faults, page, idColumn);
     const earlier = page.filter(({ row }) => row <= stored);
     if (earlier.length === 0 || faults.any || changed !== null) continue;
     const differing = earlier[await firstDiffering(await ids.documentsOf(earlier), source, mark)];
@@ -80,8 +90,9 @@ export async function importRows(options: {
   /** What makes a row's document another one before it is stored. */
   readonly change?: (documents: SourceDocument[]) => Promise<SourceDocument[]>;
   readonly save?: (rows: number) => Promise<void>;
+  readonly onProgress: RowListener;
 }): Promise<void> {
-  const { table, ids, store, collection, stored, change, save } = options;
+  const { table, ids, store, collection, stored, change, save, onProgress } = options;
   // It is there also when the file has no rows.
   await store.insert(collection, []);
   for await (const page of pagesOf(table.rows())) {
@@ -90,6 +101,7 @@ export async function importRows(options: {
     const documents = await ids.documentsOf(next);
     await store.insert(collection, (await change?.(documents)) ?? documents);
     await save?.(next.at(-1)!.row);
+    onProgress(next.at(-1)!.row, "stored");
   }
 }
 

@@ -15,7 +15,7 @@ import type { Source, SourceDocument } from "../store.ts";
 import { DEFAULT_FIELDS } from "../stores/mapping.ts";
 import { openExistingStore } from "./existing-store.ts";
 import { type InputRecord, readInputRecord, writeInputRecord } from "./input-record.ts";
-import { checkRows, importRows, withMarks } from "./input-rows.ts";
+import { checkRows, importRows, type RowListener, withMarks } from "./input-rows.ts";
 import { identify, type RowIdentity, RowIds } from "./row-ids.ts";
 import { openStore } from "./wiring.ts";
 
@@ -36,10 +36,15 @@ export interface OpenInput {
 /**
  * Opens a file, checks all of it, and puts the rows that are not there yet into the embedded store of its job. Holds the
  * job's lock meanwhile.
+ * @param onProgress told page by page
  * @throws QuerymillError FILE_INVALID (as `openTable`, no such column, rows that are stored differ), JOB_HELD,
  * STORE_REFUSED
  */
-export async function openInput(settings: JobSettings, input: InputSettings): Promise<OpenInput> {
+export async function openInput(
+  settings: JobSettings,
+  input: InputSettings,
+  onProgress: RowListener = () => {},
+): Promise<OpenInput> {
   const table = await openTable({
     path: resolve(input.shown) === input.path ? input.shown : input.path,
     ...(input.encoding === null ? {} : { encoding: input.encoding }),
@@ -47,7 +52,9 @@ export async function openInput(settings: JobSettings, input: InputSettings): Pr
   });
   try {
     const described = await describe(table, settings, input);
-    const { added, rows, doubled } = await withLock(described.settings, () => bringIn(table, described, input));
+    const { added, rows, doubled } = await withLock(described.settings, () =>
+      bringIn(table, described, input, onProgress),
+    );
     const notes = [...table.notes];
     if (described.identity.column === "_id" && input.idColumn === null) notes.push("The column _id identifies a row.");
     if (doubled.rows > 0)
@@ -102,6 +109,7 @@ async function bringIn(
   table: Table,
   { settings, form, identity }: Described,
   input: InputSettings,
+  onProgress: RowListener,
 ): Promise<{ added: number } & Pick<InputRecord, "rows" | "doubled">> {
   const { sourceCollection: collection, mark, fresh } = settings;
   const store = await openStore(settings);
@@ -116,7 +124,15 @@ async function bringIn(
     const stored = sameIds ? (record?.rows ?? 0) : 0;
     let ids = rowIds(collection);
     const source = sourceOf(collection);
-    const { rows, changed } = await checkRows({ table, ids, source, mark, stored, idColumn: identity.column });
+    const { rows, changed } = await checkRows({
+      table,
+      ids,
+      source,
+      mark,
+      stored,
+      idColumn: identity.column,
+      onProgress,
+    });
     if (changed !== null && !fresh) throw fileChanged(table, changed);
     const save = async (done: number, whole: boolean): Promise<void> =>
       await writeInputRecord(store, {
@@ -133,9 +149,9 @@ async function bringIn(
       await store.drop(next);
       ids = rowIds(next);
       const change = (documents: readonly SourceDocument[]) => withMarks(documents, source, mark);
-      await importRows({ table, ids, store, collection: next, stored: 0, change });
+      await importRows({ table, ids, store, collection: next, stored: 0, change, onProgress });
       await store.replace(collection, next);
-    } else await importRows({ table, ids, store, collection, stored, save: (done) => save(done, false) });
+    } else await importRows({ table, ids, store, collection, stored, save: (done) => save(done, false), onProgress });
     await save(rows, true);
     return { added: again ? rows : rows - stored, rows, doubled: ids.doubled };
   } finally {

@@ -164,6 +164,13 @@ describe("a CSV file", () => {
     expect(await refusal(await file("a.csv", content))).toMatch(/^a.csv: line 22: the byte 0xE9 is not UTF-8/);
   });
 
+  it("counts a line break once that lies across pieces of reading", async () => {
+    const first = `id,text\r\n1,${"é".repeat((256 * 1024 - 12) / 2)}`;
+    const content = Buffer.concat([Buffer.from(`${first}\r\n2,`), Buffer.from([0xe9, 0x20])]);
+    expect(content[256 * 1024 - 1]).toBe(13);
+    expect(await refusal(await file("a.csv", content))).toMatch(/^a.csv: line 3: the byte 0xE9/);
+  });
+
   it("is refused for a row that is too long, which is an unclosed quote", async () => {
     const path = await file("a.csv", `id,text\n1,"${"2,more\n".repeat(2_500_000)}`);
     expect(await refusal(path)).toMatch(/line 2: the row that begins here is longer than 16 MB/);
