@@ -7,7 +7,7 @@ test.each([
   [["evaluate"], "evaluate needs a labelled file"],
   [["evaluate", "a.csv", "b.csv", "c.csv"], "one labelled file, or two saved results; got 3 files"],
   [["evaluate", "none.csv", "--model", "offline"], "none.csv"],
-  [[...OFFLINE, "--text-column", "txt"], "labelled.csv has no column txt. Did you mean text? It has: id, text, label."],
+  [[...OFFLINE, "--text-column", "txt"], 'labelled.csv: it has no column "txt". It has: id, text, label.'],
   [[...OFFLINE, "--label-column", "categori=label"], "no dimension categori. Did you mean category?"],
   [[...OFFLINE, "--label-column", "category=labl"], "Did you mean label?"],
   [[...OFFLINE, "--store", "x.db"], "--store is for --reviewed"],
