@@ -182,7 +182,8 @@ async function answersOf(store: Store, job: JobSettings, rows: readonly Labelled
     for (const { id, gold } of chunk) {
       const record = byId.get(id);
       if (record !== undefined) {
-        records.push(record);
+        const { costUsd, usage, latencyMs, confidenceKind } = record;
+        records.push({ costUsd, usage, latencyMs, confidenceKind } as Partial<ClassificationRecord>);
         answers.push(rowAnswers(id, gold, record, job.taxonomy));
       } else if (deadLetters.get(keyOf(id)) !== null) {
         failed += 1;
