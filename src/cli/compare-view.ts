@@ -52,8 +52,7 @@ function dimensionLines(compared: DimensionComparison, look: Look): string[] {
       [
         `only A right ${count(test.onlyFirst)}`,
         `only B right ${count(test.onlySecond)}`,
-        `McNemar p ${pValueWords(test.pValue)}:`,
-        verdict(compared),
+        `McNemar p ${pValueWords(test.pValue)}: ${verdict(compared)}`,
       ],
       look,
     ),

@@ -122,21 +122,20 @@ function manyFigures({ macroF1, microF1, jaccard }: ManyScore, look: Look): stri
 
 /** The labels that go worst, among those that rows have. */
 function labelLines(labels: readonly LabelScore[], look: Look): string[] {
-  const worst = labels
-    .filter(({ support }) => support > 0)
-    .toSorted((a, b) => a.f1 - b.f1 || b.support - a.support)
-    .slice(0, SHOWN_LABELS);
+  const present = labels.filter(({ support }) => support > 0);
+  const worst = present.toSorted((a, b) => a.f1 - b.f1 || b.support - a.support).slice(0, SHOWN_LABELS);
+  if (worst.length === 0) return [];
   const width = nameWidth(
     worst.map(({ label }) => label),
     look,
     44,
   );
   const bars = look.columns >= WIDE;
-  const rest = labels.length - worst.length;
+  const rest = present.length - worst.length;
   const title = rest > 0 ? `Labels, worst first (${count(rest)} better ones left out)` : "Labels, worst first";
   return [
     "",
-    `  ${left(clip(title, Math.max(width, title.length), look.ascii), width + 2)}`,
+    `  ${title}`,
     look.style(
       "dim",
       `    ${left("", width)} ${right("rows", 7)} ${right("precision", 9)} ${right("recall", 8)} ${right("F1", 8)}`,

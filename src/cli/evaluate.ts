@@ -134,12 +134,20 @@ async function evaluateFile({ files, flags, findings }: Wanted): Promise<number>
   const loaded = await load(settingsFlags);
   const second = await loadSecond(flags, settingsFlags);
   const opened = await openBoth(path, flags, loaded, second);
+  const jobs: JobSettings[] = [];
+  for (const { settings, file } of opened) jobs.push(await evaluationJob(settings.settings, file, path));
+  if (jobs[1] !== undefined && jobs[0]!.job === jobs[1].job) {
+    for (const { file } of opened) await file.close();
+    throw refused(
+      "Both sides would ask the same model the same questions about the same rows. Name another model, or settings with another taxonomy.",
+    );
+  }
   const again = `querymill evaluate ${shellWord(path)} ${retypeAll(flags)}`.trimEnd();
   try {
     const results: { evaluation: Evaluation; job: JobSettings }[] = [];
     let worst = 0;
-    for (const { settings, file } of opened) {
-      const job = await evaluationJob(settings.settings, file, path);
+    for (const [at, { settings, file }] of opened.entries()) {
+      const job = jobs[at]!;
       const notes = [...settings.notes, ...file.notes];
       const code = (await putRows(job, file)) === 0 ? 0 : await runJob(job, { ...settings, notes }, again);
       if (code === 1 || code === 2) return code;

@@ -38,8 +38,8 @@ querymill export --output - --format jsonl | head -3`,
     new Option("--review <n>", "instead: a sheet of n records for people to check, least certain first"),
   );
   return addJobOptions(command, ["taxonomy"]).action(async (flags: Record<string, unknown>) => {
-    const { exportReview } = await import("./export-review.ts");
-    process.exitCode = await (flags.review === undefined ? exportRecords(flags) : exportReview(flags));
+    if (flags.review === undefined) process.exitCode = await exportRecords(flags);
+    else process.exitCode = await (await import("./export-review.ts")).exportReview(flags);
   });
 }
 

@@ -28,8 +28,8 @@ mongoexport --collection tickets | querymill import - --source-collection conver
   );
   return addJobOptions(command, ["taxonomy"]).action(async (file: string, typed: Record<string, unknown>) => {
     const { reviewed, ...flags } = typed;
-    const { importReviewed } = await import("./import-reviewed.ts");
-    process.exitCode = await (reviewed === true ? importReviewed(file, flags) : importRows(file, flags));
+    if (reviewed !== true) process.exitCode = await importRows(file, flags);
+    else process.exitCode = await (await import("./import-reviewed.ts")).importReviewed(file, flags);
   });
 }
 

@@ -46,15 +46,12 @@ export function compareEvaluations(first: Evaluation, second: Evaluation): Compa
   if (first.dataVersion !== second.dataVersion)
     throw new QuerymillError(
       "USAGE",
-      `These are evaluations of different data (${first.data} and ${second.data}, or other rows or labels of one file): they cannot be compared row by row. Evaluate both on the same file with the same --label-column, --map and --sample.`,
+      `These are evaluations of different data (${first.data} and ${second.data}, or a file that was changed between them): they cannot be compared row by row. Evaluate both on the same file with the same --id-column and --label-column.`,
     );
   const shared = first.scores.map((score) => score.dimension).filter((id) => second.scores.some(isOf(id)));
   const dimensions = shared.flatMap((dimension) => compareDimension(dimension, first, second) ?? []);
   if (dimensions.length === 0)
-    throw new QuerymillError(
-      "USAGE",
-      "Neither of the rows has been answered by both yet: there is nothing to compare.",
-    );
+    throw new QuerymillError("USAGE", "No row was answered by both yet: there is nothing to compare.");
   return { first: contender(first), second: contender(second), dimensions };
 }
 

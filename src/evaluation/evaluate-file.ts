@@ -24,10 +24,10 @@ const CHUNK = 500;
  */
 export async function evaluationJob(
   settings: JobSettings,
-  file: Pick<LabelledFile, "textVersion">,
+  file: Pick<LabelledFile, "textVersion" | "mapping">,
   path: string,
 ): Promise<JobSettings> {
-  const mapping = { ...settings.mapping, text: null };
+  const { mapping } = file;
   const { prompt } = await chooseAdapters({ ...settings, mapping });
   const version = [file.textVersion, fingerprintOf({ ...settings, mapping }, prompt.version)];
   const slug = basename(path)
@@ -61,14 +61,17 @@ export async function evaluationJob(
 /** Opens the file for a job's taxonomy. @throws QuerymillError FILE_INVALID, USAGE */
 export async function openRows(
   settings: JobSettings,
-  options: Omit<LabelledFileOptions, "taxonomy" | "hasText">,
+  options: Omit<LabelledFileOptions, "taxonomy" | "mapping" | "contentsBy">,
 ): Promise<LabelledFile> {
-  const { makeItem } = await chooseAdapters({ ...settings, mapping: { ...settings.mapping, text: null } });
-  return await openLabelledFile({
-    ...options,
-    taxonomy: settings.taxonomy,
-    hasText: (document) => "text" in makeItem(document),
-  });
+  const { taxonomy, mapping } = settings;
+  const contentsBy: LabelledFileOptions["contentsBy"] = async (found) => {
+    const { makeItem } = await chooseAdapters({ ...settings, mapping: found });
+    return (document) => {
+      const read = makeItem(document);
+      return "text" in read ? read.contentHash : null;
+    };
+  };
+  return await openLabelledFile({ ...options, taxonomy, mapping, contentsBy });
 }
 
 /** Puts the rows that are not there yet into the job's store. @returns how many have no outcome yet */
@@ -179,7 +182,8 @@ async function answersOf(store: Store, job: JobSettings, rows: readonly Labelled
     for (const { id, gold } of chunk) {
       const record = byId.get(id);
       if (record !== undefined) {
-        records.push(record);
+        const { costUsd, usage, latencyMs, confidenceKind } = record;
+        records.push({ costUsd, usage, latencyMs, confidenceKind } as Partial<ClassificationRecord>);
         answers.push(rowAnswers(id, gold, record, job.taxonomy));
       } else if (deadLetters.get(keyOf(id)) !== null) {
         failed += 1;

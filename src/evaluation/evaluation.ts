@@ -12,7 +12,7 @@ export interface Evaluation {
   readonly origin: "file" | "reviewed";
   /** What was evaluated on: the file's name, or target and store. */
   readonly data: string;
-  /** Hash of ids, texts and right labels: two evaluations of equal data can be compared. */
+  /** Hash of ids, texts and labels of all rows: two evaluations of equal data can be compared. */
   readonly dataVersion: string;
   readonly model: string;
   readonly taxonomy: string;

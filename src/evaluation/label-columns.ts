@@ -1,5 +1,6 @@
 import { didYouMean } from "../config/nearest.ts";
 import { QuerymillError } from "../errors.ts";
+import { columnNamed } from "../files/text-column.ts";
 import type { Dimension, Taxonomy } from "../taxonomy.ts";
 
 /** Which column holds the right labels of a dimension. */
@@ -10,9 +11,6 @@ export interface LabelColumn {
 
 /** Columns that mean the category when none is named like a dimension. */
 const CATEGORY_NAMES = ["label", "intent", "gold"];
-/** Columns that mean the text, best first. */
-const TEXT_NAMES = ["text", "query", "message", "body", "content", "description", "transcript"];
-
 /**
  * Reads `--label-column category=intent`; `category` alone is the column of that name. Without any, every column that is
  * named like a dimension counts, else `label`, `intent` or `gold` as the category.
@@ -41,14 +39,6 @@ export function labelColumns(
   return found;
 }
 
-/** @throws QuerymillError USAGE when it is not there, or none looks like text */
-export function textColumn(given: string | null, names: readonly string[], file: string): string {
-  if (given !== null) return columnOf(names, given, "--text-column", file);
-  const found = TEXT_NAMES.flatMap((name) => columnNamed(names, name) ?? [])[0];
-  if (found !== undefined) return found;
-  throw refused(`${file}: no column is known to hold the text. Name it with --text-column. It has: ${listed(names)}.`);
-}
-
 /** @throws QuerymillError USAGE with the nearest name */
 export function columnOf(names: readonly string[], wanted: string, flag: string, file: string): string {
   const found = columnNamed(names, wanted);
@@ -68,13 +58,6 @@ function guessed(names: readonly string[], taxonomy: Taxonomy, file: string): La
   throw refused(
     `${file}: no column is known to hold the right labels. Name it with --label-column category=COLUMN. It has: ${listed(names)}.`,
   );
-}
-
-/** The column of this name, or else the only one that differs in capitals and blanks only. */
-function columnNamed(names: readonly string[], wanted: string): string | null {
-  if (names.includes(wanted)) return wanted;
-  const alike = names.filter((name) => name.trim().toLowerCase() === wanted.trim().toLowerCase());
-  return alike.length === 1 ? alike[0]! : null;
 }
 
 function listed(names: readonly string[]): string {

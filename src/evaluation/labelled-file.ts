@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { QuerymillError } from "../errors.ts";
-import type { TableRow } from "../files/table.ts";
-import { openTable, type Table, type TableOptions } from "../files/table.ts";
+import { documentForm, documentOf } from "../files/documents.ts";
+import { openTable, type Table, type TableOptions, type TableRow } from "../files/table.ts";
+import { textMapping } from "../files/text-column.ts";
+import { MARK_FIELDS, type TextMapping } from "../job.ts";
 import type { SourceDocument } from "../store.ts";
+import { DEFAULT_FIELDS } from "../stores/mapping.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 import { type Gold, GoldLabels, UNKNOWN } from "./gold-labels.ts";
-import { columnOf, type LabelColumn, labelColumns, textColumn } from "./label-columns.ts";
+import { columnOf, type LabelColumn, labelColumns } from "./label-columns.ts";
 
 /** What the file is asked for. */
 export interface LabelledFileOptions extends TableOptions {
@@ -19,8 +22,10 @@ export interface LabelledFileOptions extends TableOptions {
   /** So many rows drawn by a hash of their ids: the same ones each time, and a larger sample holds a smaller one. null: all. */
   readonly sample: number | null;
   readonly taxonomy: Taxonomy;
-  /** Whether a row's document has a text to classify. */
-  readonly hasText: (document: SourceDocument) => boolean;
+  /** Where the settings say that text is. */
+  readonly mapping: TextMapping;
+  /** Makes what tells a document's content hash under a mapping; null for one without a text to classify. */
+  readonly contentsBy: (mapping: TextMapping) => Promise<(document: SourceDocument) => string | null>;
 }
 
 /** One row that is evaluated. */
@@ -41,12 +46,12 @@ export interface LabelledFile {
     readonly unknownLabel: number;
     readonly notDrawn: number;
   };
-  /** Hash of ids, texts and right labels. */
+  /** Hash of ids, texts and labels of the whole file, as they stand there: equal for every taxonomy, sample and mapping. */
   readonly version: string;
-  /** Hash of ids and texts. */
+  /** Hash of ids and texts of the rows that are evaluated. */
   readonly textVersion: string;
-  readonly columns: readonly LabelColumn[];
-  readonly textColumn: string;
+  /** Where the text of the documents is: as a run over the same file would find it. */
+  readonly mapping: TextMapping;
   readonly notes: readonly string[];
   /** The documents of the rows, in their order, from the file once more. */
   documents(): AsyncIterable<SourceDocument>;
@@ -73,49 +78,49 @@ export async function openLabelledFile(options: LabelledFileOptions): Promise<La
 async function readLabelled(table: Table, options: LabelledFileOptions): Promise<LabelledFile> {
   const file = options.path === "-" ? "stdin" : options.path;
   const names = table.columns ?? (await namesOf(table));
-  const text = textColumn(options.textColumn, names, file);
+  const form = documentForm(table.columns, MARK_FIELDS);
+  const wanted = { column: options.textColumn, mapping: options.mapping, defaults: DEFAULT_FIELDS };
+  const mapping = textMapping(file, names, form, wanted);
+  const contentOf = await options.contentsBy(mapping);
   const columns = labelColumns(options.labelColumns, names, options.taxonomy, file);
   const idName = options.idColumn === null ? null : columnOf(names, options.idColumn, "--id-column", file);
   const labels = new GoldLabels(columns, options.mappings);
   const ids = new Ids(idName);
-  const found: (LabelledRow & { readonly row: number; readonly textHash: string })[] = [];
+  const found: (LabelledRow & { readonly row: number; readonly content: string })[] = [];
   const counts = { read: 0, withoutText: 0, withoutLabel: 0, unknownLabel: 0, notDrawn: 0 };
+  const version = createHash("sha256");
   for await (const row of table.rows()) {
     counts.read += 1;
     const id = ids.of(row);
+    version.update(JSON.stringify([id, row.values]));
     const golds = labels.read(columns, row.values, row.line);
-    const document = documentOf(id, row.values[text]);
+    const content = contentOf(documentOf(row, id, form));
     if (golds.includes(UNKNOWN)) counts.unknownLabel += 1;
     else if (golds.every((gold) => gold === null)) counts.withoutLabel += 1;
-    else if (!options.hasText(document)) counts.withoutText += 1;
-    else found.push({ id, row: row.row, gold: byDimension(columns, golds), textHash: hashOf(row.values[text]) });
+    else if (content === null) counts.withoutText += 1;
+    else found.push({ id, row: row.row, gold: byDimension(columns, golds), content });
   }
   if (!options.ignoreUnknown) labels.refuseUnknown(file, counts.read);
   labels.refuseUnusedMaps(file);
   const drawn = draw(found, options.sample);
   counts.notDrawn = found.length - drawn.length;
-  if (drawn.length === 0) throw nothingLeft(file, counts, text, columns);
-  const kept = new Set(drawn.map(({ row }) => row));
+  if (drawn.length === 0) throw nothingLeft(file, counts, columns);
   const idByRow = new Map(drawn.map(({ row, id }) => [row, id]));
   return {
     rows: drawn.map(({ id, gold }) => ({ id, gold })),
     counts,
-    version: hashOf(drawn.map(({ id, gold, textHash }) => [id, textHash, gold])),
-    textVersion: hashOf(drawn.map(({ id, textHash }) => [id, textHash])),
-    columns,
-    textColumn: text,
+    version: version.digest("hex").slice(0, 16),
+    textVersion: hashOf(drawn.map(({ id, content }) => [id, content])),
+    mapping,
     notes: [...table.notes, ...ids.notes()],
     async *documents() {
-      for await (const { row, values } of table.rows())
-        if (kept.has(row)) yield documentOf(idByRow.get(row)!, values[text]);
+      for await (const row of table.rows()) {
+        const id = idByRow.get(row.row);
+        if (id !== undefined) yield documentOf(row, id, form);
+      }
     },
     close: () => table.close(),
   };
-}
-
-/** A list is a conversation; anything else is a text, or is skipped as none. */
-function documentOf(_id: string, value: unknown): SourceDocument {
-  return Array.isArray(value) ? { _id, messages: value } : { _id, text: value };
 }
 
 async function namesOf(table: Table): Promise<string[]> {
@@ -185,12 +190,11 @@ function hashOf(value: unknown): string {
 function nothingLeft(
   file: string,
   { read, withoutText, withoutLabel, unknownLabel }: LabelledFile["counts"],
-  text: string,
   columns: readonly LabelColumn[],
 ): QuerymillError {
   const labels = columns.map(({ column }) => column).join(", ");
   return new QuerymillError(
     "FILE_INVALID",
-    `${file}: none of its ${read} rows can be evaluated: ${withoutText} have no text in ${text}, ${withoutLabel} no label in ${labels}, ${unknownLabel} a label that is not in the taxonomy. Name other columns with --text-column and --label-column.`,
+    `${file}: none of its ${read} rows can be evaluated: ${withoutText} have no text, ${withoutLabel} no label in ${labels}, ${unknownLabel} a label that is not in the taxonomy. Name other columns with --text-column and --label-column.`,
   );
 }

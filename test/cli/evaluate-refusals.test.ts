@@ -7,7 +7,7 @@ test.each([
   [["evaluate"], "evaluate needs a labelled file"],
   [["evaluate", "a.csv", "b.csv", "c.csv"], "one labelled file, or two saved results; got 3 files"],
   [["evaluate", "none.csv", "--model", "offline"], "none.csv"],
-  [[...OFFLINE, "--text-column", "txt"], "labelled.csv has no column txt. Did you mean text? It has: id, text, label."],
+  [[...OFFLINE, "--text-column", "txt"], 'labelled.csv: it has no column "txt". It has: id, text, label.'],
   [[...OFFLINE, "--label-column", "categori=label"], "no dimension categori. Did you mean category?"],
   [[...OFFLINE, "--label-column", "category=labl"], "Did you mean label?"],
   [[...OFFLINE, "--store", "x.db"], "--store is for --reviewed"],
@@ -18,6 +18,7 @@ test.each([
   [[...OFFLINE, "--report", "shop.yaml"], "shop.yaml exists already and is not replaced unasked."],
   [[...OFFLINE, "--report", "none/r.html"], "there is no such folder"],
   [[...OFFLINE, "--output", "x", "--report", "./x"], "name the same file"],
+  [[...OFFLINE, "--against", "offline"], "Both sides would ask the same model the same questions"],
   [[...OFFLINE, "--against", "offline", "--against-config", "q.yaml"], "both name the other side"],
   [["evaluate", "labelled.csv", "shop.yaml"], "labelled.csv: it is not JSON"],
 ])("%j is refused with what to do, and nothing is left behind", async (args, words) => {

@@ -1,8 +1,17 @@
 import { readFileSync } from "node:fs";
+import { ObjectId } from "bson";
 import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { expect, test } from "vitest";
-import { lastEvent, makeWorkspace, queries, runFlags, serveModel, type Workspace } from "../support/workspace.ts";
+import {
+  lastEvent,
+  makeDatabase,
+  makeWorkspace,
+  queries,
+  runFlags,
+  serveModel,
+  type Workspace,
+} from "../support/workspace.ts";
 
 const TAXONOMY = `
 name: shop
@@ -173,4 +182,32 @@ test("a sheet holds no formula that a spreadsheet would run, and is readable by 
   const none = await space.querymill(["evaluate", "--reviewed", ...flags]);
   expect(none.code).toBe(2);
   expect(none.stderr).toContain("no record was decided by a person");
+});
+
+test("in MongoDB too, whatever the ids are", async () => {
+  const space = makeWorkspace();
+  const { uri, client, name } = await makeDatabase();
+  const ids = [new ObjectId(), 7, "7", { tenant: 1, ticket: "a" }, "-5"];
+  const source = client.db(name).collection("conversation_set");
+  await source.insertMany(ids.map((_id) => ({ _id: _id as never, text: "I was charged twice on my card" })));
+  const flags = ["--store", uri, "--job", "inbox"];
+  expect((await space.querymill(["run", ...flags, "--model", "offline"])).code).toBe(0);
+  await space.querymill(["export", ...flags, "--review", "5", "--output", "sheet.csv"]);
+  fill(
+    space,
+    read(space, "sheet.csv").map((row) => ({ ...row, right_category: "other" })),
+  );
+  const imported = await space.querymill(["import", "--reviewed", "filled.csv", ...flags, "--json"]);
+  expect(lastEvent(imported.stdout)).toMatchObject({ statuses: { corrected: 5, missing: 0 } });
+  const target = client.db(name).collection("sentimental_analysis");
+  expect(await target.countDocuments({ decidedBy: "person", category: "other", "review.part": "random" })).toBe(2);
+  const scored = await space.querymill(["evaluate", "--reviewed", ...flags, "--json", "--report", "r.html"]);
+  expect(lastEvent(scored.stdout)).toMatchObject({
+    rows: { scored: 5 },
+    scores: [{ dimension: "category", accuracy: { value: 0 } }, {}, {}],
+    estimates: [{ records: 5, reviewed: 5, random: 2 }, {}, {}],
+  });
+  const page = readFileSync(space.path("r.html"), "utf8");
+  expect(page).toContain("about <strong>0.0 %</strong> of all 5 records");
+  expect(page).toContain("I was charged twice on my card");
 });

@@ -24,7 +24,6 @@ async function opened(changes: Partial<AnswerCacheOptions> = {}) {
     identity: IDENTITY,
     maxBytes: 64 * 1024,
     ttlMs: 10_000,
-    answeredAfterMs: null,
     now: () => 2_000,
     ...changes,
   };
@@ -82,7 +81,10 @@ it("does not use answers that are too old, from before a moment, overruled, or f
   expect(await found(cache, 3)).toEqual([]);
   await cache.close();
   expect(await found(await open(), 1, 2, 3, 4)).toEqual([1, 2, 4]);
-  expect(await found(await open({ answeredAfterMs: 1_000 }), 1, 2)).toEqual([2]);
+  const anew = await open();
+  anew.useOnlySince(1_000);
+  expect(await found(anew, 1, 2)).toEqual([2]);
+  await anew.close();
   expect(await found(await open({ now: () => 10_800 }), 1, 2)).toEqual([2]);
   await forgetAnswers(nodeFileSystem, options.folder, ['"q2"'], { nowMs: 1_700_000_000_000, name: "corrected" });
   const after = await open({ now: () => 1_700_000_000_500, ttlMs: 1e15 });
