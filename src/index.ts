@@ -18,10 +18,12 @@ export type {
   EndpointSettings,
   JobSettings,
   MarkFields,
+  MessagesMapping,
   Mode,
   ModelSettings,
   Price,
   RetryOptions,
+  SourcePreset,
   TextMapping,
 } from "./job.ts";
 export { BatchProcessor, type BatchProcessorOptions, type ProcessorEndpoint } from "./jobs/batch-processor.ts";

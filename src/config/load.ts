@@ -124,7 +124,7 @@ export async function loadSettings({
     balance: get("balance"),
     hedge: afterMs === null ? null : { afterMs },
     taxonomy,
-    mapping: { text: get("source.text"), maxChars: get("source.maxChars") },
+    mapping: textMapping(options),
     mark: {
       processed: get("mark.processed"),
       processedAt: get("mark.processedAt"),
@@ -201,11 +201,29 @@ function conflicts({ get, name, origin, atLeast }: ResolvedOptions): string[] {
     problems.push(
       `${name("concurrentMax")} is the ceiling of --concurrent auto, and ${name("concurrent")} is ${get("concurrent")}, which is a ceiling itself. Add --concurrent auto, or leave it out.`,
     );
+  const preset = get("source.preset");
+  for (const key of ["source.text", "source.messages"] as const)
+    if (preset !== null && get(key) !== null)
+      problems.push(
+        `${name("source.preset")} and ${key} exclude each other: the preset ${preset} knows where its texts are. Leave one out.`,
+      );
   if (get("retry.baseDelayMs") > get("retry.maxDelayMs"))
     problems.push(
       `${name("retry.baseDelayMs")}: ${get("retry.baseDelayMs")} ms is more than retry.maxDelayMs (${get("retry.maxDelayMs")}), which caps it. Lower it.`,
     );
   return problems;
+}
+
+/** What was not said is left out, so that the fingerprint of a job that says nothing of it stays. */
+function textMapping({ get }: ResolvedOptions): JobSettings["mapping"] {
+  const preset = get("source.preset");
+  const messages = get("source.messages");
+  return {
+    text: get("source.text"),
+    maxChars: get("source.maxChars"),
+    ...(preset === null ? {} : { preset }),
+    ...(messages === null ? {} : { messages }),
+  };
 }
 
 async function scheduleProblems({ get, name }: ResolvedOptions): Promise<string[]> {

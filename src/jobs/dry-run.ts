@@ -10,6 +10,7 @@ import type { Adapters } from "./adapters.ts";
 import { openExistingStore } from "./existing-store.ts";
 import { refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
 import { inspectLeftover } from "./recovery.ts";
+import { shapeOf, shapeProblem } from "./source-shape.ts";
 import { whyNotWritable } from "./state-folder.ts";
 import { ownerOf } from "./status.ts";
 
@@ -69,7 +70,10 @@ export async function dryRun(settings: JobSettings, adapters: Adapters): Promise
   const store = await openExistingStore(settings);
   try {
     const { sourceCollection, targetCollection, mark, filter, limit, job } = settings;
-    const source = store.source({ collection: sourceCollection, mark, filter, fields: adapters.fields });
+    const { preset } = settings.mapping;
+    // To name what was found instead of a preset's documents, all of their fields are needed.
+    const fields = preset === undefined ? adapters.fields : null;
+    const source = store.source({ collection: sourceCollection, mark, filter, fields });
     const { notMarkable } = await source.inspect();
     const unprocessed = await source.countUnprocessed(COUNT_MS);
     const documents = await source.sample(SAMPLE);
@@ -92,6 +96,8 @@ export async function dryRun(settings: JobSettings, adapters: Adapters): Promise
       ...local.obstacles,
       ...(await takenBy(store, targetCollection, job)),
     ];
+    const misfit = preset === undefined ? null : shapeProblem(shapeOf(documents), preset, sourceCollection);
+    if (misfit !== null) obstacles.push(misfit);
     if (notMarkable !== null) obstacles.push(`${sourceCollection} cannot be marked, because ${notMarkable}.`);
     const budget = settings.budget;
     if (budget !== null && estimate.costUsd !== null && estimate.costUsd.to + local.spentUsd > budget.usd)
