@@ -5,6 +5,7 @@ export type ErrorCode =
   | "USAGE"
   | "CONFIG_INVALID"
   | "TAXONOMY_INVALID"
+  | "FILE_INVALID"
   | "MODEL_NOT_CHOSEN"
   | "MODEL_UNREACHABLE"
   | "MODEL_CALL_FAILED"

@@ -155,8 +155,10 @@ export interface Store {
   readonly lease: Lease;
   source(options: SourceOptions): Source;
   target(collection: string): Target;
-  /** Inserts documents as they are (demo, import); an existing `_id` is replaced. Creates the collection. */
-  insert(collection: string, documents: readonly SourceDocument[]): Promise<void>;
+  /** Inserts documents as they are (demo, import); one whose `_id` exists replaces it, or is left out (`keep`). Creates the collection. @default "replace" */
+  insert(collection: string, documents: readonly SourceDocument[], existing?: "replace" | "keep"): Promise<void>;
+  /** The collection becomes what `by` is, at once; `by` is gone then. */
+  replace(collection: string, by: string): Promise<void>;
   /** Removes a collection. */
   drop(collection: string): Promise<void>;
   close(): Promise<void>;

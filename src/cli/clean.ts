@@ -34,7 +34,7 @@ async function cleanUp({ olderThan, all, dryRun, yes, ...flags }: Record<string,
   const days = olderThan === undefined ? null : daysOf(String(olderThan));
   const { settings, output } = await loadJob(flags, false);
   const { batchDir, job } = settings;
-  const named = flags.job !== undefined || flags.demo === true;
+  const named = flags.job !== undefined || flags.input !== undefined || flags.demo === true;
   if (all === true && !named)
     throw refused("--all removes a job's ledger and dead letters: say whose with --job NAME.");
   if (all === true && days !== null) throw refused("--all and --older-than exclude each other: all is of any age.");

@@ -5,6 +5,8 @@ import type { Taxonomy } from "../taxonomy.ts";
 /** One column: its title and what stands in it. */
 export interface CsvColumn {
   readonly header: string;
+  /** Of its values in Parquet. */
+  readonly type: "text" | "number" | "boolean";
   /** Text and numbers as they are; null and undefined leave the cell empty. */
   readonly value: (record: SourceDocument) => string | number | boolean | null;
 }
@@ -12,6 +14,7 @@ export interface CsvColumn {
 const FIRST = ["job", "category", "subcategory", "sentiment", "urgency", "language", "summary"];
 const BUILT_IN = new Set(["category", "subcategory", "sentiment", "urgency"]);
 const USAGE = ["inputTokens", "cachedInputTokens", "cacheWriteTokens", "outputTokens", "reasoningTokens"];
+const NUMBERS = new Set(["costUsd", "latencyMs", "attempts", "fence"]);
 const LAST = [
   "confidenceKind",
   "needsReview",
@@ -43,10 +46,19 @@ export function csvColumns(taxonomy: Taxonomy): CsvColumn[] {
   const paths = [...FIRST, ...own, "alternatives", ...confidence, ...LAST];
   const known = new Set(paths);
   return [
-    { header: "_id", value: ({ _id }) => cell(_id) },
-    ...paths.map((path) => ({ header: path, value: (record: SourceDocument) => cell(valueAt(record, path)) })),
-    { header: "other", value: (record) => rest(record, known) },
+    { header: "_id", type: "text", value: ({ _id }) => cell(_id) },
+    ...paths.map((path) => ({
+      header: path,
+      type: typeOf(path),
+      value: (record: SourceDocument) => cell(valueAt(record, path)),
+    })),
+    { header: "other", type: "text", value: (record) => rest(record, known) },
   ];
+}
+
+function typeOf(path: string): CsvColumn["type"] {
+  if (path === "needsReview") return "boolean";
+  return NUMBERS.has(path) || /^(confidence|usage)\./.test(path) ? "number" : "text";
 }
 
 function cell(value: unknown): string | number | boolean | null {
@@ -65,7 +77,8 @@ function part(value: unknown): string {
   return typeof label === "string" && typeof p === "number" ? `${label} ${p}` : String(cell(value) ?? "");
 }
 
-function valueAt(record: SourceDocument, path: string): unknown {
+/** @returns what stands at a dotted path, or undefined */
+export function valueAt(record: SourceDocument, path: string): unknown {
   let value: unknown = record;
   for (const name of path.split(".")) {
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;

@@ -5,6 +5,7 @@ import { idOf } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import { openExistingStore } from "../jobs/existing-store.ts";
 import { type FoundItem, findItem, readingsOf } from "../jobs/find-item.ts";
+import { recallMapping } from "../jobs/input.ts";
 import type { QueueEntry } from "../state/retry-queue.ts";
 import type { SourceDocument } from "../store.ts";
 import { duration, type Look, latency, left, money, symbols } from "./format.ts";
@@ -30,7 +31,8 @@ querymill get '{"$oid":"64b000000000000000000000"}' --json`,
 }
 
 async function get(text: string, flags: Record<string, unknown>): Promise<number> {
-  const { settings, output, jobFlags } = await loadJob(flags, false);
+  const { output, jobFlags, ...loaded } = await loadJob(flags, false);
+  const settings = await recallMapping(loaded.settings);
   const store = await openExistingStore(settings);
   try {
     const found = await findItem(settings, store, text);

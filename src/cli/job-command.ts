@@ -29,6 +29,7 @@ export async function loadJob(flags: Record<string, unknown>, needsModel: boolea
     ["config", "--config"],
     ["sourceCollection", "--source-collection"],
     ["targetCollection", "--target-collection"],
+    ["input", "--input"],
   ] as const)
     if (rest[name] !== undefined)
       throw new QuerymillError(

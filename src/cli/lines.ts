@@ -90,7 +90,7 @@ export function noTextAdvice({ skippedReasons, read }: Pick<ExecutionEnd, "skipp
   const items = skippedReasons["no text"] ?? 0;
   if (items < 5 && items * 20 < read) return [];
   return [
-    "Their text may be in fields that were not looked at: set source.text in querymill.yaml to its path, such as ticket.body.",
+    "Their text may be in fields that were not looked at: set source.text in querymill.yaml to its path, such as ticket.body, or name the column of a file with --text-column.",
   ];
 }
 

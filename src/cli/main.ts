@@ -30,8 +30,12 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "one item with its text, its record and what failed",
     load: async () => (await import("./get.ts")).getCommand(),
   },
+  import: {
+    help: "bring the rows of a file into the source collection",
+    load: async () => (await import("./import.ts")).importCommand(),
+  },
   export: {
-    help: "all records as JSON lines or CSV",
+    help: "all records as JSON lines, CSV or Parquet",
     load: async () => (await import("./export.ts")).exportCommand(),
   },
   doctor: {

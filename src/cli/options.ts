@@ -40,6 +40,7 @@ export const JOB_OPTIONS: readonly OptionKey[] = [
   "sourceCollection",
   "targetCollection",
   "source.preset",
+  "input",
   "batchDir",
   "job",
   "config",

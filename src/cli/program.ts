@@ -43,7 +43,7 @@ export function commandsHere(message: string, args: readonly string[] = process.
     return `querymill ${args[0] === "demo" ? "demo" : "run"}${added.join("")}${own}`;
   });
   return withFlags.replace(
-    /\bquerymill (?=(?:run|demo|status|retry|get|export|doctor|clean|--help|--version)\b)/g,
+    /\bquerymill (?=(?:run|demo|status|retry|get|export|import|doctor|clean|--help|--version)\b)/g,
     () => `${program} `,
   );
 }

@@ -3,6 +3,7 @@ import { nearest } from "../config/nearest.ts";
 import type { OptionKey } from "../config/schema.ts";
 import { QuerymillError } from "../errors.ts";
 import type { JobSettings } from "../job.ts";
+import { recallMapping } from "../jobs/input.ts";
 import { inspectLeftover } from "../jobs/recovery.ts";
 import { previewRequeue, type RetrySelection } from "../jobs/requeue.ts";
 import { type CauseCount, countCauses, ownerOf } from "../jobs/status.ts";
@@ -70,7 +71,11 @@ async function retry({ queue, error, skipped, dryRun, yes, ...flags }: Record<st
         "--skipped stands alone: a skipped item is in no queue and has no error. Leave --queue and --error out.",
       );
     const { retrySkipped } = await import("./retry-skipped.ts");
-    return await retrySkipped(await loadJob(flags, false), { dryRun: dryRun === true, yes: yes === true });
+    const loaded = await loadJob(flags, false);
+    return await retrySkipped(
+      { ...loaded, settings: await recallMapping(loaded.settings) },
+      { dryRun: dryRun === true, yes: yes === true },
+    );
   }
   const { settings, output, notes, jobFlags } = await loadJob(flags, dryRun !== true);
   const selection: RetrySelection = {
@@ -108,7 +113,7 @@ async function retry({ queue, error, skipped, dryRun, yes, ...flags }: Record<st
     }
   }
   const { prepareExecution } = await import("../jobs/wiring.ts");
-  const only: JobSettings = { ...settings, mode: "batch", retryOnly: selection };
+  const only: JobSettings = { ...(await recallMapping(settings)), mode: "batch", retryOnly: selection };
   return await supervise(await prepareExecution(only), {
     settings: only,
     output,

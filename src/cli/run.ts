@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import { loadSettings } from "../config/load.ts";
+import { type LoadedSettings, loadSettings } from "../config/load.ts";
 import { addOptions, JOB_OPTIONS, makeCommand, RUN_OPTIONS, retype } from "./options.ts";
 import { ONCE } from "./program.ts";
-import { supervise } from "./supervise.ts";
+import { type SuperviseOptions, supervise } from "./supervise.ts";
 
 /** `querymill run`: the main job. */
 export function runCommand(): Command {
@@ -10,7 +10,8 @@ export function runCommand(): Command {
     "run",
     "Classifies what is not classified yet and goes on where the last run ended.",
     `querymill run --store mongodb://localhost/support --model openai/gpt-5-mini --budget 10
-querymill run --model offline --limit 100`,
+querymill run --model offline --limit 100
+querymill run --input tickets.csv --output classified.csv --model openai/gpt-5-mini`,
   );
   return addOptions(command, RUN_OPTIONS).action(async (flags: Record<string, unknown>) => {
     process.exitCode = await run(flags);
@@ -18,7 +19,21 @@ querymill run --model offline --limit 100`,
 }
 
 async function run(flags: Record<string, unknown>): Promise<number> {
-  const { settings, output, notes } = await loadSettings({ flags, env: process.env, cwd: process.cwd() });
+  const loaded = await loadSettings({ flags, env: process.env, cwd: process.cwd() });
+  const { input } = loaded.files;
+  if (input !== null) {
+    const { runFile } = await import("./run-file.ts");
+    return await runFile(loaded, input, (settings, more) => start(flags, { ...loaded, ...more, settings }, more));
+  }
+  return await start(flags, loaded);
+}
+
+/** @param file what is different where the items are the rows of a file */
+async function start(
+  flags: Record<string, unknown>,
+  { settings, output, notes }: Pick<LoadedSettings, "settings" | "output"> & Pick<SuperviseOptions, "notes">,
+  file: Partial<SuperviseOptions> = {},
+): Promise<number> {
   if (settings.dryRun) {
     const { dryRunCommand } = await import("./dry-run.ts");
     return await dryRunCommand(settings, output, notes);
@@ -27,7 +42,6 @@ async function run(flags: Record<string, unknown>): Promise<number> {
   return supervise(await prepareExecution(settings), {
     settings,
     output,
-    notes,
     jobFlags: retype(
       flags,
       JOB_OPTIONS.filter((key) => key !== "json"),
@@ -37,5 +51,7 @@ async function run(flags: Record<string, unknown>): Promise<number> {
       flags,
       RUN_OPTIONS.filter((key) => !ONCE.has(key)),
     )}`.trimEnd(),
+    ...file,
+    notes,
   });
 }

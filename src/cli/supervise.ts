@@ -1,12 +1,14 @@
 import { relative } from "node:path";
 import type { OutputSettings } from "../config/load.ts";
 import { QuerymillError } from "../errors.ts";
+import type { ExecutionEnd } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import type { Execution } from "../jobs/execution.ts";
 import { logEvents, openLog } from "../observe/log.ts";
 import { secretsOfUri } from "../redact.ts";
 import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
 import { chooseOutput, type Output, openOutput } from "./output.ts";
+import type { Written } from "./output-file.ts";
 import { asTyped } from "./program.ts";
 import { reportError } from "./report-error.ts";
 import { exitCodeOf, type StopSignal, watchSignals } from "./signals.ts";
@@ -25,6 +27,10 @@ export interface SuperviseOptions {
   readonly afterwards?: readonly { readonly command: string; readonly does: string }[];
   /** Counts the records of which the model was unsure; told in the summary. @default not told */
   readonly needsReview?: () => Promise<number>;
+  /** Writes what is to be written once the run has ended, and says where it is. @default nothing */
+  readonly write?: (end: ExecutionEnd) => Promise<Written>;
+  /** Where it is shown. @default stdout */
+  readonly stream?: NodeJS.WriteStream;
   /** Print the summary also where there is no terminal. @default false */
   readonly summaryAlways?: boolean;
 }
@@ -37,7 +43,8 @@ export interface SuperviseOptions {
 export async function supervise(execution: Execution, options: SuperviseOptions): Promise<number> {
   const { settings, output } = options;
   const secrets = secretsOf(settings);
-  const terminal = process.stdout.isTTY === true;
+  const stream = options.stream ?? process.stdout;
+  const terminal = stream.isTTY === true;
   const kind = chooseOutput(output, terminal, process.env.TERM ?? "");
   let shown: Output | null = null;
   const log = await openLog({
@@ -49,7 +56,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     secrets,
   });
   logEvents(execution.events, log.logger);
-  shown = openOutput(kind, execution, process.stdout, {
+  shown = openOutput(kind, execution, stream, {
     taxonomy: settings.taxonomy,
     state: relative(process.cwd(), jobFolder(settings.batchDir, { ...settings, range: WHOLE_RANGE })),
     budget: settings.budget,
@@ -78,7 +85,10 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
   try {
     for (const note of options.notes) shown.note(note);
     const end = await execution.run();
-    const exitCode = finalExitCode(end.exitCode, settings.mode, end.stopReason, signals.received(), pipe.broken());
+    const written = (await options.write?.(end)) ?? { notes: [], failed: false };
+    for (const note of written.notes) shown.note(note);
+    const code = written.failed && (end.exitCode === 0 || end.exitCode === 3) ? 4 : end.exitCode;
+    const exitCode = finalExitCode(code, settings.mode, end.stopReason, signals.received(), pipe.broken());
     if (settings.filter && end.read === 0 && exitCode === 0) shown.note("No unprocessed item fits the filter.");
     const needsReview = (await options.needsReview?.()) ?? null;
     shown.end({ ...end, exitCode }, needsReview);

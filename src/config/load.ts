@@ -9,8 +9,9 @@ import { OPENAI_COMPATIBLE_PROVIDERS } from "../llm/providers.ts";
 import { secretsOfUri } from "../redact.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
 import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
+import { type FileSettings, fileConflicts, fileSettings, inputJob, inputStore } from "./input.ts";
 import { severalProblems } from "./problems.ts";
-import type { OptionKey } from "./schema.ts";
+import { type OptionKey, optionOf } from "./schema.ts";
 import { mergeVariables, type ResolvedOptions, resolveOptions, unknownVariables, type Variables } from "./sources.ts";
 import { deriveJob, embeddedStore, parseStoreUri, type StoreUri } from "./store-uri.ts";
 import { parseTaxonomy } from "./taxonomy.ts";
@@ -28,6 +29,7 @@ export interface OutputSettings {
 export interface LoadedSettings {
   readonly settings: JobSettings;
   readonly output: OutputSettings;
+  readonly files: FileSettings;
   /** Sentences for the user: nothing is wrong, but it may not be what was meant. */
   readonly notes: string[];
 }
@@ -76,13 +78,19 @@ export async function loadSettings({
     ...options.problems,
     ...conflicts(options),
     ...endpointConflicts(options),
+    ...fileConflicts(options),
     ...(await scheduleProblems(options)),
   ];
   const notes = unknownVariables([...Object.keys(env)]);
 
   const pathOf = (key: OptionKey, path: string): string => resolve(options.origin(key) === "file" ? folder : cwd, path);
   const batchDir = pathOf("batchDir", get("batchDir"));
-  const store = chooseStore(options, variables, { cwd, folder, batchDir }, notes, problems);
+  const rowFiles = fileSettings(options, pathOf);
+  const fileJob = rowFiles.input === null ? null : await inputJob(rowFiles.input);
+  const store =
+    fileJob === null
+      ? chooseStore(options, variables, { cwd, folder, batchDir }, notes, problems)
+      : inputStore(batchDir, fileJob);
   const filter = checkFilter(options, problems);
   if (problems.length > 0) throw severalProblems(problems);
 
@@ -95,12 +103,14 @@ export async function loadSettings({
     taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(pathOf("taxonomy", taxonomyFile), options);
   const usd = get("budget.usd");
   const afterMs = get("hedge.afterMs");
-  const source = get("sourceCollection");
-  const target = get("targetCollection");
+  const [source, target] =
+    fileJob === null
+      ? [get("sourceCollection"), get("targetCollection")]
+      : [optionOf("sourceCollection").default as string, optionOf("targetCollection").default as string];
   const logFile = get("logFile");
   const settings: JobSettings = {
     tenant: "default",
-    job: get("job") ?? deriveJob(store, db, source, target),
+    job: get("job") ?? fileJob ?? deriveJob(store, db, source, target),
     mode: get("mode"),
     batchSize: get("batchSize"),
     concurrent: get("concurrent"),
@@ -159,7 +169,7 @@ export async function loadSettings({
     logLevel: get("logLevel"),
     logFile: logFile === null ? null : pathOf("logFile", logFile),
   };
-  return { settings, output, notes: [...notes, ...found.notes] };
+  return { settings, output, files: rowFiles, notes: [...notes, ...found.notes] };
 }
 
 async function readConfig(

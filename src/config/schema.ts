@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Price } from "../job.ts";
 import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
+import { FILE_OPTIONS } from "./file-options.ts";
 import {
   choice,
   decimal,
@@ -131,6 +132,7 @@ export const OPTIONS = {
     pattern: COLLECTION,
     default: "sentimental_analysis",
   }),
+  ...FILE_OPTIONS,
   model: text({
     flag: "--model <provider/name>",
     help: "which model answers; offline needs neither key nor network",

@@ -27,12 +27,12 @@ export function parseStoreUri(text: string, folder: string): StoreUri | null {
   }
   const path = text.replace(/^sqlite:(\/\/(?=\/))?/i, "");
   if (path === "" || /^[a-z][a-z0-9+.-]+:/i.test(path)) return null;
-  return embedded(isAbsolute(path) ? path : resolve(folder, path));
+  return storeAt(isAbsolute(path) ? path : resolve(folder, path));
 }
 
 /** The store of a user who has none: one file in the batch directory. */
 export function embeddedStore(batchDir: string): StoreUri {
-  return embedded(join(batchDir, "querymill.sqlite"));
+  return storeAt(join(batchDir, "querymill.sqlite"));
 }
 
 /** The name of a job that was given none: the same store, source and target always make the same name. */
@@ -41,7 +41,8 @@ export function deriveJob(store: StoreUri, db: string, source: string, target: s
   return `${slug.slice(0, 40) || "job"}-${shortHash([store.identity, db, source, target], 6)}`;
 }
 
-function embedded(path: string): StoreUri {
+/** The embedded store in the file at an absolute path. */
+export function storeAt(path: string): StoreUri {
   return { uri: `sqlite:${path}`, identity: `sqlite:${path}`, db: null };
 }
 

@@ -10,6 +10,9 @@ import { transcriptOf } from "./transcript.ts";
 const textFields = ["text", "query", "message", "body", "content", "description", "transcript"];
 const threadFields = ["messages", "conversation", "conversation_parts", "comments"];
 
+/** Where text is looked for in a document when no mapping says so. */
+export const DEFAULT_FIELDS = { subject: "subject", bodies: [...textFields, ...threadFields] } as const;
+
 /**
  * The item of a document: its text found by the mapping, HTML turned into text, quoted replies and signatures left out,
  * well-formed, trimmed and cut to `maxChars`. Never throws, whatever the document holds; time grows linearly with its size.

@@ -1,4 +1,4 @@
-import { type Db, MongoClient, ReadConcern } from "mongodb";
+import { type Db, type Document, MongoClient, ReadConcern } from "mongodb";
 import type { Lease, Source, SourceDocument, SourceOptions, Store, Target } from "../store.ts";
 import { connectFailed, hostsOf, notConnectionString, storeErrors } from "./mongodb-errors.ts";
 import { MongoLease } from "./mongodb-lease.ts";
@@ -76,16 +76,32 @@ export class MongoStore implements Store {
     return new MongoTarget(this.#db.collection(collection), storeErrors(this.#uri));
   }
 
-  async insert(collection: string, documents: readonly SourceDocument[]): Promise<void> {
+  async insert(
+    collection: string,
+    documents: readonly SourceDocument[],
+    existing: "replace" | "keep" = "replace",
+  ): Promise<void> {
     await storeErrors(this.#uri)(async () => {
       await this.#db.createCollection(collection).catch(ignoring(48));
       for (let at = 0; at < documents.length; at += insertAtOnce) {
-        const operations = documents.slice(at, at + insertAtOnce).map((document) => ({
+        const some = documents.slice(at, at + insertAtOnce);
+        if (existing === "keep") {
+          await this.#db
+            .collection(collection)
+            .insertMany([...some] as Document[], { ordered: false })
+            .catch(keepingOthers);
+          continue;
+        }
+        const operations = some.map((document) => ({
           replaceOne: { filter: { _id: document._id as never }, replacement: { ...document }, upsert: true },
         }));
         await this.#db.collection(collection).bulkWrite(operations, { ordered: false });
       }
     });
+  }
+
+  async replace(collection: string, by: string): Promise<void> {
+    await storeErrors(this.#uri)(() => this.#db.collection(by).rename(collection, { dropTarget: true }));
   }
 
   async drop(collection: string): Promise<void> {
@@ -108,6 +124,13 @@ function newClient(uri: string, connectTimeoutMs: number): MongoClient {
   } catch (error) {
     throw notConnectionString(error, uri);
   }
+}
+
+/** Lets documents that are there already be left out. */
+function keepingOthers(error: unknown): void {
+  const { writeErrors } = error as { writeErrors?: { code?: unknown }[] | { code?: unknown } };
+  const errors = writeErrors === undefined ? [] : [writeErrors].flat();
+  if (errors.length === 0 || errors.some(({ code }) => code !== 11_000)) throw error;
 }
 
 /** Lets a server error with this code pass: what was to be done is done already. */

@@ -56,19 +56,21 @@ export class SqliteDocuments {
   }
 
   drop(collection: string): void {
-    const table = this.#table(collection);
-    if (table === null) return;
+    if (this.#table(collection) !== null) this.#statements.transaction(() => this.#drop(collection));
+  }
+
+  replace(collection: string, by: string): void {
     this.#statements.transaction(() => {
-      this.#statements.of("delete from collections where name = ?").run(collection);
-      this.#statements.forget();
-      this.#database.exec(`drop table ${table}`);
+      this.#drop(collection);
+      this.#statements.of("update collections set name = ? where name = ?").run(collection, by);
     });
   }
 
-  insert(collection: string, rows: readonly Row[]): void {
+  insert(collection: string, rows: readonly Row[], existing: "replace" | "keep" = "replace"): void {
+    const then = existing === "keep" ? "nothing" : "update set body = excluded.body";
     this.#statements.transaction(() => {
       const put = this.#statements.of(
-        `insert into ${this.#createTable(collection)} (key, body) values (?, ?) on conflict (key) do update set body = excluded.body`,
+        `insert into ${this.#createTable(collection)} (key, body) values (?, ?) on conflict (key) do ${then}`,
       );
       for (const { key, body } of rows) put.run(key, body);
     });
@@ -233,6 +235,14 @@ export class SqliteDocuments {
     return this.#statements.of(
       `select ${columns} from ${table} ${by} where ${openBy(mark)} and seq > ? order by seq limit ?`,
     );
+  }
+
+  #drop(collection: string): void {
+    const table = this.#table(collection);
+    if (table === null) return;
+    this.#statements.of("delete from collections where name = ?").run(collection);
+    this.#statements.forget();
+    this.#database.exec(`drop table ${table}`);
   }
 
   #table(collection: string): string | null {

@@ -59,6 +59,7 @@ function open() {
     count: documents.count.bind(documents),
     drop: documents.drop.bind(documents),
     insert: documents.insert.bind(documents),
+    replace: documents.replace.bind(documents),
     readByKeys: documents.readByKeys.bind(documents),
     readAll: documents.readAll.bind(documents),
     readUnprocessed: documents.readUnprocessed.bind(documents),

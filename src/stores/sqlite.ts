@@ -62,15 +62,24 @@ export class SqliteStore implements Store {
     return new SqliteTarget(this.#thread.ask, collection);
   }
 
-  async insert(collection: string, documents: readonly SourceDocument[]): Promise<void> {
+  async insert(
+    collection: string,
+    documents: readonly SourceDocument[],
+    existing: "replace" | "keep" = "replace",
+  ): Promise<void> {
     for (let at = 0; at === 0 || at < documents.length; at += insertAtOnce) {
       const rows = documents.slice(at, at + insertAtOnce);
       await this.#thread.ask(
         "insert",
         collection,
         rows.map((document) => ({ key: keyOf(document._id), body: bodyOf(document) })),
+        existing,
       );
     }
+  }
+
+  async replace(collection: string, by: string): Promise<void> {
+    await this.#thread.ask("replace", collection, by);
   }
 
   async drop(collection: string): Promise<void> {

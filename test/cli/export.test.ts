@@ -82,7 +82,7 @@ test("an existing file is replaced only with --overwrite, and no half file is le
 test.each([
   [["--output", "out.txt"], "out.txt has no ending that says the format. Add --format jsonl or --format csv."],
   [["--output", "-"], "stdout has no ending that says the format"],
-  [["--output", "a.csv", "--format", "xml"], '--format: expected jsonl, csv; got "xml".'],
+  [["--output", "a.csv", "--format", "xml"], '--format: expected jsonl, csv, parquet; got "xml".'],
   [[], "--output is needed"],
 ])("%j is refused with what to type", async (flags, words) => {
   const { code, stderr } = await makeWorkspace().querymill(["export", ...FLAGS, ...flags]);

@@ -87,7 +87,7 @@ test("before it, the reasons with their counts and what to type next", () => {
     "13:14:08 dead reason=label-unknown items=30",
     "13:14:08 dead reason=content items=10",
     '13:14:08 error message="urgency \\"urgent\\" is no label of the taxonomy: add it as an alias, then retry" times=214 class=label-unknown',
-    '13:14:08 note "Their text may be in fields that were not looked at: set source.text in querymill.yaml to its path, such as ticket.body."',
+    '13:14:08 note "Their text may be in fields that were not looked at: set source.text in querymill.yaml to its path, such as ticket.body, or name the column of a file with --text-column."',
     "13:14:08 next querymill retry --dry-run   # what it costs",
   ]);
 });

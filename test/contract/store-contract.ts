@@ -435,6 +435,33 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       await expect(source.prepare()).rejects.toMatchObject({ code: "COLLECTION_MISSING" });
     });
 
+    it("leaves what is there alone when it is told to keep it", async () => {
+      const collection = await filled([{ _id: 1, text: "first", processed: true }]);
+      const more = [
+        { _id: 1, text: "second" },
+        { _id: new ObjectId(), text: "new" },
+        { _id: 1, text: "third" },
+      ];
+      await store.insert(collection, more, "keep");
+      await store.insert(collection, more, "keep");
+      const found = await sourceOf(collection).readByKeys(more.map(({ _id }) => keyOf(_id)));
+      const texts = new Map(found.map((document) => [keyOf(document._id), document.text]));
+      expect([...texts.values()].sort()).toEqual(["first", "new"]);
+      await expect(sourceOf(collection).readUnprocessed(null, 9)).resolves.toMatchObject({
+        documents: [{ text: "new" }],
+      });
+    });
+
+    it("gives a collection the place of another, with its documents and no others", async () => {
+      const [old, next] = [await filled(numbered(3)), await filled([{ _id: 7, text: "next" }])];
+      await sourceOf(old).prepare();
+      await store.replace(old, next);
+      expect(await keysOf(sourceOf(old), 2)).toEqual([keyOf(7)]);
+      await sourceOf(old).prepare();
+      expect(await keysOf(sourceOf(old), 2)).toEqual([keyOf(7)]);
+      await expect(sourceOf(next).inspect()).rejects.toMatchObject({ code: "COLLECTION_MISSING" });
+    });
+
     it("prints an address without credentials and says what it is", () => {
       expect(store.address).not.toContain("@");
       expect(store.description).toMatch(/^(mongodb|sqlite) \d+\.\d+/);
