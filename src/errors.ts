@@ -15,6 +15,7 @@ export type ErrorCode =
   | "STORE_FAILED"
   | "COLLECTION_MISSING"
   | "SOURCE_NOT_MARKABLE"
+  | "SOURCE_SHAPE"
   | "TARGET_TAKEN"
   | "JOB_HELD"
   | "FENCED"

@@ -18,10 +18,12 @@ export type {
   EndpointSettings,
   JobSettings,
   MarkFields,
+  MessagesMapping,
   Mode,
   ModelSettings,
   Price,
   RetryOptions,
+  SourcePreset,
   TextMapping,
 } from "./job.ts";
 export { answersFolder, forgetCorrected } from "./jobs/answers-folder.ts";

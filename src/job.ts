@@ -68,8 +68,32 @@ export const MARK_FIELDS: MarkFields = {
   processedBy: "processedBy",
 };
 
+/** Help desks whose documents are read as they are exported. */
+export const SOURCE_PRESETS = ["zendesk", "intercom", "freshdesk", "mail"] as const;
+export type SourcePreset = (typeof SOURCE_PRESETS)[number];
+
+/** Where a conversation lies in a document. Paths are dotted; those of messages begin at the message. */
+export interface MessagesMapping {
+  /** Of the list, in the document. */
+  readonly path: string;
+  /** Of the text; of several the first that has one. @default the usual fields */
+  readonly text?: string | readonly string[];
+  /** Of the author's role. @default the usual fields */
+  readonly role?: string;
+  /** Values of `role` that mean the customer, all others mean an agent; `{path}` is a value of the document. @default the usual words */
+  readonly customer?: readonly string[];
+  /** Of what is true for internal notes, or `!path` of what is false for them. @default the usual fields */
+  readonly private?: string;
+  /** Of the time, to order by. @default the list is in order */
+  readonly time?: string;
+}
+
 /** How text is found in a document. */
 export interface TextMapping {
+  /** Documents of a help desk; instead of `text` and `messages`. */
+  readonly preset?: SourcePreset;
+  /** A conversation, behind what `text` finds. */
+  readonly messages?: MessagesMapping;
   /** A path (`ticket.body`), a list of paths joined by blank lines, or a template with `{path}`; null for the default fields. */
   readonly text: string | readonly string[] | null;
   /** Longest text sent, in UTF-16 units; longer ones are cut in the middle. @default 24_000 */

@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
 import { QuerymillError } from "../errors.ts";
-import { diagnose, sampleTexts } from "../jobs/doctor.ts";
+import { diagnose, type SampleText, sampleTexts } from "../jobs/doctor.ts";
 import type { Finding } from "../jobs/finding.ts";
-import { type Look, left, symbols, wrapped } from "./format.ts";
+import { count, type Look, left, symbols, wrapped } from "./format.ts";
 import { addJobOptions, type LoadedJob, loadJob } from "./job-command.ts";
 import { makeCommand, RUN_OPTIONS } from "./options.ts";
 import { commandsHere } from "./program.ts";
@@ -16,12 +16,15 @@ export function doctorCommand(): Command {
   const command = makeCommand(
     "doctor",
     "Looks at everything a run needs and says what would stop it or slow it down. Changes nothing and spends nothing unless --call is given.",
-    "querymill doctor --store mongodb://localhost/support --model openai/gpt-5-mini",
+    `querymill doctor --store mongodb://localhost/support --model openai/gpt-5-mini
+querymill doctor --sample 5 --preset zendesk`,
   );
   command.addOption(
     new Option("--call", "ask the model one small question, each endpoint its own (costs a fraction of a cent)"),
   );
-  command.addOption(new Option("--sample <n>", "show the texts that the model would see first: customer text"));
+  command.addOption(
+    new Option("--sample <n>", "show what the model would see of n random documents: prints customer text"),
+  );
   const own = new Set(["store", "db", "sourceCollection", "targetCollection", "batchDir", "job", "config", "json"]);
   const shared = [
     "model",
@@ -52,7 +55,13 @@ async function doctor({ call, sample, ...flags }: Record<string, unknown>): Prom
     findings.push(finding);
     if (!output.json) screen.printWhole(findingLines({ ...finding, text: commandsHere(finding.text) }, screen.look));
   }
-  const texts = shown === 0 ? [] : await sampleTexts(settings, shown);
+  const sampled = shown === 0 ? null : await sampleTexts(settings, shown);
+  const texts = sampled?.texts ?? [];
+  if (sampled?.shape) {
+    findings.push(sampled.shape);
+    if (!output.json)
+      screen.printWhole(findingLines({ ...sampled.shape, text: commandsHere(sampled.shape.text) }, screen.look));
+  }
   const problems = findings.filter(({ level }) => level === "bad").length;
   const warnings = findings.filter(({ level }) => level === "warn").length;
   if (output.json)
@@ -65,12 +74,7 @@ async function doctor({ call, sample, ...flags }: Record<string, unknown>): Prom
       ...(shown === 0 ? {} : { texts }),
     });
   else {
-    for (const { key, text } of texts)
-      screen.printWhole([
-        "",
-        `  ${visible(key)}`,
-        ...text.split("\n").map((line) => `  ${screen.look.ascii ? "|" : "│"} ${visible(line)}`),
-      ]);
+    for (const text of texts) screen.printWhole(sampleLines(text, screen.look));
     const counts = [problems > 0 ? plural(problems, "problem") : "", warnings > 0 ? plural(warnings, "warning") : ""];
     const verdict = counts.filter((part) => part !== "").join(", ");
     screen.print([
@@ -79,6 +83,14 @@ async function doctor({ call, sample, ...flags }: Record<string, unknown>): Prom
     ]);
   }
   return problems > 0 ? 2 : 0;
+}
+
+function sampleLines({ key, message, chars, cut, skipped }: SampleText, look: Look): string[] {
+  const { dot } = symbols(look.ascii);
+  const bar = look.style("dim", look.ascii ? "|" : "│");
+  if (message === null) return ["", `  ${visible(key)} ${dot} skipped: ${skipped}`];
+  const size = `${count(chars)} characters${cut ? ", cut in the middle" : ""}`;
+  return ["", `  ${visible(key)} ${dot} ${size}`, ...message.split("\n").map((line) => `  ${bar} ${visible(line)}`)];
 }
 
 /** A model that is missing is a finding, not the end. What else is wrong with the settings is thrown. */

@@ -39,6 +39,7 @@ export const JOB_OPTIONS: readonly OptionKey[] = [
   "db",
   "sourceCollection",
   "targetCollection",
+  "source.preset",
   "input",
   "batchDir",
   "job",

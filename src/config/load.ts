@@ -15,6 +15,7 @@ import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
 import { type FileSettings, fileConflicts, fileSettings, inputJob, inputStore } from "./input.ts";
 import { redactionOf } from "./lane-options.ts";
 import { severalProblems } from "./problems.ts";
+import { scheduleProblems } from "./schedule-problems.ts";
 import { type OptionKey, optionOf } from "./schema.ts";
 import { mergeVariables, type ResolvedOptions, resolveOptions, unknownVariables, type Variables } from "./sources.ts";
 import { deriveJob, embeddedStore, parseStoreUri, type StoreUri } from "./store-uri.ts";
@@ -144,7 +145,7 @@ export async function loadSettings({
     hedge: afterMs === null ? null : { afterMs },
     taxonomy,
     examples: examples.settings,
-    mapping: { text: get("source.text"), maxChars: get("source.maxChars") },
+    mapping: textMapping(options),
     redaction: redactionOf(get("redact")),
     cache: get("cache.enabled") ? { maxMb: get("cache.maxMb"), ttlDays: get("cache.ttlDays") } : null,
     mark: {
@@ -239,6 +240,12 @@ function conflicts({ get, name, origin, atLeast }: ResolvedOptions): string[] {
     problems.push(
       `${name("concurrentMax")} is the ceiling of --concurrent auto, and ${name("concurrent")} is ${get("concurrent")}, which is a ceiling itself. Add --concurrent auto, or leave it out.`,
     );
+  const preset = get("source.preset");
+  for (const key of ["source.text", "source.messages"] as const)
+    if (preset !== null && get(key) !== null)
+      problems.push(
+        `${name("source.preset")} and ${key} exclude each other: the preset ${preset} knows where its texts are. Leave one out.`,
+      );
   if (get("retry.baseDelayMs") > get("retry.maxDelayMs"))
     problems.push(
       `${name("retry.baseDelayMs")}: ${get("retry.baseDelayMs")} ms is more than retry.maxDelayMs (${get("retry.maxDelayMs")}), which caps it. Lower it.`,
@@ -246,29 +253,16 @@ function conflicts({ get, name, origin, atLeast }: ResolvedOptions): string[] {
   return problems;
 }
 
-async function scheduleProblems({ get, name }: ResolvedOptions): Promise<string[]> {
-  const zone = get("timezone");
-  const schedule = get("schedule");
-  if (zone !== null && !isTimezone(zone))
-    return [`${name("timezone")}: expected a time zone such as Europe/Berlin; got "${zone}".`];
-  if (schedule === null) return [];
-  const { Cron } = await import("croner");
-  try {
-    new Cron(schedule, { paused: true });
-    return [];
-  } catch {
-    return [
-      `${name("schedule")}: expected a cron expression such as "30 2 * * *" (minute hour day month weekday); got "${schedule}".`,
-    ];
-  }
-}
-
-function isTimezone(zone: string): boolean {
-  try {
-    return new Intl.DateTimeFormat("en-US", { timeZone: zone }).resolvedOptions().timeZone !== "";
-  } catch {
-    return false;
-  }
+/** What was not said is left out, so that the fingerprint of a job that says nothing of it stays. */
+function textMapping({ get }: ResolvedOptions): JobSettings["mapping"] {
+  const preset = get("source.preset");
+  const messages = get("source.messages");
+  return {
+    text: get("source.text"),
+    maxChars: get("source.maxChars"),
+    ...(preset === null ? {} : { preset }),
+    ...(messages === null ? {} : { messages }),
+  };
 }
 
 function chooseStore(

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import type { Price } from "../job.ts";
-import { MARK_FIELDS } from "../job.ts";
 import { CONFIRMATION_OPTIONS } from "./confirmation.ts";
 import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
 import { EXAMPLE_FIELDS } from "./example-fields.ts";
@@ -18,9 +17,9 @@ import {
   text,
   toggle,
 } from "./option.ts";
+import { SOURCE_OPTIONS } from "./source-options.ts";
 
 const COLLECTION = /^(?!system\.)[^$\0]{1,200}$/;
-const FIELD = /^(?!_id$)[^$.\0\s][^.\0]{0,99}$/;
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
@@ -255,23 +254,8 @@ export const OPTIONS = {
     expected: "a file",
     default: null,
   }),
-  "source.text": shaped<string | readonly string[] | null>({
-    help: "where the text is: a path, a list of paths, or a template with {path}",
-    expected: "a path, a list of paths, or a template with {path}",
-    schema: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(50)]),
-    default: null,
-  }),
-  "source.maxChars": integer({
-    help: "longest text sent; a longer one is cut in the middle",
-    min: 200,
-    max: 1_000_000,
-    unit: "UTF-16 units",
-    default: 24_000,
-  }),
+  ...SOURCE_OPTIONS,
   ...LANE_OPTIONS,
-  "mark.processed": markField("processed", "field of the source that says an item is settled"),
-  "mark.processedAt": markField("processedAt", "field of the source with the time"),
-  "mark.processedBy": markField("processedBy", "field of the source with job, execution and outcome"),
   prices: shaped<Readonly<Record<string, Price>>>({
     help: "USD per million tokens by model name; beats the built-in list",
     expected: "a price {input, output, and optionally cachedInput, cacheWrite} in USD per million tokens",
@@ -331,10 +315,6 @@ export function optionOf(key: OptionKey): OptionDefinition<unknown> {
 
 /** The shape of `querymill.yaml`. */
 export const FILE_SCHEMA = shapeOf(OPTIONS);
-
-function markField(name: keyof typeof MARK_FIELDS, help: string): OptionDefinition<string> {
-  return text({ help, expected: "a field name without dots", pattern: FIELD, default: MARK_FIELDS[name] });
-}
 
 function milliseconds(help: string, fallback: number, min: number): OptionDefinition<number> {
   return integer({ help: `${help}, in ms`, min, max: DAY_MS, unit: "ms", default: fallback });

@@ -1,16 +1,19 @@
 import { lstat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { QuerymillError } from "../errors.ts";
+import type { Item, Skipped, SkipReason } from "../item.ts";
 import type { JobSettings } from "../job.ts";
-import { Privacy } from "../redaction/privacy.ts";
+import { userMessage } from "../llm/prompt.ts";
 import { fleetingFileSystem } from "../state/files.ts";
-import type { Store } from "../store.ts";
-import { makeItem } from "../stores/mapping.ts";
+import type { SourceDocument, Store } from "../store.ts";
 import { endpointFindings } from "./endpoint-findings.ts";
 import { openExistingStore } from "./existing-store.ts";
 import { bad, type Finding, ok, warn } from "./finding.ts";
 import { nextTimes } from "./schedule.ts";
+import { refuseWrongShape, shapeOf } from "./source-shape.ts";
 import { whyNotWritable } from "./state-folder.ts";
 import { findJobs, readStatus } from "./status.ts";
+import { chooseAdapters } from "./wiring.ts";
 
 export interface DoctorOptions {
   /** One real call to each endpoint, which may cost a fraction of a cent. */
@@ -36,6 +39,7 @@ export async function* diagnose(settings: JobSettings, options: DoctorOptions): 
       `${store.description} at ${store.address}, answers in ${reached} ms (connecting took ${tookMs} ms)`,
     );
     yield* sourceFindings(settings, store);
+    yield* shapeFindings(settings, store);
     yield await targetFinding(settings, store);
   } catch (error) {
     yield bad(store === null ? "Store" : "Source", error);
@@ -48,24 +52,58 @@ export async function* diagnose(settings: JobSettings, options: DoctorOptions): 
   yield* scheduleFindings(settings, options.now());
 }
 
+/** What the model would be shown of one document. Customer text. */
+export interface SampleText {
+  readonly key: string;
+  /** The user message as it would be sent, text and delimiters; null for a skipped document. */
+  readonly message: string | null;
+  /** Of the text in it, in UTF-16 units. */
+  readonly chars: number;
+  /** A long text was cut in the middle. */
+  readonly cut: boolean;
+  /** Why nothing would be sent; null when something would. */
+  readonly skipped: SkipReason | null;
+}
+
 /**
- * What the model would be shown of some unprocessed items, drawn at random. Customer text: only where somebody asked for it.
+ * What the model would be shown of some unprocessed documents, drawn at random, and whether a preset reads them.
+ * Customer text: only where somebody asked for it.
  * @throws QuerymillError as opening the store and reading its source
  */
-export async function sampleTexts(settings: JobSettings, count: number): Promise<{ key: string; text: string }[]> {
-  const { sourceCollection, mark, filter, mapping, redaction } = settings;
+export async function sampleTexts(
+  settings: JobSettings,
+  count: number,
+): Promise<{ readonly texts: SampleText[]; readonly shape: Finding | null }> {
+  const { sourceCollection, mark, filter } = settings;
+  const { makeItem } = await chooseAdapters(settings);
   const store = await openExistingStore(settings);
   try {
     const source = store.source({ collection: sourceCollection, mark, filter, fields: null });
     const documents = await source.sample(count);
-    const privacy = Privacy.of(redaction);
-    return documents.map((document) => {
-      const read = makeItem(document, mapping, privacy);
-      return { key: read.key, text: "text" in read ? read.text : `(skipped: ${read.reason})` };
-    });
+    return {
+      texts: documents.map((document) => sampleText(makeItem(document))),
+      shape: presetFinding(settings, documents),
+    };
   } finally {
     await store.close();
   }
+}
+
+function sampleText(read: Item | Skipped): SampleText {
+  if ("reason" in read) return { key: read.key, message: null, chars: 0, cut: false, skipped: read.reason };
+  const { key, text, truncated } = read;
+  return { key, message: userMessage(text), chars: text.length, cut: truncated, skipped: null };
+}
+
+/** A preset that would read these documents, when nothing was said of where their texts are. */
+function presetFinding({ mapping }: JobSettings, documents: readonly SourceDocument[]): Finding | null {
+  const { nearest, fits } = shapeOf(documents);
+  if (nearest === null || mapping.preset !== undefined || mapping.text !== null || mapping.messages !== undefined)
+    return null;
+  return warn(
+    "Shape",
+    `${fits[nearest]} of ${documents.length} documents look like ${nearest}: --preset ${nearest} reads them as such (customer and agent marked, private notes left out).`,
+  );
 }
 
 function nodeFinding(): Finding {
@@ -97,6 +135,18 @@ async function* sourceFindings(settings: JobSettings, store: Store): AsyncGenera
       "Marking",
       `${sourceCollection} cannot be marked, because ${notMarkable}. Grant update on it, or copy the documents to a collection of your own.`,
     );
+}
+
+async function* shapeFindings(settings: JobSettings, store: Store): AsyncGenerator<Finding> {
+  const { preset } = settings.mapping;
+  if (preset === undefined) return;
+  try {
+    await refuseWrongShape(settings, store);
+    yield ok("Shape", `the first unprocessed documents are as --preset ${preset} expects`);
+  } catch (error) {
+    if (!(error instanceof QuerymillError) || error.code !== "SOURCE_SHAPE") throw error;
+    yield bad("Shape", error);
+  }
 }
 
 async function targetFinding({ targetCollection, job }: JobSettings, store: Store): Promise<Finding> {

@@ -13,6 +13,7 @@ import { refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
 import { previewReclassification, type ReclassificationPreview } from "./reclassify.ts";
 import { inspectLeftover } from "./recovery.ts";
 import { findExperience, firstAsked, forecast, sumOf } from "./run-forecast.ts";
+import { wrongShape } from "./source-shape.ts";
 import { whyNotWritable } from "./state-folder.ts";
 import { ownerOf } from "./status.ts";
 
@@ -91,6 +92,8 @@ export async function dryRun(settings: JobSettings, adapters: Adapters, caps: Lo
       ...local.obstacles,
       ...(await takenBy(store, targetCollection, job)),
     ];
+    const misfit = await wrongShape(settings, store);
+    if (misfit !== null) obstacles.push(misfit);
     if (notMarkable !== null) obstacles.push(`${sourceCollection} cannot be marked, because ${notMarkable}.`);
     obstacles.push(...limitObstacles(settings, expected, local.spentUsd));
     return {

@@ -11,6 +11,7 @@ import type { Closers } from "./closers.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { checkProviders, type OpenEndpoint, openProviders } from "./open-gateway.ts";
 import { fingerprintChanged, type Leftover, UNDONE_BY, uncleanMessage } from "./recovery.ts";
+import { refuseWrongShape } from "./source-shape.ts";
 
 /** Everything that exists only while a job is open. */
 export interface OpenJob {
@@ -77,8 +78,8 @@ export function refuseWhatIsUnclear(settings: JobSettings, leftover: Leftover, f
 
 /**
  * Connects to store and model, and finds out whether everything a run needs works, for nothing.
- * @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED, COLLECTION_MISSING, SOURCE_NOT_MARKABLE, TARGET_TAKEN,
- * JOB_HELD, MODEL_UNREACHABLE
+ * @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED, COLLECTION_MISSING, SOURCE_NOT_MARKABLE, SOURCE_SHAPE,
+ * TARGET_TAKEN, JOB_HELD, MODEL_UNREACHABLE
  */
 export async function openStores(
   manager: BatchFileManager,
@@ -92,6 +93,7 @@ export async function openStores(
   closers.add(() => store.close());
   const source = store.source({ collection: sourceCollection, mark, filter, fields: adapters.fields });
   const notes = [...(await source.prepare())];
+  await refuseWrongShape(settings, store);
   const fleeting = await fleetingFileSystem(batchDir).catch(() => null);
   if (fleeting !== null) {
     notes.push(`The state folder ${batchDir} is on ${fleeting}. Choose one on a local disk with --batch-dir.`);

@@ -216,7 +216,7 @@ export function fingerprintChanged(
 ): QuerymillError {
   const lines = fields.map((field) =>
     field === "mapping"
-      ? "  mapping: source.text, source.maxChars or redact changed, so the model would see other texts"
+      ? "  mapping: what source says of the texts (preset, text, messages, maxChars) or redact changed, so the model would see others"
       : `  ${field}: ${before[field]} before, ${now[field]} now`,
   );
   return new QuerymillError(

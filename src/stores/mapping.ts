@@ -2,8 +2,11 @@ import { contentHashOf, type Item, keyOf, type Skipped } from "../item.ts";
 import type { TextMapping } from "../job.ts";
 import type { Privacy } from "../redaction/privacy.ts";
 import type { SourceDocument } from "../store.ts";
+import { Gathered, own, valueAt } from "./document-path.ts";
+import { mappedThread, threadFields as mappedThreadFields } from "./message-mapping.ts";
 import { plainText } from "./plain-text.ts";
-import { own, transcriptOf } from "./transcript.ts";
+import { presetFields, presetText } from "./presets.ts";
+import { transcriptOf } from "./transcript.ts";
 
 const textFields = ["text", "query", "message", "body", "content", "description", "transcript"];
 const threadFields = ["messages", "conversation", "conversation_parts", "comments"];
@@ -12,9 +15,9 @@ const threadFields = ["messages", "conversation", "conversation_parts", "comment
 export const DEFAULT_FIELDS = { subject: "subject", bodies: [...textFields, ...threadFields] } as const;
 
 /**
- * The item of a document: its text found by the mapping, HTML turned into text, quoted replies left out, well-formed,
- * trimmed and cut to `maxChars`, its secrets masked. Never throws, whatever the document holds; time grows linearly with
- * its size.
+ * The item of a document: its text found by the mapping, HTML turned into text, quoted replies and signatures left out,
+ * well-formed, trimmed and cut to `maxChars`, its secrets masked. Never throws, whatever the document holds; time grows
+ * linearly with its size.
  */
 export function makeItem(
   document: SourceDocument,
@@ -22,7 +25,7 @@ export function makeItem(
   privacy: Privacy | null = null,
 ): Item | Skipped {
   const key = keyOf(document._id);
-  const found = mapping.text === null ? defaultText(document) : mappedText(document, mapping.text);
+  const found = foundText(document, mapping);
   const text = found.text === null ? "" : withoutInvisible(found.text);
   if (text === "") return { key, reason: found.other ? "text is not a string" : "no text" };
   const kept = cutMiddle(text, mapping.maxChars, privacy);
@@ -32,10 +35,12 @@ export function makeItem(
 
 /** @returns the top-level fields that {@link makeItem} looks at, to be projected; null for whole documents */
 export function fieldsNeeded(mapping: TextMapping): string[] | null {
-  const { text } = mapping;
-  if (text === null) return ["subject", ...textFields, ...threadFields];
-  const paths = typeof text === "string" ? (isTemplate(text) ? placeholdersOf(text) : [text]) : text;
-  const fields = [...new Set(paths.map((path) => path.split(".")[0]!))];
+  const { text, preset, messages } = mapping;
+  if (preset !== undefined) return [...presetFields(preset)];
+  if (text === null && messages === undefined) return ["subject", ...textFields, ...threadFields];
+  const paths = typeof text === "string" ? (isTemplate(text) ? placeholdersOf(text) : [text]) : (text ?? ["subject"]);
+  const thread = messages === undefined ? [] : mappedThreadFields(messages);
+  const fields = [...new Set([...paths.map((path) => path.split(".")[0]!), ...thread])];
   return fields.some((field) => field === "") ? null : fields;
 }
 
@@ -43,6 +48,14 @@ export function fieldsNeeded(mapping: TextMapping): string[] | null {
 interface Found {
   readonly text: string | null;
   readonly other: boolean;
+}
+
+function foundText(document: SourceDocument, { text, preset, messages }: TextMapping): Found {
+  if (preset !== undefined) return { text: presetText(document, preset), other: false };
+  if (messages === undefined) return text === null ? defaultText(document) : mappedText(document, text);
+  const before = mappedText(document, text ?? "subject");
+  const thread = mappedThread(document, messages);
+  return { text: joined([before.text, thread].filter((part) => part !== null)), other: before.other };
 }
 
 function defaultText(document: SourceDocument): Found {
@@ -104,28 +117,6 @@ function textAt(document: SourceDocument, path: string): Found {
     return { text: joined(parts), other: parts.length === 0 && value.values.some((one) => one !== null) };
   }
   return { text: null, other: value !== undefined && value !== null };
-}
-
-/** What a path through a list found in its elements. */
-class Gathered {
-  readonly values: unknown[];
-  constructor(values: unknown[]) {
-    this.values = values;
-  }
-}
-
-function valueAt(document: SourceDocument, path: string): unknown {
-  let value: unknown = document;
-  const names = path.split(".");
-  for (const [at, name] of names.entries()) {
-    if (Array.isArray(value) && !/^\d+$/.test(name)) {
-      const rest = names.slice(at);
-      const values = value.map((one) => rest.reduce((inner: unknown, part) => own(inner, part), one));
-      return new Gathered(values.filter((one) => one !== undefined));
-    }
-    value = own(value, name);
-  }
-  return value;
 }
 
 function textOf(value: string): string | null {
