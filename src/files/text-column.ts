@@ -33,7 +33,7 @@ export function textMapping(
     if (outer !== null) return { ...mapping, text: [outer, ...inside].join(".") };
     throw noColumn(shown, column, names);
   }
-  if (mapping.text !== null) return mapping;
+  if (mapping.text !== null || mapping.preset !== undefined || mapping.messages !== undefined) return mapping;
   const subject = columnNamed(names, defaults.subject);
   const bodies = defaults.bodies.flatMap((name) => columnNamed(names, name) ?? []);
   if (subject === null && bodies.length === 0)
