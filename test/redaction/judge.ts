@@ -3,7 +3,7 @@ import { type Found, REDACTION_KINDS, type RedactionKind } from "../../src/redac
 const MARKED = /⟦(\w+)\|([^⟧]*)⟧/g;
 
 /** A text with its marks taken out, and where its secrets stand. */
-export function unmark(marked: string): { text: string; secrets: Found[] } {
+function unmark(marked: string): { text: string; secrets: Found[] } {
   const secrets: Found[] = [];
   let text = "";
   let from = 0;
