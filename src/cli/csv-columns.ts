@@ -62,7 +62,8 @@ function typeOf(path: string): CsvColumn["type"] {
   return NUMBERS.has(path) || /^(confidence|usage)\./.test(path) ? "number" : "text";
 }
 
-function cell(value: unknown): string | number | boolean | null {
+/** A value as it stands in a cell: numbers and ids plainly, lists joined, other objects as JSON. */
+export function cell(value: unknown): string | number | boolean | null {
   if (value === null || value === undefined) return null;
   if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();

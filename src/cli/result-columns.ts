@@ -1,8 +1,7 @@
 import type { OutputColumn } from "../files/table-writer.ts";
-import { keyOf } from "../item.ts";
 import type { RowOutcome } from "../jobs/row-outcomes.ts";
 import type { Taxonomy } from "../taxonomy.ts";
-import { type CsvColumn, csvColumns, valueAt } from "./csv-columns.ts";
+import { type CsvColumn, cell, csvColumns, valueAt } from "./csv-columns.ts";
 
 /** A column that a run adds to a file's own. */
 export interface ResultColumn extends OutputColumn {
@@ -33,7 +32,7 @@ const LEFT_OUT = new Set([
  */
 export function resultColumns(taxonomy: Taxonomy, taken: ReadonlySet<string>): ResultColumn[] {
   const own: Omit<ResultColumn, "name">[] = [
-    { field: "item", value: ({ id }) => (typeof id === "string" ? id : keyOf(id)) },
+    { field: "item", value: ({ id }) => cell(id) },
     { field: "outcome", value: ({ outcome }) => outcome },
     { field: "reason", value: ({ reason }) => reason },
   ];

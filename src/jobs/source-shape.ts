@@ -51,7 +51,7 @@ export async function wrongShape(settings: JobSettings, store: Store): Promise<s
 }
 
 /** @returns a sentence for the user when most documents do not fit the preset, else null */
-export function shapeProblem(shape: SourceShape, preset: SourcePreset, collection: string): string | null {
+function shapeProblem(shape: SourceShape, preset: SourcePreset, collection: string): string | null {
   const { documents, fits, nearest, fields } = shape;
   if (documents === 0 || fits[preset] * 2 > documents) return null;
   const found = fields.length === 0 ? "no fields but _id" : fields.join(", ");
