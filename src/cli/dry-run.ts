@@ -33,8 +33,8 @@ function dryRunLines(found: DryRun, { concurrent, limit, budget, filter }: JobSe
   const lines = [
     `${look.style("bold", found.job)} ${dot} what a run would do`,
     "",
-    row("from", `${found.source} in ${found.store}`),
-    row("to", found.target),
+    row("from", `${found.source} in ${found.sourceStore ?? found.store}`),
+    row("to", found.sourceStore === undefined ? found.target : `${found.target} in ${found.store}`),
     row("by", found.model),
     row("items", found.items === null ? "?" : count(found.items), itemsNote(found, limit)),
   ];

@@ -130,6 +130,7 @@ function watchPipes(onBroken: () => void): { readonly broken: () => boolean } {
   return { broken: () => broken };
 }
 
-function secretsOf({ storeUri, endpoints }: JobSettings): string[] {
-  return [...secretsOfUri(storeUri), ...endpoints.flatMap(({ model }) => model.apiKey ?? [])];
+function secretsOf({ storeUri, sourceStore, endpoints }: JobSettings): string[] {
+  const uris = [storeUri, ...(sourceStore === undefined ? [] : [sourceStore.storeUri])];
+  return [...uris.flatMap(secretsOfUri), ...endpoints.flatMap(({ model }) => model.apiKey ?? [])];
 }

@@ -22,8 +22,10 @@ export interface Range {
 /** What a run would do, found out for nothing. */
 export interface DryRun {
   readonly job: string;
-  /** Printable address. */
+  /** Printable address of the target's store. */
   readonly store: string;
+  /** Of the source's, when that is another one. */
+  readonly sourceStore?: string;
   readonly source: string;
   readonly target: string;
   readonly model: string;
@@ -98,13 +100,17 @@ export async function dryRun(settings: JobSettings, adapters: Adapters): Promise
     ];
     const misfit = preset === undefined ? null : shapeProblem(shapeOf(documents), preset, sourceCollection);
     if (misfit !== null) obstacles.push(misfit);
-    if (notMarkable !== null) obstacles.push(`${sourceCollection} cannot be marked, because ${notMarkable}.`);
+    if (notMarkable !== null)
+      obstacles.push(
+        `${sourceCollection} cannot be marked, because ${notMarkable}. It can stay as it is: --mark target.`,
+      );
     const budget = settings.budget;
     if (budget !== null && estimate.costUsd !== null && estimate.costUsd.to + local.spentUsd > budget.usd)
       obstacles.push(`The budget of $${budget.usd} (per ${budget.per}) may be spent before the end.`);
     return {
       job,
       store: store.address,
+      ...apart(store),
       source: sourceCollection,
       target: targetCollection,
       model: [...new Set(firstAsked(settings).map(({ model }) => modelLabel(model)))].join(", "),
@@ -242,6 +248,10 @@ async function inspectLocal(
     if (!(error instanceof QuerymillError)) throw error;
     return { waiting: 0, spentUsd: 0, obstacles: [...obstacles, messageOf(error)] };
   }
+}
+
+function apart({ address, sourceAddress = address }: Store): { sourceStore?: string } {
+  return sourceAddress === address ? {} : { sourceStore: sourceAddress };
 }
 
 async function takenBy(store: Store, target: string, job: string): Promise<string[]> {

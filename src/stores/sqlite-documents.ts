@@ -83,6 +83,13 @@ export class SqliteDocuments {
     return keys.map((key) => get.get(key) as unknown as Row | undefined).filter((row) => row !== undefined);
   }
 
+  existing(collection: string, keys: readonly ItemKey[]): ItemKey[] {
+    const table = this.#table(collection);
+    if (table === null) return [];
+    const get = this.#statements.of(`select 1 from ${table} where key = ?`);
+    return keys.filter((key) => get.get(key) !== undefined);
+  }
+
   readAll(collection: string, after: ItemKey | null, limit: number): RowPage {
     const table = this.#table(collection);
     if (table === null) return nothing;
@@ -93,7 +100,7 @@ export class SqliteDocuments {
   /** In the order of insertion, along the index when there is one; with a filter in slices, between which other requests are served. */
   async readUnprocessed(
     collection: string,
-    mark: MarkFields,
+    mark: MarkFields | null,
     filterText: string | null,
     after: number,
     limit: number,
@@ -124,7 +131,7 @@ export class SqliteDocuments {
   }
 
   /** Drawn at random in one pass, of which only order numbers stay in memory. */
-  async sample(collection: string, mark: MarkFields, filterText: string | null, size: number): Promise<Row[]> {
+  async sample(collection: string, mark: MarkFields | null, filterText: string | null, size: number): Promise<Row[]> {
     const filter = filterOf(filterText);
     const select = this.#unprocessed(collection, mark, filter === null ? "seq" : "seq, key, body");
     if (select === null) return [];
@@ -148,7 +155,7 @@ export class SqliteDocuments {
   /** @returns null when it would take longer than `maxMs` */
   async countUnprocessed(
     collection: string,
-    mark: MarkFields,
+    mark: MarkFields | null,
     filterText: string | null,
     maxMs: number,
   ): Promise<number | null> {
@@ -228,12 +235,12 @@ export class SqliteDocuments {
     });
   }
 
-  #unprocessed(collection: string, mark: MarkFields, columns: string): StatementSync | null {
+  #unprocessed(collection: string, mark: MarkFields | null, columns: string): StatementSync | null {
     const table = this.#table(collection);
     if (table === null) return null;
-    const by = this.isIndexed(collection, mark) ? `indexed by ${indexOf(table, mark)}` : "";
+    const by = mark !== null && this.isIndexed(collection, mark) ? `indexed by ${indexOf(table, mark)}` : "";
     return this.#statements.of(
-      `select ${columns} from ${table} ${by} where ${openBy(mark)} and seq > ? order by seq limit ?`,
+      `select ${columns} from ${table} ${by} where ${mark === null ? "true" : openBy(mark)} and seq > ? order by seq limit ?`,
     );
   }
 
