@@ -179,6 +179,8 @@ export interface JobSettings {
   /** `mongodb://…` or a file path (`sqlite:…`). May hold credentials: never print it; use the store's `address`. */
   readonly storeUri: string;
   readonly db: string;
+  /** Where the source is, when that is another place: `storeUri` and `db` are the target's then. May hold credentials. */
+  readonly sourceStore?: { readonly storeUri: string; readonly db: string };
   readonly sourceCollection: string;
   readonly targetCollection: string;
   /** The primary model: of the endpoint that is asked first. */
@@ -196,6 +198,8 @@ export interface JobSettings {
   /** null: every item is asked. */
   readonly cache: CacheSettings | null;
   readonly mark: MarkFields;
+  /** Where settled items are noted. `target`: in the target itself and in `<target>_outcomes`; the source is only read. @default "source" */
+  readonly markIn?: "source" | "target";
   readonly filter: Filter | null;
   /** Only retries: these waiting items and dead letters, made due now; the source is not read. null for a normal run. */
   readonly retryOnly: { readonly queue?: string; readonly failure?: string } | null;
@@ -251,7 +255,7 @@ export function fingerprintOf(settings: JobSettings, promptVersion: string): Fin
     prompt: promptVersion,
     model: modelsOf(settings.endpoints),
     mapping: mappingHash(settings),
-    mark: Object.values(settings.mark).join(","),
+    mark: settings.markIn === "target" ? "in the target" : Object.values(settings.mark).join(","),
   };
 }
 

@@ -171,6 +171,9 @@ export class Sink {
     const toMark = settlements.filter(
       ({ key, outcome }) => outcome !== "retryQueued" && present.has(key) && !changed.has(key) && !refused.has(key),
     );
+    const again = settlements.filter(({ key, outcome }) => outcome === "classified" && changed.has(key));
+    if (again.length > 0)
+      await this.#insist(() => this.#options.confirm().then(() => source.reopen?.(again.map(({ key }) => key))));
     const unmarked = await this.#mark(source, toMark);
     await retryQueue.remove(
       settlements.filter(({ key, outcome }) => outcome !== "retryQueued" && !unmarked.has(key)).map(({ key }) => key),

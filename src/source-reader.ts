@@ -1,3 +1,4 @@
+import { approximateBytes } from "./document-size.ts";
 import type { Item, ItemKey, Skipped } from "./item.ts";
 import { Intervals } from "./state/intervals.ts";
 import type { Cursor, Page, Source, SourceDocument } from "./store.ts";
@@ -164,13 +165,4 @@ export class SourceReader {
     if (this.#pages.length > 2_000) this.#pages = this.#pages.filter((_, index) => index % 2 === 1);
     if (!this.#ended && this.#buffer.length <= this.#pageItems / 2) this.#readAhead();
   }
-}
-
-/** @returns about how much memory a document takes */
-export function approximateBytes(value: unknown, depth = 4): number {
-  if (typeof value === "string") return value.length * 2;
-  if (typeof value !== "object" || value === null || depth === 0) return 8;
-  let bytes = 16;
-  for (const part of Object.values(value)) bytes += approximateBytes(part, depth - 1);
-  return bytes;
 }

@@ -13,7 +13,8 @@ export type Cursor = string;
 /** What one job reads, fixed when its source is opened. */
 export interface SourceOptions {
   readonly collection: string;
-  readonly mark: MarkFields;
+  /** null: documents carry no marks, all of them are unprocessed, and nothing is written to them. */
+  readonly mark: MarkFields | null;
   /** Which unprocessed documents, in the checked grammar of `filter.ts`; null for all. */
   readonly filter: Filter | null;
   /** Top-level fields that are needed (`_id` is always there); null for whole documents. */
@@ -81,6 +82,11 @@ export interface Source {
   mark(groups: readonly MarkGroup[]): Promise<void>;
   /** Takes the marks away, so that the items are read again. */
   unmark(keys: readonly ItemKey[]): Promise<void>;
+  /**
+   * Where a record is the mark itself: its items changed while they were classified and have to be read again. Missing
+   * where an item that is not marked is read again anyway.
+   */
+  reopen?(keys: readonly ItemKey[]): Promise<void>;
 }
 
 /** What became of one guarded write. */
@@ -115,6 +121,8 @@ export interface Settled {
 export interface Target {
   /** Guarded upsert of each record by its key (`$set` of our fields only). Resending is harmless. @returns one result per record, in order */
   write(records: readonly RecordToWrite[]): Promise<readonly WriteResult[]>;
+  /** Which of these keys have a record. */
+  existing(keys: readonly ItemKey[]): Promise<ReadonlySet<ItemKey>>;
   findSettled(keys: readonly ItemKey[]): Promise<readonly Settled[]>;
   /** Whole records by key, with `_id`. */
   readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]>;
@@ -167,6 +175,9 @@ export interface Store {
   readonly address: string;
   /** `mongodb 8.0 replica set`, `sqlite 3.53`, … for `doctor` and logs. */
   readonly description: string;
+  /** Address and description of the store that documents are read from, when that is another one. */
+  readonly sourceAddress?: string;
+  readonly sourceDescription?: string;
   readonly lease: Lease;
   source(options: SourceOptions): Source;
   target(collection: string): Target;

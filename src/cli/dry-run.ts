@@ -37,8 +37,8 @@ export function dryRunLines(found: DryRun, settings: JobSettings, heading: strin
   const lines = [
     `${look.style("bold", found.job)} ${dot} ${heading}`,
     "",
-    row("from", `${found.source} in ${found.store}`),
-    row("to", found.target),
+    row("from", `${found.source} in ${found.sourceStore ?? found.store}`),
+    row("to", found.sourceStore === undefined ? found.target : `${found.target} in ${found.store}`),
     row("by", found.model),
     row("items", found.items === null ? "?" : count(found.items), itemsNote(found, settings.limit)),
   ];

@@ -11,7 +11,7 @@ import {
   writeTable,
 } from "../files/table-writer.ts";
 import type { JobSettings } from "../job.ts";
-import { openExistingStore } from "../jobs/existing-store.ts";
+import { openExistingTarget } from "../jobs/existing-store.ts";
 import { codeOf } from "../state/files.ts";
 import type { Page, Store, Target } from "../store.ts";
 import { type CsvColumn, csvColumns } from "./csv-columns.ts";
@@ -53,7 +53,7 @@ async function exportRecords({ output: file, format, overwrite, ...flags }: Reco
   const path = resolve(String(file));
   if (!toStdout && overwrite !== true && (await exists(path)))
     throw refused(`${String(file)} exists already and is not replaced unasked. Add --overwrite, or name another file.`);
-  const store = await openExistingStore(settings);
+  const store = await openExistingTarget(settings);
   try {
     const target = store.target(settings.targetCollection);
     // An empty target and one that does not exist look alike; the nearest names are told for the latter.

@@ -36,7 +36,9 @@ async function get(text: string, flags: Record<string, unknown>): Promise<number
   const store = await openExistingStore(settings);
   try {
     const found = await findItem(settings, store, text);
-    const place = `${settings.sourceCollection} and ${settings.targetCollection} of ${store.address}`;
+    const { address, sourceAddress = address } = store;
+    const from = sourceAddress === address ? "" : ` of ${sourceAddress}`;
+    const place = `${settings.sourceCollection}${from} and ${settings.targetCollection} of ${address}`;
     if (found.length === 0) throw notFound(text, place);
     if (found.length > 1) throw ambiguous(text, found, jobFlags);
     const [item] = found as [FoundItem];
@@ -56,9 +58,8 @@ function plain({ key, document, read, record, retry, deadLetter }: FoundItem): o
 }
 
 function show(item: FoundItem, settings: JobSettings, nowMs: number, look: Look): string[] {
-  const { document, read, record, retry, deadLetter } = item;
+  const { document, read, record, marked, retry, deadLetter } = item;
   const { dot } = symbols(look.ascii);
-  const marked = document !== null && document[settings.mark.processed] === true;
   const states = [
     record === null ? "" : "classified",
     retry === null ? "" : `in the retry queue ${retry.queue}`,

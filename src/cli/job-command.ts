@@ -29,6 +29,12 @@ export async function loadJob(flags: Record<string, unknown>, needsModel: boolea
     ["config", "--config"],
     ["sourceCollection", "--source-collection"],
     ["targetCollection", "--target-collection"],
+    ["sourceUri", "--source-uri"],
+    ["sourceDb", "--source-db"],
+    ["targetUri", "--target-uri"],
+    ["targetDb", "--target-db"],
+    ["mark", "--mark"],
+    ["preset", "--preset"],
     ["input", "--input"],
   ] as const)
     if (rest[name] !== undefined)

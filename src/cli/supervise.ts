@@ -161,10 +161,11 @@ function watchPipes(onBroken: () => void): { readonly broken: () => boolean } {
   return { broken: () => broken };
 }
 
-function secretsOf({ storeUri, endpoints }: JobSettings): string[] {
+function secretsOf({ storeUri, sourceStore, endpoints }: JobSettings): string[] {
   const ofModels = endpoints.flatMap(({ model: { provider, apiKey, settings } }) => [
     ...(apiKey === null ? [] : [apiKey]),
     ...secretSettings(provider, settings),
   ]);
-  return [...secretsOfUri(storeUri), ...ofModels];
+  const uris = [storeUri, ...(sourceStore === undefined ? [] : [sourceStore.storeUri])];
+  return [...uris.flatMap(secretsOfUri), ...ofModels];
 }

@@ -70,7 +70,7 @@ interface Problem {
 }
 
 function check(given: unknown): { values: Map<OptionKey, unknown>; problems: Problem[] } {
-  const content = withoutNulls(given, OPTIONS);
+  const content = writtenOut(withoutNulls(given, OPTIONS));
   const checked = FILE_SCHEMA.safeParse(content);
   const issues = checked.success ? [] : checked.error.issues;
   const problems = issues.flatMap((issue) => describeIssue(issue, content));
@@ -174,6 +174,12 @@ function memberOf(node: unknown, name: PropertyKey): { key: unknown; value: unkn
   if (!isMap(node)) return null;
   const keyOf = (key: unknown): string => String((key as { value?: unknown })?.value ?? key);
   return node.items.find(({ key }) => keyOf(key) === String(name)) ?? null;
+}
+
+/** `mark: target` is short for `mark: {in: target}`. */
+function writtenOut(content: unknown): unknown {
+  const mark = valueAt(content, ["mark"]);
+  return typeof mark === "string" ? { ...(content as object), mark: { in: mark } } : content;
 }
 
 /** `limit:` with nothing behind it means: not set. */

@@ -33,7 +33,10 @@ export interface FileSettings {
 /** What says how `--input` is read, and means nothing without it. */
 const ABOUT_INPUT: readonly OptionKey[] = ["output", "idColumn", "textColumn", "encoding", "delimiter"];
 /** What says where a store has its items, and a file's job has in a database of its own. */
-const ABOUT_STORE: readonly OptionKey[] = ["store", "db", "sourceCollection", "targetCollection"];
+const ABOUT_STORE: readonly OptionKey[] = [
+  ...(["store", "db", "sourceCollection", "targetCollection"] as const),
+  ...(["source.uri", "source.db", "target.uri", "target.db", "mark.in"] as const),
+];
 
 /** @param pathOf resolves a path where its option was said */
 export function fileSettings(options: ResolvedOptions, pathOf: (key: OptionKey, path: string) => string): FileSettings {

@@ -7,7 +7,6 @@ import { parseFilter } from "../filter.ts";
 import { type JobSettings, type ModelSettings, mainEndpoint } from "../job.ts";
 import { checkOfflineFields } from "../llm/offline-fields.ts";
 import { MODEL_PROVIDERS } from "../llm/providers.ts";
-import { secretsOfUri } from "../redact.ts";
 import { type Confirmation, confirmationOf } from "./confirmation.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
 import { resolveExamples } from "./examples.ts";
@@ -18,7 +17,8 @@ import { severalProblems } from "./problems.ts";
 import { scheduleProblems } from "./schedule-problems.ts";
 import { type OptionKey, optionOf } from "./schema.ts";
 import { mergeVariables, type ResolvedOptions, resolveOptions, unknownVariables, type Variables } from "./sources.ts";
-import { deriveJob, embeddedStore, parseStoreUri, type StoreUri } from "./store-uri.ts";
+import { deriveJob } from "./store-uri.ts";
+import { type ChosenStores, chooseStores } from "./stores.ts";
 import { parseTaxonomy } from "./taxonomy.ts";
 
 /** How a run talks: not part of the job. */
@@ -95,14 +95,15 @@ export async function loadSettings({
   const batchDir = pathOf("batchDir", get("batchDir"));
   const rowFiles = fileSettings(options, pathOf);
   const fileJob = rowFiles.input === null ? null : await inputJob(rowFiles.input);
-  const store =
+  const stores: ChosenStores =
     fileJob === null
-      ? chooseStore(options, variables, { cwd, folder, batchDir }, notes, problems)
-      : inputStore(batchDir, fileJob);
+      ? chooseStores(options, variables, { cwd, folder, batchDir }, notes, problems)
+      : { target: { store: inputStore(batchDir, fileJob), db: get("db") ?? "querymill" }, source: null };
   const filter = checkFilter(options, problems);
   if (problems.length > 0) throw severalProblems(problems);
 
-  const db = get("db") ?? store.db ?? "querymill";
+  const { store, db } = stores.target;
+  const from = stores.source;
   const { endpoints, primary, ...found } = needsModel
     ? resolveEndpoints(options, variables, MODEL_PROVIDERS)
     : { endpoints: [mainEndpoint(NO_MODEL)], primary: NO_MODEL, notes: [] };
@@ -120,7 +121,7 @@ export async function loadSettings({
   const logFile = get("logFile");
   const settings: JobSettings = {
     tenant: "default",
-    job: get("job") ?? fileJob ?? deriveJob(store, db, source, target),
+    job: get("job") ?? fileJob ?? deriveJob(store, db, source, target, from),
     mode: get("mode"),
     batchSize: get("batchSize"),
     concurrent: get("concurrent"),
@@ -137,6 +138,7 @@ export async function loadSettings({
     timezone: get("timezone"),
     storeUri: store.uri,
     db,
+    ...(from === null ? {} : { sourceStore: { storeUri: from.store.uri, db: from.db } }),
     sourceCollection: source,
     targetCollection: target,
     model: primary,
@@ -153,6 +155,7 @@ export async function loadSettings({
       processedAt: get("mark.processedAt"),
       processedBy: get("mark.processedBy"),
     },
+    ...(get("mark.in") === "target" ? { markIn: "target" as const } : {}),
     filter,
     retryOnly: null,
     reclassify: get("reclassify"),
@@ -232,19 +235,20 @@ function conflicts({ get, name, origin, atLeast }: ResolvedOptions): string[] {
     );
   if (get("timezone") !== null && get("schedule") === null)
     problems.push(`${name("timezone")} is the zone of a schedule, and there is none. Add --schedule, or leave it out.`);
-  if (get("sourceCollection") === get("targetCollection"))
-    problems.push(
-      `${name("targetCollection")} is "${get("targetCollection")}", the source itself: classifications would be read as queries. Choose another one.`,
-    );
   if (get("concurrent") !== "auto" && origin("concurrentMax") !== "default" && atLeast("concurrentMax", "concurrent"))
     problems.push(
       `${name("concurrentMax")} is the ceiling of --concurrent auto, and ${name("concurrent")} is ${get("concurrent")}, which is a ceiling itself. Add --concurrent auto, or leave it out.`,
     );
+  for (const key of ["mark.processed", "mark.processedAt", "mark.processedBy"] as const)
+    if (get("mark.in") === "target" && origin(key) !== "default" && atLeast(key, "mark.in"))
+      problems.push(
+        `${name(key)} names a field of the source, and with ${name("mark.in")} target the source gets no marks. Leave one out.`,
+      );
   const preset = get("source.preset");
-  for (const key of ["source.text", "source.messages"] as const)
+  for (const key of ["source.text", "source.messages", "textColumn"] as const)
     if (preset !== null && get(key) !== null)
       problems.push(
-        `${name("source.preset")} and ${key} exclude each other: the preset ${preset} knows where its texts are. Leave one out.`,
+        `${name("source.preset")} and ${key === "textColumn" ? name(key) : key} exclude each other: the preset ${preset} knows where its texts are. Leave one out.`,
       );
   if (get("retry.baseDelayMs") > get("retry.maxDelayMs"))
     problems.push(
@@ -263,36 +267,6 @@ function textMapping({ get }: ResolvedOptions): JobSettings["mapping"] {
     ...(preset === null ? {} : { preset }),
     ...(messages === null ? {} : { messages }),
   };
-}
-
-function chooseStore(
-  options: ResolvedOptions,
-  variables: Variables,
-  folders: { cwd: string; folder: string; batchDir: string },
-  notes: string[],
-  problems: string[],
-): StoreUri {
-  const given = options.get("store");
-  const origin = options.origin("store");
-  const fallback = embeddedStore(folders.batchDir);
-  const usual = variables("MONGODB_URI");
-  const outranked = origin === "file" || origin === "default";
-  if (usual !== undefined && outranked) {
-    if (origin === "file") notes.push(`MONGODB_URI is set and wins over ${options.name("store")}.`);
-    const store = /^mongodb/i.test(usual) ? parseStoreUri(usual, folders.cwd) : null;
-    if (store === null)
-      problems.push("MONGODB_URI: expected mongodb://HOST/DB or mongodb+srv://HOST/DB; got something else.");
-    return store ?? fallback;
-  }
-  if (given === null) return fallback;
-  if (origin === "file" && secretsOfUri(given).length > 0)
-    notes.push(`${options.name("store")} holds a password. MONGODB_URI in the environment keeps it out of the file.`);
-  const store = parseStoreUri(given, origin === "file" ? folders.folder : folders.cwd);
-  if (store === null)
-    problems.push(
-      `${options.name("store")}: expected mongodb://HOST/DB, mongodb+srv://HOST/DB or the path of a file; got something else. A password with @ : / ? # in it must be percent-encoded.`,
-    );
-  return store ?? fallback;
 }
 
 function checkFilter(options: ResolvedOptions, problems: string[]): Filter | null {

@@ -17,7 +17,7 @@ import {
   text,
   toggle,
 } from "./option.ts";
-import { SOURCE_OPTIONS } from "./source-options.ts";
+import { DATABASE, SOURCE_OPTIONS, STORE } from "./source-options.ts";
 
 const COLLECTION = /^(?!system\.)[^$\0]{1,200}$/;
 const MINUTE_MS = 60_000;
@@ -111,14 +111,13 @@ export const OPTIONS = {
   store: text({
     flag: "--store <uri>",
     help: "mongodb://…, mongodb+srv://… or a file; default: MONGODB_URI, else a file in the batch directory",
-    expected: "mongodb://…, mongodb+srv://… or the path of a file",
+    expected: STORE,
     default: null,
   }),
   db: text({
     flag: "--db <name>",
     help: "database; default: the one in the URI, else querymill",
-    expected: 'a database name without blanks and /\\."$*<>:|?',
-    pattern: /^[^/\\. "$*<>:|?\0]{1,63}$/,
+    ...DATABASE,
     default: null,
   }),
   sourceCollection: text({

@@ -35,10 +35,20 @@ export function embeddedStore(batchDir: string): StoreUri {
   return storeAt(join(batchDir, "querymill.sqlite"));
 }
 
-/** The name of a job that was given none: the same store, source and target always make the same name. */
-export function deriveJob(store: StoreUri, db: string, source: string, target: string): string {
+/**
+ * The name of a job that was given none: the same store, source and target always make the same name.
+ * @param from where the source is, when that is another place
+ */
+export function deriveJob(
+  store: StoreUri,
+  db: string,
+  source: string,
+  target: string,
+  from: { readonly store: StoreUri; readonly db: string } | null = null,
+): string {
   const slug = source.replace(/[^A-Za-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
-  return `${slug.slice(0, 40) || "job"}-${shortHash([store.identity, db, source, target], 6)}`;
+  const identity = [store.identity, db, source, target, ...(from === null ? [] : [from.store.identity, from.db])];
+  return `${slug.slice(0, 40) || "job"}-${shortHash(identity, 6)}`;
 }
 
 /** The embedded store in the file at an absolute path. */

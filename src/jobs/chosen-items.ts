@@ -1,14 +1,17 @@
 import type { ItemKey } from "../item.ts";
-import type { Cursor, Page, Source, SourceDocument, SourceOptions, Store } from "../store.ts";
+import type { Cursor, Page, Source, SourceDocument, SourceOptions, Store, Target } from "../store.ts";
 
 /** Documents that are read together: each may have 16 MB. */
 const TOGETHER = 50;
 
-/** @returns a store whose sources have no unprocessed documents but these; all else is the store itself */
-export function withChosenItems(store: Store, keys: readonly ItemKey[]): Store {
+/**
+ * @param records the target whose records are the marks, where the source carries none; else null
+ * @returns a store whose sources have no unprocessed documents but these; all else is the store itself
+ */
+export function withChosenItems(store: Store, keys: readonly ItemKey[], records: string | null): Store {
   return new Proxy(store, {
     get(inner, name) {
-      if (name === "source") return (options: SourceOptions) => new ChosenItems(inner, options, keys);
+      if (name === "source") return (options: SourceOptions) => new ChosenItems(inner, options, keys, records);
       const value: unknown = Reflect.get(inner, name, inner);
       return typeof value === "function" ? value.bind(inner) : value;
     },
@@ -22,13 +25,18 @@ export function withChosenItems(store: Store, keys: readonly ItemKey[]): Store {
 class ChosenItems implements Source {
   readonly #whole: Source;
   readonly #keys: readonly ItemKey[];
-  readonly #mark: string;
+  readonly #mark: string | null;
+  readonly #records: Target | null;
   #next = 0;
 
-  constructor(store: Store, options: SourceOptions, keys: readonly ItemKey[]) {
+  constructor(store: Store, options: SourceOptions, keys: readonly ItemKey[], records: string | null) {
     const { fields, mark } = options;
-    this.#mark = mark.processed;
-    this.#whole = store.source({ ...options, fields: fields && [...fields, mark.processed] });
+    this.#mark = records === null && mark !== null ? mark.processed : null;
+    this.#records = records === null ? null : store.target(records);
+    this.#whole = store.source({
+      ...options,
+      fields: fields && (this.#mark === null ? fields : [...fields, this.#mark]),
+    });
     this.#keys = keys;
   }
 
@@ -36,10 +44,13 @@ class ChosenItems implements Source {
     const { cursor } = await this.#whole.readUnprocessed(null, 0);
     const from = after === null ? 0 : this.#next;
     const to = Math.min(this.#keys.length, from + Math.min(limit, TOGETHER));
-    const found = to > from ? await this.#whole.readByKeys(this.#keys.slice(from, to)) : [];
+    const keys = this.#keys.slice(from, to);
+    const settled = keys.length > 0 ? await this.#records?.existing(keys) : undefined;
+    const found = keys.length > 0 ? await this.#whole.readByKeys(keys.filter((key) => !settled?.has(key))) : [];
     // A page that failed is asked for again: only now is this one behind us.
     this.#next = to;
-    const documents = found.filter((document) => (document[this.#mark] ?? false) === false);
+    const mark = this.#mark;
+    const documents = mark === null ? found : found.filter((document) => (document[mark] ?? false) === false);
     return { documents, cursor, last: to === this.#keys.length };
   }
 

@@ -6,6 +6,7 @@ import type { JobSettings } from "../job.ts";
 import { userMessage } from "../llm/prompt.ts";
 import { fleetingFileSystem } from "../state/files.ts";
 import type { SourceDocument, Store } from "../store.ts";
+import { outcomesOf } from "../stores/target-marks.ts";
 import { endpointFindings } from "./endpoint-findings.ts";
 import { openExistingStore } from "./existing-store.ts";
 import { bad, type Finding, ok, warn } from "./finding.ts";
@@ -34,8 +35,11 @@ export async function* diagnose(settings: JobSettings, options: DoctorOptions): 
     const startedMs = performance.now();
     store = await openExistingStore(settings);
     const [reached, tookMs] = await timed(() => store!.lease.look(settings.targetCollection), startedMs);
+    const { sourceAddress = store.address, sourceDescription } = store;
+    const apart = sourceAddress !== store.address;
+    if (apart) yield ok("Source store", `${sourceDescription} at ${sourceAddress}`);
     yield ok(
-      "Store",
+      apart ? "Target store" : "Store",
       `${store.description} at ${store.address}, answers in ${reached} ms (connecting took ${tookMs} ms)`,
     );
     yield* sourceFindings(settings, store);
@@ -113,15 +117,21 @@ function nodeFinding(): Finding {
 }
 
 async function* sourceFindings(settings: JobSettings, store: Store): AsyncGenerator<Finding> {
-  const { sourceCollection, mark, filter } = settings;
+  const { sourceCollection, targetCollection, mark, filter } = settings;
   const source = store.source({ collection: sourceCollection, mark, filter, fields: [] });
   const { documents, indexed, mayBuildIndex, notMarkable } = await source.inspect();
+  const inTarget = settings.markIn === "target";
   const startedMs = performance.now();
   const unprocessed = await source.countUnprocessed(COUNT_MS);
   const tookMs = Math.round(performance.now() - startedMs);
   const open = unprocessed === null ? `more than ${COUNT_MS / 1_000} s of counting` : number(unprocessed);
   const filtered = filter === null ? "" : " and fit the filter";
   yield ok("Source", `${sourceCollection}: ${open} unprocessed${filtered}, of ${number(documents)}`);
+  if (inTarget) {
+    yield ok("Marking", `in ${targetCollection} and ${outcomesOf(targetCollection)}; ${sourceCollection} is only read`);
+    yield ok("Index", `none is needed; the ids are compared with the target's at each start (it took ${tookMs} ms)`);
+    return;
+  }
   if (indexed) yield ok("Index", "finished documents cost nothing");
   else if (mayBuildIndex === false)
     yield warn(
@@ -133,7 +143,7 @@ async function* sourceFindings(settings: JobSettings, store: Store): AsyncGenera
   else
     yield bad(
       "Marking",
-      `${sourceCollection} cannot be marked, because ${notMarkable}. Grant update on it, or copy the documents to a collection of your own.`,
+      `${sourceCollection} cannot be marked, because ${notMarkable}. Grant update on it, or leave it as it is and keep the marks beside the results: --mark target.`,
     );
 }
 

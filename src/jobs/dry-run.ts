@@ -20,8 +20,10 @@ import { ownerOf } from "./status.ts";
 /** What a run would do, found out for nothing. */
 export interface DryRun extends Nullable<Forecast> {
   readonly job: string;
-  /** Printable address. */
+  /** Printable address of the target's store. */
   readonly store: string;
+  /** Of the source's, when that is another one. */
+  readonly sourceStore?: string;
   readonly source: string;
   readonly target: string;
   readonly model: string;
@@ -94,11 +96,15 @@ export async function dryRun(settings: JobSettings, adapters: Adapters, caps: Lo
     ];
     const misfit = await wrongShape(settings, store);
     if (misfit !== null) obstacles.push(misfit);
-    if (notMarkable !== null) obstacles.push(`${sourceCollection} cannot be marked, because ${notMarkable}.`);
+    if (notMarkable !== null)
+      obstacles.push(
+        `${sourceCollection} cannot be marked, because ${notMarkable}. It can stay as it is: --mark target.`,
+      );
     obstacles.push(...limitObstacles(settings, expected, local.spentUsd));
     return {
       job,
       store: store.address,
+      ...apart(store),
       source: sourceCollection,
       target: targetCollection,
       model: [...new Set(firstAsked(settings).map(({ model }) => modelLabel(model)))].join(", "),
@@ -240,6 +246,10 @@ async function inspectLocal(
     if (!(error instanceof QuerymillError)) throw error;
     return { waiting: 0, spentUsd: 0, obstacles: [...obstacles, messageOf(error)] };
   }
+}
+
+function apart({ address, sourceAddress = address }: Store): { sourceStore?: string } {
+  return sourceAddress === address ? {} : { sourceStore: sourceAddress };
 }
 
 async function takenBy(store: Store, target: string, job: string): Promise<string[]> {

@@ -1,17 +1,17 @@
 import { access } from "node:fs/promises";
 import { QuerymillError } from "../errors.ts";
-import type { JobSettings } from "../job.ts";
 import type { Store } from "../store.ts";
-import { openStore } from "./wiring.ts";
+import { openStore, type StorePlaces } from "./wiring.ts";
 
 /**
- * Opens a store to look at it. An embedded file that is not there is not made.
+ * Opens the stores of a job to look at them. An embedded file that is not there is not made.
  * @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED
  */
-export async function openExistingStore(settings: Pick<JobSettings, "storeUri" | "db" | "deadlines">): Promise<Store> {
-  const { storeUri } = settings;
-  if (storeUri.startsWith("sqlite:")) {
-    const path = storeUri.slice("sqlite:".length);
+export async function openExistingStore(settings: StorePlaces): Promise<Store> {
+  const { storeUri, sourceStore } = settings;
+  for (const uri of sourceStore === undefined ? [storeUri] : [sourceStore.storeUri, storeUri]) {
+    if (!uri.startsWith("sqlite:")) continue;
+    const path = uri.slice("sqlite:".length);
     const there = await access(path).then(
       () => true,
       () => false,
@@ -23,4 +23,9 @@ export async function openExistingStore(settings: Pick<JobSettings, "storeUri" |
       );
   }
   return await openStore(settings);
+}
+
+/** As {@link openExistingStore}, the target's side alone. */
+export async function openExistingTarget({ storeUri, db, deadlines }: StorePlaces): Promise<Store> {
+  return await openExistingStore({ storeUri, db, deadlines });
 }

@@ -7,6 +7,7 @@ import { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { QueueEntry } from "../state/retry-queue.ts";
 import type { SourceDocument, Store } from "../store.ts";
 import { makeItem } from "../stores/mapping.ts";
+import { isSettled, outcomesOf } from "../stores/target-marks.ts";
 
 /** One item with everything that is known of it. */
 export interface FoundItem {
@@ -16,6 +17,8 @@ export interface FoundItem {
   /** What the model is shown, or why nothing is. */
   readonly read: Item | Skipped | null;
   readonly record: SourceDocument | null;
+  /** It is marked: no run reads it. */
+  readonly marked: boolean;
   readonly retry: QueueEntry | null;
   readonly deadLetter: QueueEntry | null;
 }
@@ -62,6 +65,8 @@ export async function findItem(settings: JobSettings, store: Store, text: string
   const source = store.source({ collection: sourceCollection, mark, filter: null, fields: null });
   const documents = byKey(await source.readByKeys(keys));
   const records = byKey(await store.target(targetCollection).readByKeys(keys));
+  const inTarget = settings.markIn === "target";
+  const notes = inTarget ? byKey(await store.target(outcomesOf(targetCollection)).readByKeys(keys)) : null;
   const { retryQueue, deadLetters } = new BatchFileManager(batchDir, { tenant, job });
   await retryQueue.open({ readOnly: true });
   await deadLetters.open({ readOnly: true });
@@ -75,6 +80,7 @@ export async function findItem(settings: JobSettings, store: Store, text: string
       document,
       read: document === null ? null : makeItem(document, mapping, privacy),
       record: records.get(key) ?? null,
+      marked: notes === null ? document?.[mark.processed] === true : isSettled(records.has(key), notes.get(key)),
       retry: await retryQueue.read(key),
       deadLetter: await deadLetters.read(key),
     };

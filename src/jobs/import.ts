@@ -40,10 +40,11 @@ export async function importFile(
   try {
     const { identity } = await identify(table, options.idColumn);
     await checkIds(table, identity, onProgress);
-    const store = await openStore(settings);
+    // The source is written here, whoever marks it later.
+    const store = await openStore({ ...settings, markIn: "source" });
     try {
       const counts = await bringIn(table, identity, store, settings, onProgress);
-      return { ...counts, store: store.address, notes: table.notes };
+      return { ...counts, store: store.sourceAddress ?? store.address, notes: table.notes };
     } finally {
       await store.close();
     }

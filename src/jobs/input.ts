@@ -77,18 +77,21 @@ type Described = Pick<OpenInput, "settings" | "form" | "identity">;
 async function describe(table: Table, settings: JobSettings, input: InputSettings): Promise<Described> {
   const { identity, names } = await identify(table, input.idColumn);
   const form = documentForm(table.columns, settings.mark);
-  const mapping = textMapping(table.path, names, form, {
-    column: input.textColumn,
-    mapping: settings.mapping,
-    defaults: DEFAULT_FIELDS,
-  });
+  const mapping = saysWhere(settings)
+    ? settings.mapping
+    : textMapping(table.path, names, form, {
+        column: input.textColumn,
+        mapping: settings.mapping,
+        defaults: DEFAULT_FIELDS,
+      });
   const own = input.path === "-" ? ofStdin(settings, identity.fingerprint) : settings;
   return { settings: { ...own, mapping }, form, identity };
 }
 
 /** Settings of a job on an embedded store as they were for the rows of a file, when it is the store of one. */
 export async function recallMapping(settings: JobSettings): Promise<JobSettings> {
-  if (settings.mapping.text !== null || !settings.storeUri.startsWith("sqlite:")) return settings;
+  if (settings.mapping.text !== null || saysWhere(settings) || !settings.storeUri.startsWith("sqlite:"))
+    return settings;
   const store = await openExistingStore(settings);
   try {
     const text = (await readInputRecord(store))?.mapping ?? null;
@@ -96,6 +99,11 @@ export async function recallMapping(settings: JobSettings): Promise<JobSettings>
   } finally {
     await store.close();
   }
+}
+
+/** A preset or a mapping of messages says where texts are: no column is looked for. */
+function saysWhere({ mapping }: JobSettings): boolean {
+  return mapping.preset !== undefined || mapping.messages !== undefined;
 }
 
 /** What comes through a pipe has no name: its beginning tells whether it is the same again. */

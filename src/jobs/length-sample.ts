@@ -1,6 +1,6 @@
+import { approximateBytes } from "../document-size.ts";
 import { type Lengths, lengthsOf } from "../estimation/lengths.ts";
 import type { Item, ItemKey, Skipped, SkipReason } from "../item.ts";
-import { approximateBytes } from "../source-reader.ts";
 import type { Cursor, Source, SourceDocument } from "../store.ts";
 
 /** How much may be looked at. */

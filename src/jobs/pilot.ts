@@ -108,7 +108,8 @@ export class PilotExecution {
     this.#settings = { ...settings, mode: "batch", limit: items.size, wait: false };
     this.#adapters = adapters;
     this.#items = items;
-    const openStore = async () => withChosenItems(await adapters.openStore(), [...items.keys()]);
+    const records = settings.markIn === "target" ? settings.targetCollection : null;
+    const openStore = async () => withChosenItems(await adapters.openStore(), [...items.keys()], records);
     this.execution = new JobExecution(this.#settings, { ...adapters, openStore });
     this.execution.events.on("item:settled", (item) => this.#note(item));
     this.execution.events.on("execution:end", (end) => {

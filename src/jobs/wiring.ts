@@ -44,7 +44,7 @@ export async function chooseAdapters(settings: JobSettings, own: Own = {}): Prom
   const privacy = Privacy.of(redaction, own.redactor);
   const pricing = await loadPricing(prices);
   return {
-    openStore: async () => (own.store ? keepOpen(own.store) : await openStore(settings)),
+    openStore: async () => (own.store ? await asOwn(own.store, settings) : await openStore(settings)),
     openProvider: async (endpoint) => own.provider ?? (await openProvider(endpoint, settings, examples)),
     prompt,
     notes: [...(examples?.notes ?? []), ...(caveat === null ? [] : [caveat])],
@@ -72,15 +72,44 @@ async function learn(settings: JobSettings): Promise<{ examples: ExampleSet | nu
   return { examples, prompt: { ...prompt, version: `p-${shortHash([shown.version, examples.hash])}` } };
 }
 
-/** @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED */
-export async function openStore(settings: Pick<JobSettings, "storeUri" | "db" | "deadlines">): Promise<Store> {
-  const { storeUri, db, deadlines } = settings;
+/** What says where the two sides of a job are. */
+export type StorePlaces = Pick<JobSettings, "storeUri" | "db" | "deadlines"> &
+  Partial<Pick<JobSettings, "sourceStore" | "markIn" | "targetCollection">>;
+
+/**
+ * Opens the stores of both sides; they look like one.
+ * @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED
+ */
+export async function openStore(settings: StorePlaces): Promise<Store> {
+  const { sourceStore, markIn } = settings;
+  const target = await openPlace(settings, settings, false);
+  try {
+    const source = sourceStore === undefined ? target : await openPlace(sourceStore, settings, markIn === "target");
+    return await asOne(source, target, settings);
+  } catch (error) {
+    await target.close();
+    throw error;
+  }
+}
+
+async function openPlace(
+  { storeUri, db }: { readonly storeUri: string; readonly db: string },
+  { deadlines }: Pick<JobSettings, "deadlines">,
+  readOnly: boolean,
+): Promise<Store> {
   if (storeUri.startsWith("sqlite:")) {
     const { openSqliteStore } = await import("../stores/sqlite.ts");
-    return await openSqliteStore(storeUri.slice("sqlite:".length));
+    return await openSqliteStore(storeUri.slice("sqlite:".length), { readOnly });
   }
   const { openMongoStore } = await import("../stores/mongodb.ts");
   return await openMongoStore(storeUri, db, { connectTimeoutMs: deadlines.connectMs });
+}
+
+async function asOne(source: Store, target: Store, settings: Omit<StorePlaces, "deadlines">): Promise<Store> {
+  const marks = settings.markIn === "target" ? (settings.targetCollection ?? null) : null;
+  if (source === target && marks === null) return target;
+  const { JobStore } = await import("../stores/job-store.ts");
+  return new JobStore({ source, target, marks });
 }
 
 function pricingOf(model: ModelSettings, pricing: Pricing): EndpointPricing {
@@ -126,6 +155,11 @@ async function openProvider(
     throw new QuerymillError("MODEL_NOT_CHOSEN", `${provider} has no base URL. Give one with --base-url.`);
   const { openOpenAiCompatible } = await import("../llm/openai-compatible.ts");
   return openOpenAiCompatible({ ...options, baseUrl });
+}
+
+async function asOwn(store: Store, settings: JobSettings): Promise<Store> {
+  const kept = keepOpen(store);
+  return await asOne(kept, kept, settings);
 }
 
 /** A store that belongs to somebody else: everything but `close`. */

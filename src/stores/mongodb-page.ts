@@ -1,12 +1,16 @@
-import type { Collection, Document } from "mongodb";
+import { type Collection, type Document, MaxKey } from "mongodb";
 import { type ItemKey, idOf, keyOf } from "../item.ts";
 import type { SourceDocument } from "../store.ts";
+
+const ID_INDEX = "_id_";
+/** The `_id` behind which no other can be. */
+const LAST_ID: ItemKey = keyOf(new MaxKey());
 
 /** An ordered part of a collection, walked along an index. */
 export interface Range {
   readonly filter: Document;
-  /** Name of the index. */
-  readonly index: string;
+  /** Name of the index; null for a view, which has none. */
+  readonly index: string | null;
   /** The index's key of a document with this `_id`. */
   keyAt(id: unknown): Document;
   readonly sort: Readonly<Record<string, 1>>;
@@ -25,13 +29,15 @@ export async function readRange(
   after: ItemKey | null,
   limit: number,
 ): Promise<{ documents: SourceDocument[]; more: boolean }> {
+  // Nothing lies behind it, and the server refuses to begin there.
+  if (after === LAST_ID && range.index === ID_INDEX) return { documents: [], more: false };
   const wanted = limit + 1 + (after === null ? 0 : 1);
-  const cursor = collection.find(range.filter, {
-    hint: range.index,
+  const cursor = collection.find(range.index === null ? behind(range.filter, after) : range.filter, {
+    ...(range.index === null ? {} : { hint: range.index }),
     sort: { ...range.sort },
     limit: wanted,
     batchSize: wanted,
-    ...(after === null ? {} : { min: range.keyAt(idOf(after)) }),
+    ...(after === null || range.index === null ? {} : { min: range.keyAt(idOf(after)) }),
     ...(range.fields ? { projection: projectionOf(range.fields) } : {}),
   });
   try {
@@ -43,10 +49,30 @@ export async function readRange(
       documents.push(...reply.filter((document, at) => at > 0 || keyOf(document._id) !== after));
     }
     const unread = cursor.id !== undefined && !cursor.id.isZero();
+    if (!unread && after !== null && range.index === ID_INDEX)
+      documents.push(...(await readLast(collection, range, documents)));
     return { documents: documents.slice(0, limit), more: unread || documents.length > limit };
   } finally {
     await cursor.close();
   }
+}
+
+/** An index that is followed from an `_id` on ends before `MaxKey`, which may be one. */
+async function readLast(
+  collection: Collection<Document>,
+  { filter, fields }: Range,
+  read: readonly SourceDocument[],
+): Promise<SourceDocument[]> {
+  if (keyOf(read.at(-1)?._id ?? null) === LAST_ID) return [];
+  const last = { $and: [filter, { _id: new MaxKey() as never }] };
+  return (await collection
+    .find(last, fields ? { projection: projectionOf(fields) } : {})
+    .toArray()) as SourceDocument[];
+}
+
+/** A view has no index to follow. Inside `$expr` a comparison goes over all types of ids, unlike outside. */
+function behind(filter: Document, after: ItemKey | null): Document {
+  return after === null ? filter : { $and: [filter, { $expr: { $gt: ["$_id", { $literal: idOf(after) }] } }] };
 }
 
 /** @returns a projection of these top-level fields and `_id` */

@@ -1,6 +1,7 @@
 import { type Collection, type Db, type Document, ObjectId } from "mongodb";
 import { QuerymillError } from "../errors.ts";
 import { type ItemKey, idOf, keyOf } from "../item.ts";
+import type { MarkFields } from "../job.ts";
 import type { Cursor, MarkGroup, Page, Source, SourceDocument, SourceInspection, SourceOptions } from "../store.ts";
 import { collectionMissing, nearestNames } from "./missing-collection.ts";
 import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
@@ -31,6 +32,8 @@ export class MongoSource implements Source {
   readonly #guarded: StoreErrors;
   /** Names of the indexes by range; null until looked up. */
   #indexes: Partial<Record<RangeName, string>> | null = null;
+  /** null until looked up. */
+  #view: Promise<boolean> | null = null;
 
   constructor(db: Db, options: SourceOptions, guarded: StoreErrors) {
     this.#db = db;
@@ -42,6 +45,7 @@ export class MongoSource implements Source {
   async prepare(): Promise<readonly string[]> {
     return await this.#guarded(async () => {
       await this.#checkExists();
+      if (this.#options.mark === null) return [];
       const why = await this.#whyNotMarkable();
       if (why !== null) throw notMarkable(this.#options.collection, why);
       return await this.#buildIndexes();
@@ -51,6 +55,10 @@ export class MongoSource implements Source {
   async inspect(): Promise<SourceInspection> {
     return await this.#guarded(async () => {
       await this.#checkExists();
+      if (this.#options.mark === null) {
+        const documents = await this.#collection.estimatedDocumentCount();
+        return { documents, indexed: true, mayBuildIndex: null, notMarkable: null };
+      }
       const found = await this.#whyNotMarkable();
       const indexes = await this.#findIndexes();
       return {
@@ -70,7 +78,8 @@ export class MongoSource implements Source {
         const { filter, index } = await this.#range(name);
         const maxTimeMS = Math.max(1, Math.round(deadline - performance.now()));
         try {
-          total += await this.#collection.countDocuments(filter, { hint: index, maxTimeMS });
+          const hint = index === null ? {} : { hint: index };
+          total += await this.#collection.countDocuments(filter, { ...hint, maxTimeMS });
         } catch (error) {
           if (timedOut.has(Number((error as { code?: unknown }).code))) return null;
           throw error;
@@ -109,7 +118,8 @@ export class MongoSource implements Source {
     };
     return await this.#guarded(async () => {
       try {
-        return await draw([{ $match: filter }, ...shown, { $sample: { size } }]);
+        const all = Object.keys(filter).length === 0;
+        return await draw([...(all ? [] : [{ $match: filter }]), ...shown, { $sample: { size } }]);
       } catch (error) {
         if (!timedOut.has(Number((error as { code?: unknown }).code))) throw error;
         // Drawing first takes a random cursor, whatever the size of the collection.
@@ -120,7 +130,8 @@ export class MongoSource implements Source {
   }
 
   async readMarked({ job, outcome }: Pick<MarkGroup["by"], "job" | "outcome">, after: Cursor | null, limit: number) {
-    const { mark, filter, fields } = this.#options;
+    const { filter, fields } = this.#options;
+    const mark = markOf(this.#options);
     const by = mark.processedBy;
     const own = { [mark.processed]: true, [`${by}.job`]: job, [`${by}.outcome`]: outcome };
     const range = { filter: filter ? { $and: [own, filter] } : own, index: "_id_", keyAt: (_id: unknown) => ({ _id }) };
@@ -143,13 +154,13 @@ export class MongoSource implements Source {
   }
 
   async mark(groups: readonly MarkGroup[]): Promise<void> {
-    const { processed, processedAt, processedBy } = this.#options.mark;
+    const { processed, processedAt, processedBy } = markOf(this.#options);
     for (const { keys, at, by } of groups)
       await this.#update(keys, { $set: { [processed]: true, [processedAt]: at, [processedBy]: { ...by } } });
   }
 
   async unmark(keys: readonly ItemKey[]): Promise<void> {
-    const { processed, processedAt, processedBy } = this.#options.mark;
+    const { processed, processedAt, processedBy } = markOf(this.#options);
     await this.#update(keys, { $unset: { [processed]: "", [processedAt]: "", [processedBy]: "" } });
   }
 
@@ -160,6 +171,15 @@ export class MongoSource implements Source {
         await this.#collection.updateMany({ _id: { $in: ids } }, change);
       }
     });
+  }
+
+  async #isView(): Promise<boolean> {
+    const listed = { nameOnly: true, authorizedCollections: true } as const;
+    this.#view ??= this.#db
+      .listCollections({ name: this.#options.collection }, listed)
+      .toArray()
+      .then(([found]) => found?.type === "view");
+    return await this.#view;
   }
 
   async #checkExists(): Promise<void> {
@@ -182,7 +202,7 @@ export class MongoSource implements Source {
 
   /** Tries the update that marks on a document that cannot exist: the server checks the right before it looks. */
   async #whyNotMarkable(): Promise<string | null> {
-    const { processed } = this.#options.mark;
+    const { processed } = markOf(this.#options);
     try {
       await this.#collection.updateOne({ _id: new ObjectId() }, { $set: { [processed]: true } });
       return null;
@@ -212,7 +232,7 @@ export class MongoSource implements Source {
   }
 
   #indexSpecs() {
-    const { processed } = this.#options.mark;
+    const { processed } = markOf(this.#options);
     return [
       {
         name: `querymill_unmarked_${processed}`,
@@ -252,12 +272,17 @@ export class MongoSource implements Source {
   }
 
   async #rangeNames(): Promise<readonly RangeName[]> {
+    if (this.#options.mark === null) return ["all"];
     const indexes = this.#indexes ?? (await this.#findIndexes());
     return indexes.unmarked ? ["unmarked", "false"] : ["all"];
   }
 
   async #range(name: RangeName): Promise<Range> {
     const { mark, filter, fields } = this.#options;
+    if (mark === null) {
+      const index = (await this.#isView()) ? null : "_id_";
+      return { filter: filter ?? {}, index, keyAt: (_id) => ({ _id }), sort: { _id: 1 }, fields };
+    }
     const indexes = this.#indexes ?? (await this.#findIndexes());
     const unprocessed = { unmarked: null, false: false, all: { $in: [null, false] } }[name];
     const index = indexes[name];
@@ -282,6 +307,12 @@ function followingRanges(from: RangeName): readonly RangeName[] {
 function notMarkable(collection: string, why: string): QuerymillError {
   return new QuerymillError(
     "SOURCE_NOT_MARKABLE",
-    `${collection} cannot be marked, because ${why}. Querymill marks each settled document there: grant update on it, or copy the documents to a collection of your own.`,
+    `${collection} cannot be marked, because ${why}. Querymill marks each settled document there: grant update on it, or leave it as it is and keep the marks beside the results with --mark target.`,
   );
+}
+
+/** Only what reads and writes marks may ask for their fields. */
+function markOf({ mark }: SourceOptions): MarkFields {
+  if (mark === null) throw new Error("this source is read without marks");
+  return mark;
 }

@@ -59,6 +59,11 @@ export class MongoTarget implements Target {
     return results as WriteResult[];
   }
 
+  async existing(keys: readonly ItemKey[]): Promise<ReadonlySet<ItemKey>> {
+    const found = await this.#find(keys, { _id: 1 });
+    return new Set(found.map(({ _id }) => keyOf(_id)));
+  }
+
   async findSettled(keys: readonly ItemKey[]): Promise<readonly Settled[]> {
     const found = await this.#find(keys, settledFields);
     return found.map((document) => ({

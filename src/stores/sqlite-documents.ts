@@ -76,6 +76,13 @@ export class SqliteDocuments {
     return keys.map((key) => get.get(key) as unknown as Row | undefined).filter((row) => row !== undefined);
   }
 
+  existing(collection: string, keys: readonly ItemKey[]): ItemKey[] {
+    const table = this.#table(collection);
+    if (table === null) return [];
+    const get = this.#statements.of(`select 1 from ${table} where key = ?`);
+    return keys.filter((key) => get.get(key) !== undefined);
+  }
+
   readAll(collection: string, after: ItemKey | null, limit: number): RowPage {
     const table = this.#table(collection);
     if (table === null) return NO_ROWS;
@@ -86,7 +93,7 @@ export class SqliteDocuments {
   /** In the order of insertion, along the index when there is one; with a filter in slices, between which other requests are served. */
   async readUnprocessed(
     collection: string,
-    mark: MarkFields,
+    mark: MarkFields | null,
     filterText: string | null,
     after: number,
     limit: number,
@@ -119,7 +126,7 @@ export class SqliteDocuments {
   /** Drawn at random in one pass, of which only order numbers stay in memory; after `maxMs` from what the pass has seen. */
   async sample(
     collection: string,
-    mark: MarkFields,
+    mark: MarkFields | null,
     filterText: string | null,
     size: number,
     maxMs: number,
@@ -149,7 +156,7 @@ export class SqliteDocuments {
   /** @returns null when it would take longer than `maxMs` */
   async countUnprocessed(
     collection: string,
-    mark: MarkFields,
+    mark: MarkFields | null,
     filterText: string | null,
     maxMs: number,
   ): Promise<number | null> {
@@ -237,12 +244,12 @@ export class SqliteDocuments {
     });
   }
 
-  #unprocessed(collection: string, mark: MarkFields, columns: string): StatementSync | null {
+  #unprocessed(collection: string, mark: MarkFields | null, columns: string): StatementSync | null {
     const table = this.#table(collection);
     if (table === null) return null;
-    const by = this.isIndexed(collection, mark) ? `indexed by ${indexOf(table, mark)}` : "";
+    const by = mark !== null && this.isIndexed(collection, mark) ? `indexed by ${indexOf(table, mark)}` : "";
     return this.#statements.of(
-      `select ${columns} from ${table} ${by} where ${openBy(mark)} and seq > ? order by seq limit ?`,
+      `select ${columns} from ${table} ${by} where ${mark === null ? "true" : openBy(mark)} and seq > ? order by seq limit ?`,
     );
   }
 

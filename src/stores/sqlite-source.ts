@@ -1,6 +1,7 @@
 import { EJSON } from "bson";
 import { QuerymillError } from "../errors.ts";
 import type { ItemKey } from "../item.ts";
+import type { MarkFields } from "../job.ts";
 import type { Cursor, MarkGroup, Page, Source, SourceDocument, SourceInspection, SourceOptions } from "../store.ts";
 import { collectionMissing, nearestNames } from "./missing-collection.ts";
 import { bodyOf, documentOf } from "./sqlite-body.ts";
@@ -16,7 +17,7 @@ export class SqliteSource implements Source {
 
   /** @param place the file's path, for messages */
   constructor(ask: Ask, options: SourceOptions, place: string) {
-    for (const name of Object.values(options.mark)) {
+    for (const name of Object.values(options.mark ?? {})) {
       if (/["\\]/.test(name) || name.split(".").includes(""))
         throw new QuerymillError(
           "USAGE",
@@ -30,7 +31,8 @@ export class SqliteSource implements Source {
 
   async prepare(): Promise<readonly string[]> {
     await this.#checkExists();
-    await this.#ask("buildIndex", this.#options.collection, this.#options.mark);
+    const { collection, mark } = this.#options;
+    if (mark !== null) await this.#ask("buildIndex", collection, mark);
     return [];
   }
 
@@ -38,7 +40,7 @@ export class SqliteSource implements Source {
     await this.#checkExists();
     const { collection, mark } = this.#options;
     const documents = await this.#ask("count", collection);
-    const indexed = await this.#ask("isIndexed", collection, mark);
+    const indexed = mark === null || (await this.#ask("isIndexed", collection, mark));
     return { documents, indexed, mayBuildIndex: true, notMarkable: null };
   }
 
@@ -60,8 +62,8 @@ export class SqliteSource implements Source {
   }
 
   async readMarked(by: Pick<MarkGroup["by"], "job" | "outcome">, after: Cursor | null, limit: number): Promise<Page> {
-    const { collection, mark } = this.#options;
-    const marked = { mark, job: by.job, outcome: by.outcome };
+    const { collection } = this.#options;
+    const marked = { mark: markOf(this.#options), job: by.job, outcome: by.outcome };
     const page = await this.#ask("readMarked", collection, marked, this.#filterText(), Number(after ?? 0), limit);
     return { documents: page.rows.map((row) => this.#documentOf(row)), cursor: String(page.seq), last: page.last };
   }
@@ -72,7 +74,7 @@ export class SqliteSource implements Source {
   }
 
   async mark(groups: readonly MarkGroup[]): Promise<void> {
-    const { processed, processedAt, processedBy } = this.#options.mark;
+    const { processed, processedAt, processedBy } = markOf(this.#options);
     const rows = groups.map(({ keys, at, by }): RowsToMark => {
       const { time } = JSON.parse(bodyOf({ time: at }));
       const fields = { [processed]: "true", [processedAt]: JSON.stringify(time), [processedBy]: JSON.stringify(by) };
@@ -82,7 +84,7 @@ export class SqliteSource implements Source {
   }
 
   async unmark(keys: readonly ItemKey[]): Promise<void> {
-    const fields = Object.fromEntries(Object.values(this.#options.mark).map((name) => [name, null]));
+    const fields = Object.fromEntries(Object.values(markOf(this.#options)).map((name) => [name, null]));
     await this.#ask("mark", this.#options.collection, [{ keys, fields }]);
   }
 
@@ -110,4 +112,10 @@ export class SqliteSource implements Source {
     const { filter } = this.#options;
     return filter === null ? null : EJSON.stringify(filter, { relaxed: false });
   }
+}
+
+/** Only what reads and writes marks may ask for their fields. */
+function markOf({ mark }: SourceOptions): MarkFields {
+  if (mark === null) throw new Error("this source is read without marks");
+  return mark;
 }

@@ -26,6 +26,10 @@ export class SqliteTarget implements Target {
     });
   }
 
+  async existing(keys: readonly ItemKey[]): Promise<ReadonlySet<ItemKey>> {
+    return new Set(await this.#ask("existing", this.#collection, keys));
+  }
+
   async findSettled(keys: readonly ItemKey[]): Promise<readonly Settled[]> {
     const rows = await this.#ask("readByKeys", this.#collection, keys);
     return rows.map(({ key, body }) => {

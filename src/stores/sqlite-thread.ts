@@ -23,11 +23,11 @@ export class StoreThread {
   #ended: QuerymillError | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(path: string) {
+  constructor(path: string, readOnly = false) {
     this.#path = path;
     // Sources run as .ts, the built package as .js: the ending is the one of this file.
     const file = new URL(`./sqlite-worker${import.meta.url.slice(-3)}`, import.meta.url);
-    this.#worker = new Worker(file, { workerData: { path }, execArgv: [] });
+    this.#worker = new Worker(file, { workerData: { path, readOnly }, execArgv: [] });
     this.#worker.on("message", (reply: Reply) => this.#settle(reply));
     this.#worker.on("error", (error) => this.#end(`its thread failed (${messageOf(error)})`, error));
     this.#worker.on("exit", () => this.#end("it is closed", undefined));

@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import { type ErrorCode, messageOf, QuerymillError } from "../errors.ts";
 import { SqliteCorrections } from "./sqlite-corrections.ts";
@@ -23,8 +24,10 @@ export type Reply =
 // "QMil": tells our files from those of other programs.
 const applicationId = 0x514d696c;
 const formatVersion = 1;
+const cannotOpen = 14;
 
 const path = workerData.path as string;
+const readOnly = workerData.readOnly === true;
 const port = parentPort!;
 
 try {
@@ -49,10 +52,11 @@ try {
 }
 
 function open() {
-  const database = new DatabaseSync(path, { timeout: 5_000 });
+  const database = readOnly ? openToRead() : new DatabaseSync(path, { timeout: 5_000 });
   checkFormat(database);
-  database.exec("pragma journal_mode = wal; pragma synchronous = full");
+  if (!readOnly) database.exec("pragma journal_mode = wal; pragma synchronous = full");
   const statements = new Statements(database);
+  // Their tables are there in every file of ours, so that nothing is made in one that is only read.
   const documents = new SqliteDocuments(database, statements);
   const corrections = new SqliteCorrections(statements, documents);
   const leases = new SqliteLeases(database, statements, Date.now);
@@ -62,6 +66,7 @@ function open() {
     drop: documents.drop.bind(documents),
     insert: documents.insert.bind(documents),
     replace: documents.replace.bind(documents),
+    existing: documents.existing.bind(documents),
     readByKeys: documents.readByKeys.bind(documents),
     readAll: documents.readAll.bind(documents),
     readUnprocessed: documents.readUnprocessed.bind(documents),
@@ -82,6 +87,21 @@ function open() {
   return { database, calls };
 }
 
+/** A file in a folder where nothing may be written has no room for SQLite's own files: it is read as one that nobody changes. */
+function openToRead(): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: 5_000, readOnly: true });
+  try {
+    database.prepare("select count(*) from sqlite_schema").get();
+    return database;
+  } catch (error) {
+    database.close();
+    if (((error as { errcode?: number }).errcode ?? 0) % 256 !== cannotOpen) throw error;
+    const url = pathToFileURL(path);
+    url.searchParams.set("immutable", "1");
+    return new DatabaseSync(url, { timeout: 5_000, readOnly: true });
+  }
+}
+
 function checkFormat(database: DatabaseSync): void {
   const { application_id: owner } = database.prepare("pragma application_id").get()!;
   const { user_version: version } = database.prepare("pragma user_version").get()!;
@@ -91,7 +111,7 @@ function checkFormat(database: DatabaseSync): void {
       "STORE_REFUSED",
       `${path} is a SQLite database of another program. Name a file that does not exist yet.`,
     );
-  if (owner !== applicationId)
+  if (owner !== applicationId && !readOnly)
     database.exec(`pragma application_id = ${applicationId}; pragma user_version = ${formatVersion}`);
   if (Number(version) > formatVersion)
     throw new QuerymillError(

@@ -15,21 +15,31 @@ const insertAtOnce = 1_000;
  * worker thread. Committed means synced to disk.
  * @throws QuerymillError STORE_REFUSED (not a database, not ours, not writable), STATE_NEWER, STORE_FAILED
  */
-export async function openSqliteStore(path: string): Promise<SqliteStore> {
+export async function openSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<SqliteStore> {
   const file = resolve(path);
+  const readOnly = options.readOnly === true;
+  if (!readOnly) await makeWritable(file);
+  const thread = new StoreThread(file, readOnly);
+  const version = await thread.opened;
+  return new SqliteStore(file, `sqlite ${version}`, thread);
+}
+
+export interface SqliteStoreOptions {
+  /** The file is there and is not written, nor is anything beside it; whatever would write fails. @default false */
+  readonly readOnly?: boolean;
+}
+
+async function makeWritable(file: string): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     await (await open(file, "a", 0o600)).close();
   } catch (error) {
     throw new QuerymillError(
       "STORE_REFUSED",
-      `${file} cannot be opened for writing (${messageOf(error)}). Check that its folder exists and who may write there.`,
+      `${file} cannot be opened for writing (${messageOf(error)}). Check that its folder exists and who may write there. A source that may not be written: --mark target, with --source-uri for it and --target-uri for the results.`,
       { cause: error },
     );
   }
-  const thread = new StoreThread(file);
-  const version = await thread.opened;
-  return new SqliteStore(file, `sqlite ${version}`, thread);
 }
 
 /** Made by {@link openSqliteStore}. */

@@ -146,7 +146,7 @@ test.each(STORES)(
     const by = { job: "x", executionId: "e", outcome: "classified" } as const;
     await whole.mark([{ keys: [keyOf(ids[5]!), keyOf(ids[7]!)], at, by }]);
     const wanted = [...ids.slice(0, 100), "gone"].map(keyOf);
-    const chosen = withChosenItems(job.store, wanted).source(options);
+    const chosen = withChosenItems(job.store, wanted, null).source(options);
     expect(await chosen.countUnprocessed(1_000)).toBe(101);
     const read = async () => {
       const seen: unknown[] = [];

@@ -9,7 +9,7 @@ import { openMongoStore } from "../../src/stores/mongodb.ts";
 import { openSqliteStore } from "../../src/stores/sqlite.ts";
 import { type OpenedStore, storeContract } from "../contract/store-contract.ts";
 
-storeContract("sqlite", async (): Promise<OpenedStore> => {
+const openSqlite = async (): Promise<OpenedStore> => {
   const folder = await mkdtemp(join(tmpdir(), "querymill-sqlite-"));
   const path = join(folder, "store.db");
   return {
@@ -21,10 +21,13 @@ storeContract("sqlite", async (): Promise<OpenedStore> => {
     },
     dispose: () => rm(folder, { recursive: true }),
   };
-});
+};
+storeContract("sqlite", openSqlite);
+storeContract("sqlite", openSqlite, "target");
 
 for (const service of ["mongoReplicaUri", "mongoStandaloneUri"] as const) {
-  storeContract(service === "mongoReplicaUri" ? "mongodb replica set" : "mongodb standalone", async () => {
+  const name = service === "mongoReplicaUri" ? "mongodb replica set" : "mongodb standalone";
+  const openMongo = async (): Promise<OpenedStore> => {
     const uri = inject(service);
     const database = `contract_${process.pid}_${Date.now()}`;
     const client = await new MongoClient(uri).connect();
@@ -41,5 +44,7 @@ for (const service of ["mongoReplicaUri", "mongoStandaloneUri"] as const) {
         await client.close();
       },
     };
-  });
+  };
+  storeContract(name, openMongo);
+  if (service === "mongoReplicaUri") storeContract(name, openMongo, "target");
 }
