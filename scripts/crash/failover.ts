@@ -381,8 +381,8 @@ const storedAt = (events: readonly CliEvent[]): number[] =>
 
 /** A process that ends too early must not leave anybody waiting. */
 async function orEnded<T>(cli: Cli, wanted: Promise<T>): Promise<T> {
-  const early = cli.ended.then(({ code, stderr }) => {
-    throw new Error(`the run ended with ${code} in between: ${stderr}`);
+  const early = cli.ended.then(({ code, end, stderr }) => {
+    throw new Error(`the run ended with ${code} in between: ${end?.message ?? ""} ${stderr}`);
   });
   return await Promise.race([wanted, early as Promise<never>]);
 }
