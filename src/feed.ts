@@ -20,6 +20,8 @@ export interface FeedOptions extends Clocks {
   readonly retryWaitMs: number | null;
   /** Only what is due in the retry queue: the source is not read. */
   readonly retriesOnly: boolean;
+  /** What waits in the retry queue is left there. */
+  readonly leaveRetries: boolean;
   readonly planner: Planner;
   readonly reader: SourceReader;
   readonly retryQueue: RetryQueue;
@@ -104,6 +106,10 @@ export class Feed {
   get pending(): number {
     return this.#ready.length + this.#options.reader.buffered + (this.#options.answers?.waiting ?? 0);
   }
+  /** Planned and not taken: what a limit leaves read is not among it. */
+  get planned(): number {
+    return this.#ready.length + (this.#options.answers?.waiting ?? 0);
+  }
   get empty(): boolean {
     return this.#ready.length === 0;
   }
@@ -185,7 +191,7 @@ export class Feed {
       await this.#change();
       return false;
     }
-    if (retryQueue.size > 0 && steadyNow() - this.#lastDueCheckMs > DUE_CHECK_MS) {
+    if (!this.#options.leaveRetries && retryQueue.size > 0 && steadyNow() - this.#lastDueCheckMs > DUE_CHECK_MS) {
       const due = await planner.fromRetryQueue(this.#room());
       if (due.tasks.length + due.settlements.length + due.parked === 0) this.#lastDueCheckMs = steadyNow();
       await this.#accept(due);
@@ -216,7 +222,7 @@ export class Feed {
     const waitUntilMs = steadyNow() + (mode === "batch" ? (retryWaitMs ?? 0) : intervalMs);
     while (!this.#stopped) {
       const leftMs = waitUntilMs - steadyNow();
-      const dueInMs = planner.nextDueInMs();
+      const dueInMs = this.#options.leaveRetries ? null : planner.nextDueInMs();
       if (dueInMs !== null && dueInMs <= 0) break;
       if (mode === "batch" && (dueInMs === null || dueInMs > leftMs)) return false;
       if (leftMs <= 0) break;

@@ -203,6 +203,8 @@ export interface JobSettings {
   readonly filter: Filter | null;
   /** Only retries: these waiting items and dead letters, made due now; the source is not read. null for a normal run. */
   readonly retryOnly: { readonly queue?: string; readonly failure?: string } | null;
+  /** What waits in the retry queue is left there: only the source is read. @default false */
+  readonly leaveRetries?: boolean;
   /** Settled items to classify again, before what is unprocessed anyway is read; null for none. */
   readonly reclassify: Reclassify | null;
   /** Stop after this many items; null for all. */

@@ -172,7 +172,7 @@ export class Pipeline {
       void this.#run(task);
     }
     if (this.#working + this.#settling > 0) return;
-    if (this.#feed.ended && (this.#stopped || this.#backoff.size + this.#feed.pending === 0)) this.#ended.resolve();
+    if (this.#feed.ended && (this.#stopped || this.#backoff.size + this.#feed.planned === 0)) this.#ended.resolve();
     else if (this.#feed.empty) this.#feed.wake();
   }
 

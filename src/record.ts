@@ -42,7 +42,12 @@ export interface ClassificationRecord extends Classification {
 }
 
 /** Fields that a record can be without: a new one takes them away with the old. */
-export const OPTIONAL_FIELDS = ["fields", "requestedModel"] as const satisfies readonly (keyof ClassificationRecord)[];
+export const OPTIONAL_FIELDS = [
+  "fields",
+  "requestedModel",
+  "cachedFrom",
+  "redacted",
+] as const satisfies readonly (keyof ClassificationRecord)[];
 
 /** A record as it stands in a journal or a queue file, where dates are text. */
 export function reviveRecord(record: ClassificationRecord, fence: number): ClassificationRecord {

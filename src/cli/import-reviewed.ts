@@ -3,7 +3,9 @@ import { scoreReviewed } from "../evaluation/evaluate-reviewed.ts";
 import type { Estimate } from "../evaluation/evaluation.ts";
 import { importReview, type ReviewImport } from "../evaluation/review-import.ts";
 import type { JobSettings } from "../job.ts";
+import { forgetCorrected } from "../jobs/answers-folder.ts";
 import { openExistingStore } from "../jobs/existing-store.ts";
+import { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Store } from "../store.ts";
 import { estimateLines } from "./evaluate-view.ts";
 import { count, type Look, symbols } from "./format.ts";
@@ -25,11 +27,12 @@ export async function importReviewed(
   const store = await openExistingStore(settings);
   try {
     const target = store.target(settings.targetCollection);
-    const found = await importReview(target, settings.taxonomy, {
+    const { corrected, ...found } = await importReview(target, settings.taxonomy, {
       path,
       ...(typeof encoding === "string" ? { encoding } : {}),
       ...(typeof delimiter === "string" ? { delimiter: /^(tab|\\t)$/.test(delimiter) ? "\t" : delimiter } : {}),
     });
+    await forgetCorrected(new BatchFileManager(settings.batchDir, settings), corrected, Date.now());
     const estimates = await estimatesOf(store, settings);
     const screen = openScreen();
     if (output.json) screen.json({ event: "review:import", time: new Date().toISOString(), ...found, estimates });
@@ -51,7 +54,7 @@ async function estimatesOf(store: Store, settings: JobSettings): Promise<readonl
 }
 
 function linesOf(
-  { rows, notReviewed, statuses }: ReviewImport,
+  { rows, notReviewed, statuses }: Omit<ReviewImport, "corrected">,
   estimates: readonly Estimate[] | null,
   jobFlags: string,
   look: Look,

@@ -41,6 +41,8 @@ export async function evaluationJob(
     mode: "batch",
     job,
     batchDir,
+    // An evaluation measures the model, what it costs and how long it takes.
+    cache: null,
     recover: true,
     fresh: false,
     dryRun: false,

@@ -2,7 +2,7 @@ import { didYouMean } from "../config/nearest.ts";
 import type { Correction, CorrectionStatus, ReviewPart } from "../correction.ts";
 import { QuerymillError } from "../errors.ts";
 import { openTable, type Table, type TableOptions, type TableRow } from "../files/table.ts";
-import { idOf } from "../item.ts";
+import { type ItemKey, idOf, keyOf } from "../item.ts";
 import { compileLabels, type FindLabel } from "../llm/label-lookup.ts";
 import type { Target } from "../store.ts";
 import type { Dimension, Taxonomy } from "../taxonomy.ts";
@@ -15,6 +15,14 @@ export interface ReviewImport {
   readonly notReviewed: number;
   readonly statuses: Readonly<Record<CorrectionStatus, number>>;
   readonly sheets: readonly string[];
+  /** What the model had said to these is not to answer equal texts. */
+  readonly corrected: readonly CorrectedRecord[];
+}
+
+export interface CorrectedRecord {
+  readonly key: ItemKey;
+  /** Of a record that was an equal text's answer: the item that was asked about. */
+  readonly cachedFrom?: ItemKey;
 }
 
 const YES = /^(ok|yes|y|right|correct|true|1|x|✓|✔)$/i;
@@ -43,10 +51,15 @@ export async function importReview(target: Target, taxonomy: Taxonomy, options: 
       else sheets.add(read.review.sheet);
     }
     refuse(table.path, problems);
+    const corrected: CorrectedRecord[] = [];
     const statuses = { confirmed: 0, corrected: 0, unchanged: 0, changed: 0, missing: 0 };
     const at = new Date();
     const send = async (chunk: readonly Correction[]): Promise<void> => {
-      for (const { status } of await target.correct(chunk, at)) statuses[status] += 1;
+      const results = await target.correct(chunk, at);
+      for (const { status } of results) statuses[status] += 1;
+      const keys = results.filter(({ status }) => status === "corrected").map(({ key }) => key);
+      for (const { _id, cachedFrom } of keys.length > 0 ? await target.readByKeys(keys) : [])
+        corrected.push({ key: keyOf(_id), ...(typeof cachedFrom === "string" ? { cachedFrom } : {}) });
     };
     let chunk: Correction[] = [];
     for await (const row of table.rows()) {
@@ -58,7 +71,7 @@ export async function importReview(target: Target, taxonomy: Taxonomy, options: 
       chunk = [];
     }
     if (chunk.length > 0) await send(chunk);
-    return { rows, notReviewed, statuses, sheets: [...sheets] };
+    return { rows, notReviewed, statuses, sheets: [...sheets], corrected };
   } finally {
     await table.close();
   }

@@ -25,12 +25,13 @@ export function textMapping(
   const { column, mapping, defaults } = wanted;
   const fieldOf = (name: string): string => fields?.get(name)?.join(".") ?? name;
   if (column !== null) {
+    const { preset: _preset, messages: _messages, ...rest } = mapping;
     const found = columnNamed(names, column);
-    if (found !== null) return { ...mapping, text: fieldOf(found) };
+    if (found !== null) return { ...rest, text: fieldOf(found) };
     // A path into the rows' own objects is found in each row, or not.
     const [first = "", ...inside] = column.split(".");
     const outer = fields === null && inside.length > 0 ? columnNamed(names, first) : null;
-    if (outer !== null) return { ...mapping, text: [outer, ...inside].join(".") };
+    if (outer !== null) return { ...rest, text: [outer, ...inside].join(".") };
     throw noColumn(shown, column, names);
   }
   if (mapping.text !== null || mapping.preset !== undefined || mapping.messages !== undefined) return mapping;

@@ -241,7 +241,7 @@ export class JobExecution implements Execution {
       note: (text) => this.#view.note(text),
       stop: (reason, message) => this.stop(reason, message),
     });
-    if (again?.which === "all") answers?.askAnewSince(again.sinceMs);
+    if (again?.which === "all") await answers?.askAnewSince(again.sinceMs);
     // What is to be retried may be among it.
     if (settings.retryOnly !== null) await recovered;
     const toRetry =
@@ -293,6 +293,7 @@ export class JobExecution implements Execution {
       limit: settings.limit,
       retryWaitMs: settings.wait && settings.retryOnly === null ? settings.deadlines.retryWaitMs : null,
       retriesOnly: settings.retryOnly !== null,
+      leaveRetries: settings.leaveRetries === true,
       deadlines: settings.deadlines,
       runBreaker: settings.runBreaker,
       budget: openBudget(settings, adapters, recorder, now),

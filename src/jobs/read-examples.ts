@@ -4,6 +4,7 @@ import { QuerymillError } from "../errors.ts";
 import { openTable, type Table } from "../files/table.ts";
 import type { ExampleSettings } from "../job.ts";
 import { ExampleGatherer, type ExampleSet, findLabelColumns, type UnknownLabel } from "../llm/examples.ts";
+import type { Privacy } from "../redaction/privacy.ts";
 import { makeItem } from "../stores/mapping.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 
@@ -20,7 +21,11 @@ const MAX_CHARS = 24_000;
  * Reads labelled texts and matches their labels with the taxonomy: by id, alias, or equal but for case and punctuation.
  * @throws QuerymillError FILE_INVALID: not readable, no column of texts or labels, labels that the taxonomy does not have
  */
-export async function readExamples(settings: ExampleSettings, taxonomy: Taxonomy): Promise<ExampleSet> {
+export async function readExamples(
+  settings: ExampleSettings,
+  taxonomy: Taxonomy,
+  privacy: Privacy | null = null,
+): Promise<ExampleSet> {
   const file = basename(settings.file);
   const table = await openTable({ path: settings.file });
   try {
@@ -31,7 +36,7 @@ export async function readExamples(settings: ExampleSettings, taxonomy: Taxonomy
     const gatherer = new ExampleGatherer(found, settings.map);
     let texts = 0;
     for await (const { values } of table.rows()) {
-      const text = textOf(values, settings.textColumn);
+      const text = textOf(values, settings.textColumn, privacy);
       if (text !== null) texts += 1;
       gatherer.add(text, values);
     }
@@ -48,12 +53,14 @@ export async function readExamples(settings: ExampleSettings, taxonomy: Taxonomy
 }
 
 /** The text of a row, as that of a document: HTML, quoted replies and the like are treated as in a run. */
-function textOf(values: Readonly<Record<string, unknown>>, column: string | null): string | null {
+function textOf(
+  values: Readonly<Record<string, unknown>>,
+  column: string | null,
+  privacy: Privacy | null,
+): string | null {
   const lower = Object.fromEntries(Object.entries(values).map(([name, value]) => [name.trim().toLowerCase(), value]));
-  const read = makeItem(column === null ? { ...lower, _id: 0 } : { _id: 0, text: values[column] }, {
-    text: null,
-    maxChars: MAX_CHARS,
-  });
+  const document = column === null ? { ...lower, _id: 0 } : { _id: 0, text: values[column] };
+  const read = makeItem(document, { text: null, maxChars: MAX_CHARS }, privacy);
   return "text" in read ? read.text : null;
 }
 

@@ -44,22 +44,22 @@ export async function* rowOutcomes(input: OpenInput): AsyncGenerator<RowOutcome>
         const key = keys[at]!;
         const record = records.get(key) ?? null;
         const id = documents[at]!._id;
-        if (record !== null) yield { row, id, outcome: "classified", reason: null, record };
-        else
-          yield {
-            row,
-            id,
-            record,
-            ...(failed(deadLetters.get(key), retryQueue.get(key)) ?? skippedOrPending(stored.get(key))),
-          };
+        // A row that is classified again and failed has a record from before: it is not what the run came to.
+        const failure = failed(deadLetters.get(key), retryQueue.get(key));
+        if (failure !== null) yield { row, id, record, ...failure };
+        else if (record !== null) yield { row, id, outcome: "classified", reason: null, record };
+        else yield { row, id, record, ...withoutRecord(stored.get(key)) };
       }
     }
   } finally {
     await store.close();
   }
 
-  function skippedOrPending(document: SourceDocument | undefined): Pick<RowOutcome, "outcome" | "reason"> {
+  function withoutRecord(document: SourceDocument | undefined): Pick<RowOutcome, "outcome" | "reason"> {
     if (document === undefined || document[mark.processed] !== true) return { outcome: "pending", reason: null };
+    const { outcome } = (document[mark.processedBy] ?? {}) as { outcome?: unknown };
+    if (outcome === "deadLetter")
+      return { outcome: "deadLetter", reason: "what failed was removed from the dead letters" };
     const read = makeItem(document, mapping);
     return { outcome: "skipped", reason: "reason" in read ? read.reason : null };
   }

@@ -38,10 +38,10 @@ export async function prepareExecution(settings: JobSettings, own: Own = {}): Pr
 
 export async function chooseAdapters(settings: JobSettings, own: Own = {}): Promise<Adapters> {
   const { mapping, prices, taxonomy, redaction } = settings;
-  const { examples, prompt } = await learn(settings);
+  const privacy = Privacy.of(redaction, own.redactor);
+  const { examples, prompt } = await learn(settings, privacy);
   const offline = settings.endpoints.some(({ model }) => model.provider === "offline");
   const caveat = offline ? offlineCaveat(taxonomy, examples) : null;
-  const privacy = Privacy.of(redaction, own.redactor);
   const pricing = await loadPricing(prices);
   return {
     openStore: async () => (own.store ? await asOwn(own.store, settings) : await openStore(settings)),
@@ -61,11 +61,14 @@ export async function chooseAdapters(settings: JobSettings, own: Own = {}): Prom
  * Reads the examples. Whatever answers by them has another prompt version, so that changed examples are noticed.
  * @throws QuerymillError FILE_INVALID
  */
-async function learn(settings: JobSettings): Promise<{ examples: ExampleSet | null; prompt: Prompt }> {
+async function learn(
+  settings: JobSettings,
+  privacy: Privacy | null,
+): Promise<{ examples: ExampleSet | null; prompt: Prompt }> {
   const { taxonomy, endpoints } = settings;
   if (settings.examples === null) return { examples: null, prompt: buildPrompt(taxonomy) };
   const { readExamples } = await import("./read-examples.ts");
-  const examples = await readExamples(settings.examples, taxonomy);
+  const examples = await readExamples(settings.examples, taxonomy, privacy);
   const shown = buildPrompt(withExamples(taxonomy, examples, settings.examples.inPrompt));
   const prompt = { ...shown, taxonomy };
   if (endpoints.every(({ model }) => model.provider !== "offline")) return { examples, prompt };

@@ -73,9 +73,9 @@ export class Answers {
     return found;
   }
 
-  /** Everything is asked anew: answers from before (epoch ms) are not used. */
-  askAnewSince(ms: number): void {
-    this.#options.cache.useOnlySince(ms);
+  /** Everything is asked anew: answers from before (epoch ms) are used no more, in later runs neither. */
+  async askAnewSince(ms: number): Promise<void> {
+    await this.#options.cache.useOnlySince(ms);
   }
 
   /** What came since {@link find} was asked. */
@@ -130,7 +130,7 @@ export class Answers {
 
   /** What the journal holds is kept: a process that died may not have come to it. */
   recovered({ answerKey, key, ...outcome }: Settlement): void {
-    if (answerKey && !this.#options.cache.has(answerKey)) this.#keep(answerKey, key, outcome);
+    if (answerKey) this.#keep(answerKey, key, outcome);
   }
 
   /** The item's outcome, made from an answer to its text. */

@@ -3,7 +3,7 @@ import type { ItemKey } from "../item.ts";
 import type { FileSystem } from "../state/files.ts";
 import { decodeFrames, encodeFrame } from "../state/frame.ts";
 import { refuseForeign, STATE_FORMAT, type StateIdentity } from "../state/identity.ts";
-import { readForgotten } from "./forgotten.ts";
+import { EVERY_ITEM, readForgotten } from "./forgotten.ts";
 
 /** Files of the cache: eight of them make its room, so that an eighth goes at a time. */
 export const SEGMENTS = 8;
@@ -34,6 +34,8 @@ export interface CacheFiles {
   /** Bytes by segment. */
   readonly sizes: Map<number, number>;
   readonly last: number;
+  /** Older answers are not used (epoch ms). */
+  readonly sinceMs: number;
   /** Files that were damaged, or not ours. */
   readonly setAside: number;
 }
@@ -46,8 +48,9 @@ export const segmentHeader = (identity: StateIdentity): Buffer =>
 export async function loadCacheFiles(options: CacheFilesOptions): Promise<CacheFiles> {
   const { files, folder, quarantine, now, ttlMs, maxBytes } = options;
   const names = await files.list(folder);
-  const usableFromMs = now() - ttlMs;
-  const forgotten = await readForgotten(files, folder, names, usableFromMs);
+  const forgotten = await readForgotten(files, folder, names, now() - ttlMs);
+  const sinceMs = forgotten.get(EVERY_ITEM) ?? 0;
+  const usableFromMs = Math.max(now() - ttlMs, sinceMs - 1);
   const index = new Map<string, number>();
   const sizes = new Map<number, number>();
   const small = new Map<number, Buffer>();
@@ -77,9 +80,9 @@ export async function loadCacheFiles(options: CacheFilesOptions): Promise<CacheF
     else sizes.set(segment, data.length);
     if (live > 0 && data.length < maxBytes / SEGMENTS / 2) small.set(segment, data);
   }
-  if (small.size <= SMALL_SEGMENTS) return { index, sizes, last, setAside };
+  if (small.size <= SMALL_SEGMENTS) return { index, sizes, last, setAside, sinceMs };
   await joinSegments(options, small, last + 1, index, sizes);
-  return { index, sizes, last: last + 1, setAside };
+  return { index, sizes, last: last + 1, setAside, sinceMs };
 }
 
 interface FoundAnswer {

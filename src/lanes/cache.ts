@@ -11,6 +11,7 @@ import {
   segmentHeader,
   segmentName,
 } from "./cache-files.ts";
+import { EVERY_ITEM, forgetAnswers } from "./forgotten.ts";
 
 export type AnswerCacheOptions = CacheFilesOptions;
 
@@ -26,7 +27,6 @@ export interface CachedAnswer {
 /** Answers written together at most; and how long the first of them waits, in ms. */
 const GROUP = 128;
 const GROUP_MS = 250;
-const NONE: ReadonlyMap<string, CachedAnswer> = new Map();
 
 /** What a file holds of an answer. */
 interface Line {
@@ -58,7 +58,7 @@ export class AnswerCache {
   /** Keys to be written: with an answer in `pending`, else forgotten. */
   #unwritten: string[] = [];
   /** Those that are being written. */
-  #leaving: ReadonlyMap<string, CachedAnswer> = NONE;
+  #leaving = new Map<string, CachedAnswer>();
   #segment = 0;
   #file: AppendFile | null = null;
   #position = 0;
@@ -77,8 +77,9 @@ export class AnswerCache {
   static async open(options: AnswerCacheOptions): Promise<AnswerCache> {
     const cache = new AnswerCache(options);
     try {
-      const { index, sizes, last, setAside } = await loadCacheFiles(options);
+      const { index, sizes, last, setAside, sinceMs } = await loadCacheFiles(options);
       cache.#index = index;
+      cache.#sinceMs = sinceMs;
       cache.#sizes = sizes;
       cache.#segment = last;
       cache.setAside = setAside;
@@ -89,9 +90,11 @@ export class AnswerCache {
     return cache;
   }
 
-  /** Answers from before (epoch ms) are not used. */
-  useOnlySince(ms: number): void {
+  /** Answers from before (epoch ms) are used no more, in later runs neither. */
+  async useOnlySince(ms: number): Promise<void> {
     this.#sinceMs = ms;
+    const { files, folder } = this.#options;
+    await forgetAnswers(files, folder, [EVERY_ITEM], { nowMs: ms, name: "anew" });
   }
 
   get quarantine(): string {
@@ -135,6 +138,7 @@ export class AnswerCache {
       this.#recent.delete(key);
       const isKnown = this.has(key);
       this.#pending.delete(key);
+      this.#leaving.delete(key);
       this.#index.delete(key);
       if (isKnown) this.#write(key);
     }
@@ -195,8 +199,9 @@ export class AnswerCache {
     await file.write(Buffer.from(frames.join("")), this.#position);
     this.#position = position;
     this.#sizes.set(this.#segment, position);
-    for (const [key, place] of places) this.#index.set(key, place);
-    this.#leaving = NONE;
+    // What was forgotten meanwhile is not there any more.
+    for (const [key, place] of places) if (this.#leaving.has(key)) this.#index.set(key, place);
+    this.#leaving = new Map();
     if (position >= this.#options.maxBytes / SEGMENTS) this.#file = null;
     await this.#makeRoom();
   }
@@ -294,7 +299,7 @@ export class AnswerCache {
     this.#broken = true;
     this.#unwritten = [];
     this.#pending = new Map();
-    this.#leaving = NONE;
+    this.#leaving = new Map();
   }
 }
 

@@ -2,6 +2,9 @@ import { join } from "node:path";
 import type { ItemKey } from "../item.ts";
 import type { FileSystem } from "../state/files.ts";
 
+/** Stands for all items where a key would. */
+export const EVERY_ITEM = "*";
+
 const NAME = /^(\d{13,15})-[\w-]{1,40}\.forget$/;
 
 /**

@@ -3,6 +3,8 @@ import type { Task } from "../classify.ts";
 interface Asking {
   /** Items with this text that are asked now. */
   asked: number;
+  /** How often nobody who was asked had an answer. */
+  failures: number;
   waiting: Task[] | null;
 }
 
@@ -12,8 +14,8 @@ const MOST_WAITING = 1_000;
 
 /**
  * Items that wait, without a slot, for the answer to an equal one. Whoever is asked first answers for all; when it has to
- * wait between two attempts, one more is asked; when it fails, each is asked itself. So nobody waits for longer than one
- * call of another.
+ * wait between two attempts, one more is asked; when it fails, one of them is asked instead, then two at once, then four:
+ * few calls are lost when the trouble was the first one's, and few rounds when it is everyone's.
  */
 export class Twins {
   readonly #asking = new Map<string, Asking>();
@@ -35,7 +37,7 @@ export class Twins {
   /** It will be asked. */
   begin(key: string): void {
     const asking = this.#asking.get(key);
-    if (asking === undefined) this.#asking.set(key, { asked: 1, waiting: null });
+    if (asking === undefined) this.#asking.set(key, { asked: 1, failures: 0, waiting: null });
     else asking.asked += 1;
   }
 
@@ -68,11 +70,19 @@ export class Twins {
     const asking = this.#asking.get(key);
     if (asking === undefined) return NOBODY;
     asking.asked -= 1;
-    const free = (answered || asking.asked <= 0 ? asking.waiting?.splice(0) : null) ?? NOBODY;
+    const free = this.#freed(asking, answered);
     this.#waiting -= free.length;
     if (!answered) asking.asked += free.length;
     if (asking.asked <= 0) this.#asking.delete(key);
     return free;
+  }
+
+  #freed(asking: Asking, answered: boolean): readonly Task[] {
+    if (asking.waiting === null) return NOBODY;
+    if (answered) return asking.waiting.splice(0);
+    if (asking.asked > 0) return NOBODY;
+    asking.failures += 1;
+    return asking.waiting.splice(0, 2 ** (asking.failures - 1));
   }
 
   /** The run stops: whoever waits goes back. */
