@@ -26,7 +26,12 @@ export type {
   SourcePreset,
   TextMapping,
 } from "./job.ts";
-export { BatchProcessor, type BatchProcessorOptions, type ProcessorEndpoint } from "./jobs/batch-processor.ts";
+export {
+  BatchProcessor,
+  type BatchProcessorOptions,
+  type ProcessorEndpoint,
+  type StorePlace,
+} from "./jobs/batch-processor.ts";
 export type { Execution } from "./jobs/execution.ts";
 export { prepareExecution } from "./jobs/wiring.ts";
 export { openOffline } from "./llm/offline.ts";

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { EJSON } from "bson";
+import { EJSON, ObjectId } from "bson";
 
 /**
  * Identity of an item everywhere: the canonical EJSON of its source `_id`. Unlike String(id) or plain JSON it keeps
@@ -25,6 +25,8 @@ export interface Skipped {
 }
 export type SkipReason = "no text" | "text is not a string" | "deleted from the source";
 
+const OID = '{"$oid":"';
+
 /** @returns the key of a document's `_id`; any BSON type */
 export function keyOf(id: unknown): ItemKey {
   return typeof id === "string" ? JSON.stringify(id) : EJSON.stringify(id, { relaxed: false });
@@ -32,6 +34,8 @@ export function keyOf(id: unknown): ItemKey {
 
 /** @returns the `_id` value that {@link keyOf} was given */
 export function idOf(key: ItemKey): unknown {
+  // What most sources have; several times as fast as EJSON.
+  if (key.startsWith(OID) && key.length === OID.length + 26) return new ObjectId(key.slice(OID.length, -2));
   return key.startsWith('"') ? JSON.parse(key) : (EJSON.parse(`{"v":${key}}`, { relaxed: false }) as { v: unknown }).v;
 }
 

@@ -67,7 +67,12 @@ export interface BatchProcessorOptions {
   wait?: boolean;
   taxonomy?: Taxonomy;
   mapping?: Partial<TextMapping>;
-  mark?: Partial<MarkFields>;
+  /** Names of the fields, or `"target"` for a source that is only read. */
+  mark?: Partial<MarkFields> | "target";
+  /** Where the documents are, when that is not `mongodbUri` and `dbName`. */
+  source?: StorePlace;
+  /** Where the records go, when that is not `mongodbUri` and `dbName`. */
+  target?: StorePlace;
   prices?: Record<string, Price>;
   retry?: Partial<RetryOptions>;
   deadlines?: Partial<Deadlines>;
@@ -75,6 +80,13 @@ export interface BatchProcessorOptions {
   store?: Store;
   /** Who answers instead of `model`; closed at the end of the run. */
   provider?: ModelProvider;
+}
+
+/** One database of a store. */
+export interface StorePlace {
+  /** `mongodb://…`, or the path of a file for the embedded store. */
+  uri?: string;
+  db?: string;
 }
 
 /** One URL with one key. */
@@ -222,6 +234,8 @@ const FLAGS: Readonly<Record<keyof BatchProcessorOptions, string | null>> = {
   taxonomy: null,
   mapping: null,
   mark: null,
+  source: null,
+  target: null,
   prices: null,
   retry: null,
   deadlines: null,
@@ -304,7 +318,10 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
   const typed = given.map(([name, value]) => [name, typeof value === "number" ? String(value) : value]);
   const { keys, endpoints } = withKeyVariables(options);
   const env = { ...keys, ...(options.apiKey === undefined ? {} : { QUERYMILL_API_KEY: options.apiKey }) };
-  const config = { endpoints, balance: options.balance, hedge: options.hedge, limits: options.limits };
+  const { balance, hedge, limits, source, target } = options;
+  if (options.store !== undefined && (source ?? target) !== undefined)
+    throw new QuerymillError("USAGE", "store excludes source and target: it is both sides. Leave one of them out.");
+  const config = { endpoints, balance, hedge, limits, source, target, ...(mark === "target" ? { mark } : {}) };
   const input = { flags: Object.fromEntries(typed), env, cwd: process.cwd(), files: false, config };
   const { settings } = await loadSettings(input).catch((error: unknown) => {
     throw inOptions(error);
@@ -314,7 +331,7 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
     wait: options.wait ?? settings.wait,
     taxonomy: taxonomy ?? settings.taxonomy,
     mapping: { ...settings.mapping, ...mapping },
-    mark: { ...settings.mark, ...mark },
+    mark: { ...settings.mark, ...(mark === "target" ? {} : mark) },
     prices: { ...settings.prices, ...prices },
     retry: { ...settings.retry, ...retry },
     deadlines: { ...settings.deadlines, ...deadlines },
