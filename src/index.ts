@@ -27,7 +27,8 @@ export type {
   TextMapping,
 } from "./job.ts";
 export { answersFolder, forgetCorrected } from "./jobs/answers-folder.ts";
-export { BatchProcessor, type BatchProcessorOptions, type ProcessorEndpoint } from "./jobs/batch-processor.ts";
+export { BatchProcessor } from "./jobs/batch-processor.ts";
+export type { BatchProcessorOptions, ProcessorEndpoint, StorePlace } from "./jobs/batch-processor-options.ts";
 export type { Execution } from "./jobs/execution.ts";
 export { prepareExecution } from "./jobs/wiring.ts";
 export { type AiSdkOptions, openAiSdk } from "./llm/ai-sdk.ts";

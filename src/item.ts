@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { EJSON } from "bson";
+import { EJSON, ObjectId } from "bson";
 import type { RedactionCounts } from "./redaction/kinds.ts";
 
 /**
@@ -28,6 +28,8 @@ export interface Skipped {
 }
 export type SkipReason = "no text" | "text is not a string" | "deleted from the source" | "redaction failed";
 
+const OID = '{"$oid":"';
+
 /** @returns the key of a document's `_id`; any BSON type */
 export function keyOf(id: unknown): ItemKey {
   return typeof id === "string" ? JSON.stringify(id) : EJSON.stringify(id, { relaxed: false });
@@ -35,6 +37,8 @@ export function keyOf(id: unknown): ItemKey {
 
 /** @returns the `_id` value that {@link keyOf} was given */
 export function idOf(key: ItemKey): unknown {
+  // What most sources have; several times as fast as EJSON.
+  if (key.startsWith(OID) && key.length === OID.length + 26) return new ObjectId(key.slice(OID.length, -2));
   return key.startsWith('"') ? JSON.parse(key) : (EJSON.parse(`{"v":${key}}`, { relaxed: false }) as { v: unknown }).v;
 }
 

@@ -25,7 +25,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
 }
 
 export interface SqliteStoreOptions {
-  /** The file is there and is not written, nor is anything beside it; whatever would write fails. @default false */
+  /** The file is there and is not written; whatever would write fails. @default false */
   readonly readOnly?: boolean;
 }
 

@@ -40,6 +40,8 @@ export class TargetMarkedSource implements Source {
   readonly #records: Target;
   readonly #notes: Target;
   readonly #targetStore: Store;
+  /** Notes are replaced, never removed: once there was one, there is one. */
+  #hasNotes = false;
 
   /** @param target name of the collection with the records */
   constructor(source: Store, targetStore: Store, target: string, options: SourceOptions) {
@@ -187,9 +189,15 @@ export class TargetMarkedSource implements Source {
 
   async #openOf(keys: readonly ItemKey[]): Promise<ItemKey[]> {
     if (keys.length === 0) return [];
-    const [records, notes] = await Promise.all([this.#records.existing(keys), this.#notes.readByKeys(keys)]);
+    const [records, notes] = await Promise.all([this.#records.existing(keys), this.#readNotes(keys)]);
     const noted = new Map(notes.map((note) => [keyOf(note._id), note]));
     return keys.filter((key) => !isSettled(records.has(key), noted.get(key)));
+  }
+
+  /** Most jobs skip nothing and have no dead letters. */
+  async #readNotes(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
+    this.#hasNotes ||= (await this.#notes.readAll(null, 1)).documents.length > 0;
+    return this.#hasNotes ? await this.#notes.readByKeys(keys) : [];
   }
 
   async #noted(keys: readonly ItemKey[]): Promise<ItemKey[]> {
