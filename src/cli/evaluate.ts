@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { type LoadedSettings, loadSettings } from "../config/load.ts";
+import type { LoadedSettings } from "../config/load.ts";
 import type { OptionKey } from "../config/schema.ts";
 import { QuerymillError } from "../errors.ts";
 import { type Comparison, compareEvaluations } from "../evaluation/compare.ts";
@@ -8,8 +8,8 @@ import type { Evaluation } from "../evaluation/evaluation.ts";
 import type { LabelledFile } from "../evaluation/labelled-file.ts";
 import { looksSaved, readSavedEvaluation } from "../evaluation/saved-evaluation.ts";
 import type { JobSettings } from "../job.ts";
-import { MODEL_PROVIDERS } from "../llm/providers.ts";
 import { type Findings, openFindings } from "./evaluate-output.ts";
+import { loadSides } from "./evaluate-sides.ts";
 import { addOptions, makeCommand, retype } from "./options.ts";
 import { shellWord } from "./program.ts";
 import { supervise } from "./supervise.ts";
@@ -18,6 +18,12 @@ const RUN_KEYS: readonly OptionKey[] = [
   "model",
   "baseUrl",
   "taxonomy",
+  "source.preset",
+  "examples.file",
+  "examples.textColumn",
+  "examples.labelColumn",
+  "examples.inPrompt",
+  "redact",
   "concurrent",
   "limits.requestsPerMinute",
   "limits.tokensPerMinute",
@@ -131,8 +137,9 @@ async function tellSaved({ files, findings }: Wanted): Promise<number> {
 async function evaluateFile({ files, flags, findings }: Wanted): Promise<number> {
   const [path] = files as [string];
   const settingsFlags = withoutOwn(flags);
-  const loaded = await load(settingsFlags);
-  const second = await loadSecond(flags, settingsFlags);
+  if (flags.preset !== undefined && flags.textColumn !== undefined)
+    throw refused("--preset and --text-column exclude each other: a preset knows where its texts are. Leave one out.");
+  const [loaded, second] = await loadSides(flags, settingsFlags);
   const opened = await openBoth(path, flags, loaded, second);
   const jobs: JobSettings[] = [];
   for (const { settings, file } of opened) jobs.push(await evaluationJob(settings.settings, file, path));
@@ -170,28 +177,6 @@ async function evaluateFile({ files, flags, findings }: Wanted): Promise<number>
   } finally {
     for (const { file } of opened) await file.close();
   }
-}
-
-async function load(flags: Record<string, unknown>): Promise<LoadedSettings> {
-  return await loadSettings({ flags, env: process.env, cwd: process.cwd() });
-}
-
-/** Settings of the other side; null without one. The base URL goes along with a model that names no provider of its own. */
-async function loadSecond(
-  { against, againstConfig }: Record<string, unknown>,
-  flags: Record<string, unknown>,
-): Promise<LoadedSettings | null> {
-  if (against !== undefined && againstConfig !== undefined)
-    throw refused("--against and --against-config exclude each other: both name the other side. Leave one out.");
-  if (againstConfig !== undefined) {
-    const { model: _model, baseUrl: _url, taxonomy: _taxonomy, ...rest } = flags;
-    return await load({ ...rest, config: againstConfig });
-  }
-  if (against === undefined) return null;
-  const model = String(against);
-  const { baseUrl, ...rest } = flags;
-  const elsewhere = model === "offline" || Object.hasOwn(MODEL_PROVIDERS, model.split("/")[0]!);
-  return await load(elsewhere || baseUrl === undefined ? { ...rest, model } : { ...rest, baseUrl, model });
 }
 
 /** Both sides see the same rows; what is wrong in the file for either is told before anything is spent. */
