@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import type { LoadedSettings } from "../config/load.ts";
-import type { OptionKey } from "../config/schema.ts";
+import { attributeOf } from "../config/option.ts";
+import { type OptionKey, optionOf } from "../config/schema.ts";
 import { QuerymillError } from "../errors.ts";
 import { type Comparison, compareEvaluations } from "../evaluation/compare.ts";
 import { evaluationJob, evaluationOf, openRows, putRows, textsOf } from "../evaluation/evaluate-file.ts";
@@ -10,7 +11,7 @@ import { looksSaved, readSavedEvaluation } from "../evaluation/saved-evaluation.
 import type { JobSettings } from "../job.ts";
 import { type Findings, openFindings } from "./evaluate-output.ts";
 import { loadSides } from "./evaluate-sides.ts";
-import { addOptions, makeCommand, retype } from "./options.ts";
+import { addOptions, JOB_OPTIONS, makeCommand, retype } from "./options.ts";
 import { shellWord } from "./program.ts";
 import { supervise } from "./supervise.ts";
 
@@ -36,7 +37,8 @@ const RUN_KEYS: readonly OptionKey[] = [
   "logLevel",
   "logFile",
 ];
-const JOB_KEYS: readonly OptionKey[] = ["store", "db", "sourceCollection", "targetCollection", "job"];
+/** Which job `--reviewed` is about, beside what a labelled file takes too. */
+const JOB_KEYS: readonly OptionKey[] = JOB_OPTIONS.filter((key) => key !== "json" && !RUN_KEYS.includes(key));
 
 /** Flags of this command alone, each with its form for typing it again. */
 const OWN: readonly (readonly [flag: string, help: string])[] = [
@@ -112,8 +114,9 @@ async function evaluate(files: readonly string[], typed: Record<string, unknown>
   if (reviewed === true) {
     const { evaluateReviewed } = await import("../evaluation/evaluate-reviewed.ts");
     const { loadJob } = await import("./job-command.ts");
+    const { recallMapping } = await import("../jobs/input.ts");
     const { settings } = await loadJob(demo === true ? { ...flags, demo } : flags, false);
-    const found = await evaluateReviewed(settings);
+    const found = await evaluateReviewed(await recallMapping(settings));
     return await findings.tell({
       evaluation: found.evaluation,
       against: null,
@@ -245,10 +248,11 @@ function refuseForFile(files: readonly string[], flags: Record<string, unknown>)
     );
   if (files.length > 2)
     throw refused(`evaluate takes one labelled file, or two saved results; got ${files.length} files.`);
-  for (const key of ["store", "db", "sourceCollection", "targetCollection", "job", "demo"])
-    if (flags[key] !== undefined)
+  const ofJob = JOB_KEYS.map((key) => optionOf(key).flag!.split(" ")[0]!);
+  for (const flag of [...ofJob, "--demo"])
+    if (flags[attributeOf(flag)] !== undefined)
       throw refused(
-        `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} is for --reviewed: the rows of a file have a store of their own in the batch directory. Leave it out.`,
+        `${flag} is for --reviewed: the rows of a file have a store of their own in the batch directory. Leave it out.`,
       );
 }
 
@@ -263,6 +267,7 @@ function refuseForReviewed(flags: Record<string, unknown>): void {
     "against",
     "againstConfig",
     "model",
+    "examples",
   ])
     if (flags[key] !== undefined)
       throw refused(
