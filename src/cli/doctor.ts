@@ -4,20 +4,22 @@ import { diagnose, type SampleText, sampleTexts } from "../jobs/doctor.ts";
 import type { Finding } from "../jobs/finding.ts";
 import { count, type Look, left, symbols, wrapped } from "./format.ts";
 import { addJobOptions, type LoadedJob, loadJob } from "./job-command.ts";
-import { makeCommand, RUN_OPTIONS } from "./options.ts";
+import { makeCommand, READING_OPTIONS, RUN_OPTIONS } from "./options.ts";
 import { commandsHere } from "./program.ts";
+import { readInput } from "./read-input.ts";
 import { openScreen } from "./screen.ts";
 import { visible } from "./visible.ts";
 
 const NAME_WIDTH = 15;
 
-/** `querymill doctor`: what would stop a run, or slow it down. Takes the options of `run`; changes nothing. */
+/** `querymill doctor`: what would stop a run, or slow it down. Takes the options of `run`; changes nothing but the store of a file's job. */
 export function doctorCommand(): Command {
   const command = makeCommand(
     "doctor",
-    "Looks at everything a run needs and says what would stop it or slow it down. Changes nothing and spends nothing unless --call is given.",
+    "Looks at everything a run needs and says what would stop it or slow it down. Changes nothing (the rows of --input are read in, as a run does) and spends nothing unless --call is given.",
     `querymill doctor --store mongodb://localhost/support --model openai/gpt-5-mini
-querymill doctor --sample 5 --preset zendesk`,
+querymill doctor --sample 5 --preset zendesk
+querymill doctor --sample 5 --input tickets.csv`,
   );
   command.addOption(
     new Option("--call", "ask the model one small question, each endpoint its own (costs a fraction of a cent)"),
@@ -27,6 +29,7 @@ querymill doctor --sample 5 --preset zendesk`,
   );
   const own = new Set(["store", "db", "sourceCollection", "targetCollection", "batchDir", "job", "config", "json"]);
   const shared = [
+    ...READING_OPTIONS,
     "model",
     "baseUrl",
     "taxonomy",
@@ -48,7 +51,7 @@ querymill doctor --sample 5 --preset zendesk`,
 async function doctor({ call, sample, ...flags }: Record<string, unknown>): Promise<number> {
   const shown = sample === undefined ? 0 : sampleSize(String(sample));
   const { job, modelProblem } = await loadEither(flags);
-  const { settings, output } = job;
+  const { settings, output } = await readInput(job);
   const screen = openScreen();
   const findings: Finding[] = [];
   for await (const finding of diagnose(settings, { call: call === true, modelProblem, now: Date.now })) {

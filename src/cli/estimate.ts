@@ -7,12 +7,15 @@ import { confirm } from "./confirm.ts";
 import { dryRunLines } from "./dry-run.ts";
 import { count, type Look, money, moneyRange, symbols } from "./format.ts";
 import { addJobOptions, type LoadedJob, loadJob } from "./job-command.ts";
-import { makeCommand, RUN_OPTIONS, retype } from "./options.ts";
+import { makeCommand, READING_OPTIONS, RUN_OPTIONS, retype } from "./options.ts";
 import { asTyped } from "./program.ts";
+import { readInput } from "./read-input.ts";
 import { openScreen } from "./screen.ts";
 import { supervise } from "./supervise.ts";
 
 const SHARED = new Set<string>([
+  ...READING_OPTIONS,
+  "redact",
   "concurrent",
   "concurrentMax",
   "retry.retries",
@@ -40,7 +43,8 @@ export function estimateCommand(): Command {
     "estimate",
     "Says what classifying everything will cost and how long it takes: free from texts and prompt, or with --pilot from some real answers, which are paid for and kept.",
     `querymill estimate --model openai/gpt-5-mini
-querymill estimate --pilot 100 --model openai/gpt-5-mini --yes`,
+querymill estimate --pilot 100 --model openai/gpt-5-mini --yes
+querymill estimate --input tickets.csv --model openai/gpt-5-mini`,
   );
   command.addOption(
     new Option(
@@ -58,7 +62,7 @@ querymill estimate --pilot 100 --model openai/gpt-5-mini --yes`,
 
 async function estimate({ pilot, ...flags }: Record<string, unknown>): Promise<number> {
   const size = pilot === undefined ? null : pilotSize(String(pilot));
-  const loaded = await loadJob(flags, true);
+  const loaded = await readInput(await loadJob(flags, true));
   const { chooseAdapters } = await import("../jobs/wiring.ts");
   const adapters = await chooseAdapters(loaded.settings);
   const paid = size === null ? null : await askSome(size, flags, loaded, adapters);
@@ -123,7 +127,9 @@ async function askSome(
     notes,
     jobFlags,
     modelFlags: retype(flags, ["model", "baseUrl", "taxonomy"]),
-    again: asTyped(`querymill estimate --pilot ${size} ${jobFlags}`.trimEnd()),
+    again: asTyped(
+      ["querymill estimate --pilot", size, jobFlags, retype(flags, [...READING_OPTIONS, "redact"])].join(" ").trimEnd(),
+    ),
   });
   await pilot.remember();
   const { end } = pilot;

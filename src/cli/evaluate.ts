@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
-import { type LoadedSettings, loadSettings } from "../config/load.ts";
-import type { OptionKey } from "../config/schema.ts";
+import type { LoadedSettings } from "../config/load.ts";
+import { attributeOf } from "../config/option.ts";
+import { type OptionKey, optionOf } from "../config/schema.ts";
 import { QuerymillError } from "../errors.ts";
 import { type Comparison, compareEvaluations } from "../evaluation/compare.ts";
 import { evaluationJob, evaluationOf, openRows, putRows, textsOf } from "../evaluation/evaluate-file.ts";
@@ -8,9 +9,9 @@ import type { Evaluation } from "../evaluation/evaluation.ts";
 import type { LabelledFile } from "../evaluation/labelled-file.ts";
 import { looksSaved, readSavedEvaluation } from "../evaluation/saved-evaluation.ts";
 import type { JobSettings } from "../job.ts";
-import { MODEL_PROVIDERS } from "../llm/providers.ts";
 import { type Findings, openFindings } from "./evaluate-output.ts";
-import { addOptions, makeCommand, retype } from "./options.ts";
+import { loadSides } from "./evaluate-sides.ts";
+import { addOptions, JOB_OPTIONS, makeCommand, retype } from "./options.ts";
 import { shellWord } from "./program.ts";
 import { supervise } from "./supervise.ts";
 
@@ -18,6 +19,12 @@ const RUN_KEYS: readonly OptionKey[] = [
   "model",
   "baseUrl",
   "taxonomy",
+  "source.preset",
+  "examples.file",
+  "examples.textColumn",
+  "examples.labelColumn",
+  "examples.inPrompt",
+  "redact",
   "concurrent",
   "limits.requestsPerMinute",
   "limits.tokensPerMinute",
@@ -30,7 +37,8 @@ const RUN_KEYS: readonly OptionKey[] = [
   "logLevel",
   "logFile",
 ];
-const JOB_KEYS: readonly OptionKey[] = ["store", "db", "sourceCollection", "targetCollection", "job"];
+/** Which job `--reviewed` is about, beside what a labelled file takes too. */
+const JOB_KEYS: readonly OptionKey[] = JOB_OPTIONS.filter((key) => key !== "json" && !RUN_KEYS.includes(key));
 
 /** Flags of this command alone, each with its form for typing it again. */
 const OWN: readonly (readonly [flag: string, help: string])[] = [
@@ -106,8 +114,9 @@ async function evaluate(files: readonly string[], typed: Record<string, unknown>
   if (reviewed === true) {
     const { evaluateReviewed } = await import("../evaluation/evaluate-reviewed.ts");
     const { loadJob } = await import("./job-command.ts");
+    const { recallMapping } = await import("../jobs/input.ts");
     const { settings } = await loadJob(demo === true ? { ...flags, demo } : flags, false);
-    const found = await evaluateReviewed(settings);
+    const found = await evaluateReviewed(await recallMapping(settings));
     return await findings.tell({
       evaluation: found.evaluation,
       against: null,
@@ -131,8 +140,9 @@ async function tellSaved({ files, findings }: Wanted): Promise<number> {
 async function evaluateFile({ files, flags, findings }: Wanted): Promise<number> {
   const [path] = files as [string];
   const settingsFlags = withoutOwn(flags);
-  const loaded = await load(settingsFlags);
-  const second = await loadSecond(flags, settingsFlags);
+  if (flags.preset !== undefined && flags.textColumn !== undefined)
+    throw refused("--preset and --text-column exclude each other: a preset knows where its texts are. Leave one out.");
+  const [loaded, second] = await loadSides(flags, settingsFlags);
   const opened = await openBoth(path, flags, loaded, second);
   const jobs: JobSettings[] = [];
   for (const { settings, file } of opened) jobs.push(await evaluationJob(settings.settings, file, path));
@@ -170,28 +180,6 @@ async function evaluateFile({ files, flags, findings }: Wanted): Promise<number>
   } finally {
     for (const { file } of opened) await file.close();
   }
-}
-
-async function load(flags: Record<string, unknown>): Promise<LoadedSettings> {
-  return await loadSettings({ flags, env: process.env, cwd: process.cwd() });
-}
-
-/** Settings of the other side; null without one. The base URL goes along with a model that names no provider of its own. */
-async function loadSecond(
-  { against, againstConfig }: Record<string, unknown>,
-  flags: Record<string, unknown>,
-): Promise<LoadedSettings | null> {
-  if (against !== undefined && againstConfig !== undefined)
-    throw refused("--against and --against-config exclude each other: both name the other side. Leave one out.");
-  if (againstConfig !== undefined) {
-    const { model: _model, baseUrl: _url, taxonomy: _taxonomy, ...rest } = flags;
-    return await load({ ...rest, config: againstConfig });
-  }
-  if (against === undefined) return null;
-  const model = String(against);
-  const { baseUrl, ...rest } = flags;
-  const elsewhere = model === "offline" || Object.hasOwn(MODEL_PROVIDERS, model.split("/")[0]!);
-  return await load(elsewhere || baseUrl === undefined ? { ...rest, model } : { ...rest, baseUrl, model });
 }
 
 /** Both sides see the same rows; what is wrong in the file for either is told before anything is spent. */
@@ -260,10 +248,11 @@ function refuseForFile(files: readonly string[], flags: Record<string, unknown>)
     );
   if (files.length > 2)
     throw refused(`evaluate takes one labelled file, or two saved results; got ${files.length} files.`);
-  for (const key of ["store", "db", "sourceCollection", "targetCollection", "job", "demo"])
-    if (flags[key] !== undefined)
+  const ofJob = JOB_KEYS.map((key) => optionOf(key).flag!.split(" ")[0]!);
+  for (const flag of [...ofJob, "--demo"])
+    if (flags[attributeOf(flag)] !== undefined)
       throw refused(
-        `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} is for --reviewed: the rows of a file have a store of their own in the batch directory. Leave it out.`,
+        `${flag} is for --reviewed: the rows of a file have a store of their own in the batch directory. Leave it out.`,
       );
 }
 
@@ -278,6 +267,7 @@ function refuseForReviewed(flags: Record<string, unknown>): void {
     "against",
     "againstConfig",
     "model",
+    "examples",
   ])
     if (flags[key] !== undefined)
       throw refused(

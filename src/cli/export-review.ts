@@ -2,8 +2,10 @@ import { QuerymillError } from "../errors.ts";
 import { sheetColumns } from "../evaluation/review-columns.ts";
 import { type ReviewSheet, reviewSheet } from "../evaluation/review-export.ts";
 import { openExistingStore } from "../jobs/existing-store.ts";
+import { recallMapping } from "../jobs/input.ts";
 import { count, type Look, symbols } from "./format.ts";
 import { loadJob } from "./job-command.ts";
+import { retype } from "./options.ts";
 import { asTyped, shellWord } from "./program.ts";
 import { openScreen } from "./screen.ts";
 import { refuseUnwritableFile, writeWholeFile } from "./whole-file.ts";
@@ -26,7 +28,9 @@ export async function exportReview({
   const path = file === undefined ? "sheet.csv" : String(file);
   if (!/\.csv$/i.test(path)) throw refused(`--review writes CSV: name a file that ends in .csv; got ${path}.`);
   await refuseUnwritableFile("--output", path, overwrite === true);
-  const { settings, output, jobFlags } = await loadJob(flags, false);
+  const { output, ...loaded } = await loadJob(flags, false);
+  const jobFlags = `${loaded.jobFlags} ${retype(flags, ["taxonomy"])}`.trim();
+  const settings = await recallMapping(loaded.settings);
   const store = await openExistingStore(settings);
   try {
     const sheet = await reviewSheet(store, settings, size);

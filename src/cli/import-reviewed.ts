@@ -10,6 +10,7 @@ import type { Store } from "../store.ts";
 import { estimateLines } from "./evaluate-view.ts";
 import { count, type Look, symbols } from "./format.ts";
 import { loadJob } from "./job-command.ts";
+import { retype } from "./options.ts";
 import { asTyped } from "./program.ts";
 import { openScreen } from "./screen.ts";
 
@@ -36,7 +37,7 @@ export async function importReviewed(
     const estimates = await estimatesOf(store, settings);
     const screen = openScreen();
     if (output.json) screen.json({ event: "review:import", time: new Date().toISOString(), ...found, estimates });
-    else screen.printWhole(linesOf(found, estimates, jobFlags, screen.look));
+    else screen.printWhole(linesOf(found, estimates, `${jobFlags} ${retype(flags, ["taxonomy"])}`.trim(), screen.look));
     return found.statuses.changed + found.statuses.missing > 0 ? 3 : 0;
   } finally {
     await store.close();

@@ -52,6 +52,9 @@ export const JOB_OPTIONS: readonly OptionKey[] = [
   "json",
 ];
 
+/** How the file of `--input` is read. */
+export const READING_OPTIONS: readonly OptionKey[] = ["idColumn", "textColumn", "encoding", "delimiter"];
+
 /** Flags as they were typed, ready to type again; a store with a password is left to MONGODB_URI. */
 export function retype(flags: Readonly<Record<string, unknown>>, keys: readonly OptionKey[]): string {
   const typed = keys.flatMap((key) => {

@@ -1,7 +1,7 @@
 import type { InputSettings } from "../config/input.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import type { JobSettings } from "../job.ts";
-import { shellWord } from "./program.ts";
+import { storeFlags } from "./read-input.ts";
 import { showProgress } from "./row-progress.ts";
 import type { SuperviseOptions } from "./supervise.ts";
 
@@ -28,14 +28,9 @@ export async function runFile(
       notes: [...notes, ...open.notes],
       ...(file === null ? {} : { write: (end) => writeOutput(file, open, end) }),
       ...(file?.path === "-" ? { stream: process.stderr } : {}),
-      // A pipe cannot be named again, but the job can that it made.
-      ...(input.path === "-" ? { jobFlags: flagsOf(open.settings) } : {}),
+      ...(input.path === "-" ? { jobFlags: storeFlags(open.settings) } : {}),
     });
   } finally {
     await open.close();
   }
-}
-
-function flagsOf({ storeUri, job }: JobSettings): string {
-  return `--store ${shellWord(storeUri.slice("sqlite:".length))} --job ${shellWord(job)}`;
 }

@@ -70,3 +70,16 @@ test("the budget of a model without a price and the target of another job are pr
   expect(stdout).toMatch(/✖ Price +the price of drawn-1 is not known, so the budget cannot be kept/);
   expect(stdout).toContain("2 problems");
 });
+
+test("a file that was never run is read in first, and --sample shows the column that was named", async () => {
+  const space = makeWorkspace();
+  space.write("new.jsonl", '{"id":"a","frage":"Where is it?","other":"no"}\n{"id":"b","frage":"Where is mine?"}\n');
+  const flags = ["doctor", "--input", "new.jsonl", "--text-column", "frage", "--model", "offline"];
+  const { code, stdout, stderr } = await space.querymill(flags);
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/✔ Source +conversation_set: 2 unprocessed, of 2\n/);
+  const sampled = await space.querymill([...flags, "--sample", "2"]);
+  expect(sampled.stdout.match(/│ Where is (it|mine)\?/g)).toHaveLength(2);
+  expect(sampled.stdout).not.toContain("│ no");
+});

@@ -64,3 +64,23 @@ test("the answers of a pilot are kept: the run after it asks for the rest only",
   const none = await space.querymill(["estimate", "--pilot", "20", ...runFlags(server), "--yes"]);
   expect(none.stdout).toContain("inbox has no unprocessed item with a text: there is nothing to ask.");
 });
+
+test("a file that was never run is read in first, with --pilot too, and the run after it reads it no more", async () => {
+  const space = makeWorkspace();
+  const server = await serveModel();
+  const rows = Array.from({ length: 30 }, (_, at) => `${at},"[doc:r${at}] My parcel ${at} has not arrived"\n`);
+  space.write("new.csv", `id,Frage\n${rows.join("")}`);
+  const flags = ["--input", "new.csv", "--text-column", "Frage", "--base-url", server.baseUrl, "--model", "drawn-1"];
+  const free = await space.querymill(["estimate", ...flags]);
+  expect(free.stderr).toBe("");
+  expect(free.stdout).toMatch(/items +30 +30 unprocessed/);
+  expect(server.ledger().received).toBe(0);
+  const pilot = await space.querymill(["estimate", "--pilot", "10", ...flags, "--yes", "--json"]);
+  expect(lastEvent(pilot.stdout)).toMatchObject({ event: "estimate", pilot: { asked: 10 }, items: 20 });
+  const run = await space.querymill(["run", ...flags, "--json"]);
+  expect(lastEvent(run.stdout)).toMatchObject({ read: 20, classified: 20 });
+  expect(server.ledger()).toMatchObject({ received: 30, docsPaidTwice: 0 });
+  const missing = await space.querymill(["estimate", "--input", "nwe.csv", "--model", "offline"]);
+  expect(missing.code).toBe(2);
+  expect(missing.stderr).toContain("nwe.csv: there is no such file");
+});

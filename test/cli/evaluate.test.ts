@@ -122,3 +122,35 @@ const completion = (content: string): string =>
     choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }],
     usage: { prompt_tokens: 10, completion_tokens: 3, total_tokens: 13 },
   });
+
+test("it takes what decides an answer: examples for the offline classifier, a preset, what is masked", async () => {
+  const made = labelledSpace([["r1", "zorp blick", "shipping"]]);
+  const rows = ["zorp blick", "blick zorp now", "my zorp"].map((text) => [text, "shipping"]);
+  const others = ["glim the invoice", "glim charged", "glim refund"].map((text) => [text, "billing"]);
+  made.write("more.csv", csv([...rows, ...others], "text,label"));
+  const taught = ["--taxonomy", "shop.yaml", "--examples", "more.csv", "--examples-label", "label"];
+  const offline = await made.querymill(["evaluate", "labelled.csv", "--model", "offline", ...taught, "--json"]);
+  expect(offline.stderr).toBe("");
+  expect(lastEvent(offline.stdout)).toMatchObject({ scores: [{ dimension: "category", accuracy: { value: 1 } }] });
+
+  // Examples for the one side are no offence to the other.
+  const server = await serveModel();
+  const asked = ["--base-url", server.baseUrl, "--model", "m-1", "--json"];
+  const both = await made.querymill(["evaluate", "labelled.csv", ...taught, ...asked, "--against", "offline"]);
+  expect(both.code).toBe(0);
+  expect(lastEvent(both.stdout)).toMatchObject({
+    model: "openai-compatible/m-1",
+    comparison: { second: { model: "offline" } },
+  });
+
+  const ticket = { subject: "Parcel", comments: [{ body: "mail a@example.org", public: true, author_id: 1 }] };
+  made.write("tickets.jsonl", `${JSON.stringify({ ...ticket, label: "shipping" })}\n`);
+  const flags = ["evaluate", "tickets.jsonl", "--taxonomy", "shop.yaml", "--preset", "zendesk", "--redact", "email"];
+  const read = await made.querymill([...flags, ...asked]);
+  expect(lastEvent(read.stdout)).toMatchObject({ rows: { scored: 1 } });
+  const sent = JSON.stringify(server.requests().at(-1));
+  expect(sent).toContain("mail [EMAIL");
+  expect(sent).not.toContain("example.org");
+  const two = await made.querymill([...flags, "--text-column", "subject", "--model", "offline"]);
+  expect(two.stderr).toContain("--preset and --text-column exclude each other");
+});

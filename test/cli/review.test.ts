@@ -211,3 +211,31 @@ test("in MongoDB too, whatever the ids are", async () => {
   expect(page).toContain("about <strong>0.0 %</strong> of all 5 records");
   expect(page).toContain("I was charged twice on my card");
 });
+
+test("a file's job is reviewed by its file, and what is printed works as it stands", async () => {
+  const space = makeWorkspace();
+  space.write("shop.yaml", TAXONOMY);
+  const ticket = { comments: [{ body: "My parcel is late", public: true, author_id: 1 }], text: "not this" };
+  space.write("tickets.jsonl", [1, 2, 3].map((id) => `${JSON.stringify({ id, ...ticket })}\n`).join(""));
+  const job = ["--preset", "zendesk", "--input", "tickets.jsonl", "--taxonomy", "shop.yaml"];
+  expect((await space.querymill(["run", ...job, "--model", "offline"])).code).toBe(0);
+  const typed = async (args: readonly string[], then: string): Promise<string[]> => {
+    const { code, stdout, stderr } = await space.querymill(args);
+    expect([code, stderr]).toEqual([0, ""]);
+    const [, command] = new RegExp(` (${then} .*)`).exec(stdout)!;
+    return command!.split(" ");
+  };
+  const importing = await typed(["export", ...job, "--review", "2", "--output", "filled.csv"], "import --reviewed");
+  const sheet = read(space, "filled.csv");
+  expect(sheet[0]!.text).toContain("My parcel is late");
+  fill(
+    space,
+    sheet.map((row) => ({ ...row, verdict: "ok" })),
+  );
+  const evaluating = await typed(importing, "evaluate --reviewed");
+  const { code, stdout, stderr } = await space.querymill([...evaluating, "--json"]);
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(lastEvent(stdout)).toMatchObject({ origin: "reviewed", taxonomy: "shop", rows: { scored: 2 } });
+  const of = await space.querymill(["evaluate", "tickets.jsonl", "--input", "tickets.jsonl", "--model", "offline"]);
+  expect(of.stderr).toContain("--input is for --reviewed");
+});
