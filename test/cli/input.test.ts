@@ -177,3 +177,16 @@ test("another model than a file was begun with is refused with the ways that --i
   const done = await run(space, server, ...flags, "--reclassify", "stale", "--json");
   expect(lastEvent(done.stdout)).toMatchObject({ classified: 2, exitCode: 0 });
 });
+
+test("--fresh with another model says which answers stay, before and in the run", async () => {
+  const server = await serveModel();
+  const space = makeWorkspace();
+  space.write("in.csv", `text\n${text("a")}\n${text("b")}\n`);
+  expect((await space.querymill(["run", "--model", "offline", "--input", "in.csv", "--quiet"])).code).toBe(0);
+  const note = "2 items have answers of another model and stay as they are: --reclassify stale asks them again.";
+  const looked = await run(space, server, "--input", "in.csv", "--fresh", "--dry-run");
+  expect(looked.stdout).toContain(note);
+  const { code, stdout } = await run(space, server, "--input", "in.csv", "--fresh", "--output", "out.csv");
+  expect([code, stdout]).toEqual([0, expect.stringContaining(note)]);
+  expect(server.ledger().received).toBe(0);
+});
