@@ -96,6 +96,7 @@ const PURE = [
   "redaction/phones.ts",
   "redaction/privacy.ts",
   "redaction/redactor.ts",
+  "redaction/wrapped.ts",
   "cli/panel.ts",
   "cli/panel-endpoints.ts",
   "cli/run-limit.ts",

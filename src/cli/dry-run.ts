@@ -24,7 +24,10 @@ export async function dryRunCommand(
       "",
       "Nothing was asked, spent or written. Without --dry-run it is done.",
     ];
-    screen.printWhole([...notes.map((note) => `${symbols(screen.look.ascii).dot} ${note}`), ...lines]);
+    screen.printWhole([
+      ...[...notes, ...found.hints].map((note) => `${symbols(screen.look.ascii).dot} ${note}`),
+      ...lines,
+    ]);
   }
   return 0;
 }

@@ -10,7 +10,7 @@ import type { Adapters } from "./adapters.ts";
 import { openExistingStore } from "./existing-store.ts";
 import { type LengthSample, lengthsOfSample, type SampleCaps, sampleLengths } from "./length-sample.ts";
 import { refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
-import { previewReclassification, type ReclassificationPreview } from "./reclassify.ts";
+import { keptByFresh, previewReclassification, type ReclassificationPreview } from "./reclassify.ts";
 import { inspectLeftover } from "./recovery.ts";
 import { findExperience, firstAsked, forecast, sumOf } from "./run-forecast.ts";
 import { wrongShape } from "./source-shape.ts";
@@ -50,6 +50,8 @@ export interface DryRun extends Nullable<Forecast> {
   readonly pilotAt: string | null;
   /** Why a run would not start or not get to the end. */
   readonly obstacles: readonly string[];
+  /** What the user may want to know before, though nothing hinders a run. */
+  readonly hints: readonly string[];
 }
 
 type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
@@ -100,6 +102,7 @@ export async function dryRun(settings: JobSettings, adapters: Adapters, caps: Lo
       obstacles.push(
         `${sourceCollection} cannot be marked, because ${notMarkable}. It can stay as it is: --mark target.`,
       );
+    const hints = [await keptByFresh(source, target, settings, adapters)];
     obstacles.push(...limitObstacles(settings, expected, local.spentUsd));
     return {
       job,
@@ -121,6 +124,7 @@ export async function dryRun(settings: JobSettings, adapters: Adapters, caps: Lo
       basedOnRecords: experience.items.length,
       pilotAt: experience.pilot?.at ?? null,
       obstacles,
+      hints: hints.filter((hint) => hint !== null),
     };
   } finally {
     await store.close();

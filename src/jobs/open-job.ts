@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { inputStore } from "../config/input.ts";
 import { QuerymillError } from "../errors.ts";
 import { differingFields, type Fingerprint, type JobSettings, modelLabel } from "../job.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
@@ -73,7 +74,8 @@ export function refuseWhatIsUnclear(settings: JobSettings, leftover: Leftover, f
   if (before === undefined || acceptChanges) return;
   const undone = settings.reclassify === null ? [] : UNDONE_BY[settings.reclassify];
   const fields = differingFields(before, fingerprint).filter((field) => !undone.includes(field));
-  if (fields.length > 0) throw fingerprintChanged(job, before, fingerprint, fields);
+  const fromFile = settings.storeUri === inputStore(settings.batchDir, job).uri;
+  if (fields.length > 0) throw fingerprintChanged({ job, fromFile }, before, fingerprint, fields);
 }
 
 /**

@@ -49,6 +49,8 @@ type Chosen = Pick<JobSettings, "job" | "endpoints">;
 const PAGE = 500;
 const KEPT_EXECUTIONS = 500;
 const SAMPLE = 100;
+/** As many settled items are looked at before `--fresh`, in pages. */
+const FRESH_PAGES = 20;
 
 /**
  * Counts what `--reclassify` would touch; changes nothing.
@@ -83,9 +85,38 @@ export async function previewReclassification(
   return { which, settled, items: touched, reasons, keptByPerson, texts };
 }
 
+/**
+ * What `--fresh` leaves as it is, since the target has it: answers to another question than the present one.
+ * @returns a sentence for the user; null when there are none
+ */
+export async function keptByFresh(
+  source: Source,
+  target: Target,
+  settings: Chosen & Pick<JobSettings, "fresh" | "reclassify" | "retryOnly">,
+  adapters: Adapters,
+): Promise<string | null> {
+  if (!settings.fresh || settings.reclassify !== null || settings.retryOnly !== null) return null;
+  const read = readerOf(source, target, "stale", settings, adapters);
+  const reasons = new Set<AgainReason>();
+  let items = 0;
+  let after: Cursor | null = null;
+  let last = false;
+  for (let pages = 0; !last && pages < FRESH_PAGES; pages += 1) {
+    const page: PageFound = await read("classified", after, () => false);
+    items += page.keys.length;
+    for (const reason of page.reasons) reasons.add(reason);
+    ({ cursor: after, last } = page);
+  }
+  if (items === 0) return null;
+  const count = `${last ? "" : "At least "}${items.toLocaleString("en-US")}`;
+  const [verb, stay, them] =
+    items === 1 ? ["item has an answer", "stays", "it"] : ["items have answers", "stay", "them"];
+  return `${count} ${verb} of another ${[...reasons].join(" or ")} and ${stay} as ${items === 1 ? "it is" : "they are"}: --reclassify stale asks ${them} again.`;
+}
+
 export interface ReclassifyOptions {
   readonly manager: BatchFileManager;
-  readonly settings: Chosen & Pick<JobSettings, "reclassify" | "limit" | "retryOnly">;
+  readonly settings: Chosen & Pick<JobSettings, "fresh" | "reclassify" | "limit" | "retryOnly">;
   readonly adapters: Adapters;
   readonly open: Pick<OpenJob, "source" | "target" | "lease">;
   readonly recorder: Recorder;
@@ -127,6 +158,11 @@ export async function beginReclassification(options: ReclassifyOptions): Promise
   try {
     const again = await reclassify(options);
     if (again !== null) options.note(noteOf(again));
+    else {
+      const { open, settings, adapters, watch, signal } = options;
+      const kept = await insist(() => keptByFresh(open.source, open.target, settings, adapters), watch, signal);
+      if (kept !== null) options.note(kept);
+    }
     return again;
   } catch (error) {
     const reason = error instanceof QuerymillError ? stopReasonOf(error.code) : undefined;

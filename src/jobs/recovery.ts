@@ -207,9 +207,12 @@ export const UNDONE_BY: Readonly<Record<Reclassify, readonly (keyof Fingerprint)
   changed: ["mapping"],
 };
 
-/** @throws QuerymillError FINGERPRINT_CHANGED naming the fields that differ */
+/**
+ * @param fromFile the job is that of a file, which has no other target than its own
+ * @returns QuerymillError FINGERPRINT_CHANGED naming the fields that differ
+ */
 export function fingerprintChanged(
-  job: string,
+  { job, fromFile }: { readonly job: string; readonly fromFile: boolean },
   before: Fingerprint,
   now: Fingerprint,
   fields: readonly (keyof Fingerprint)[],
@@ -219,6 +222,9 @@ export function fingerprintChanged(
       ? "  mapping: what source says of the texts (preset, text, messages, maxChars) or redact changed, so the model would see others"
       : `  ${field}: ${before[field]} before, ${now[field]} now`,
   );
+  const undone = fields.filter((field) => UNDONE_BY.stale.includes(field));
+  // A reclassification undoes what it names; anything else has to be accepted beside it.
+  const again = undone.length === fields.length ? "--reclassify stale" : "--reclassify stale --accept-changes";
   return new QuerymillError(
     "FINGERPRINT_CHANGED",
     [
@@ -226,10 +232,12 @@ export function fingerprintChanged(
       ...lines,
       "",
       "  Go on with the new ones:  --accept-changes",
-      ...(fields.every((field) => UNDONE_BY.stale.includes(field))
-        ? ["  And with the old items:   --reclassify stale    (first with --dry-run: how many, what they cost)"]
-        : []),
-      "  Keep them apart:          --job NAME with another --target-collection",
+      ...(undone.length === 0
+        ? []
+        : [`  And with the old items:   ${again}    (first with --dry-run: how many, what they cost)`]),
+      fromFile
+        ? "  Keep them apart:          --batch-dir DIR with another folder: the file is a job of its own there"
+        : "  Keep them apart:          --job NAME with another --target-collection",
     ].join("\n"),
   );
 }

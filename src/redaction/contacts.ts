@@ -3,10 +3,17 @@ import type { Found } from "./kinds.ts";
 const LOCAL = String.raw`(?<![\p{L}\p{N}._%+'-])[\p{L}\p{N}_][\p{L}\p{N}._%+'-]{0,127}`;
 const LABEL = String.raw`[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,62}[\p{L}\p{N}])?`;
 const TLD = String.raw`(?:xn--[a-z0-9-]{2,59}|\p{L}{2,24})(?![\p{L}\p{N}])`;
-const AT = String.raw`(?:@|%40|(?<=[._\d]\p{L}{0,63}) @ |\s?[([{<]\s?(?:at|@)\s?[)\]}>]\s?)`;
+const AT = String.raw`(?:@|%40|&commat;|&#64;|&#x40;|(?<=[._\d]\p{L}{0,63}) @ |\s?[([{<]\s?(?:at|@)\s?[)\]}>]\s?)`;
 const DOT = String.raw`(?:\.|\s?[([{<]\s?(?:dot|\.)\s?[)\]}>]\s?| dot )`;
 /** `ann@example.org`, `ann (at) example (dot) org`. */
 const EMAIL = new RegExp(`${LOCAL}${AT}(?:${LABEL}${DOT}){1,8}${TLD}`, "giu");
+/** `ann @ example.com`: only with a usual ending, and not behind a word as in "bought @ example.com". */
+const SPACED_EMAIL = new RegExp(
+  String.raw`${LOCAL}(?: @ ?|@ )(?:${LABEL}\.){1,4}(?:com|org|net|edu|gov|info|io|biz|app|dev|\p{L}{2})(?![\p{L}\p{N}]|\.\p{L})`,
+  "giu",
+);
+const NO_LOCAL =
+  /^(?:a|an|the|me|us|you|him|her|them|it|i|we|they|is|am|are|was|were|be|been|buy|bought|orders?|ordered|purchased?|paid|pay|get|got|find|found|see|saw|seen|sold|sell|available|check|look|looked|read|visit|shop|shopped|shopping|items?|stuff|products?|prices?|cheaper|account|login|registered|signed|works?|worked|working|up|in|on|off|out|here|there|now|today|yesterday|only|online|site|website|page|store|thanks|thank|hi|hello|hey|dear|follow|from|by|via|to|with|and|or|of|for|like|ich|wir|sie|und|oder|bei|von|auf|mit|nach|gekauft|bestellt|gefunden|gesehen|hier|dort|seite|danke|hallo|con|por|en|chez|sur|avec)$/i;
 /** `ann at example dot org`: both in words, or it is a sentence. */
 const SPOKEN_EMAIL = new RegExp(
   String.raw`${LOCAL} (?:at|arobase|arroba|chiocciola) (?:${LABEL} (?:dot|point|punto|punkt|ponto) ){1,4}(?:com|org|net|edu|gov|info|io|biz|app|dev|\p{L}{2})(?![\p{L}\p{N}])`,
@@ -21,7 +28,11 @@ export function findEmails(text: string): Found[] {
     if (!FILE.test(match[0]) || !/@\dx\./i.test(match[0]))
       found.push({ kind: "email", start: match.index, end: match.index + match[0].length });
   };
-  if (/@|%40|[([{<]\s?at\s?[)\]}>]/i.test(text)) for (const match of text.matchAll(EMAIL)) add(match);
+  if (/@|%40|&commat;|&#64;|&#x40;|[([{<]\s?at\s?[)\]}>]/i.test(text))
+    for (const match of text.matchAll(EMAIL)) add(match);
+  if (/ @|@ /.test(text))
+    for (const match of text.matchAll(SPACED_EMAIL))
+      if (!NO_LOCAL.test(match[0].slice(0, match[0].indexOf("@")).trim())) add(match);
   if (/ (?:dot|point|punto|punkt|ponto) /i.test(text)) for (const match of text.matchAll(SPOKEN_EMAIL)) add(match);
   return found;
 }

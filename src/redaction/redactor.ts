@@ -3,6 +3,7 @@ import { findKeys } from "./keys.ts";
 import { type Found, REDACTION_KINDS, type RedactionCounts, type RedactionKind } from "./kinds.ts";
 import { findCards, findIbans, findSsns } from "./numbers.ts";
 import { findPhones } from "./phones.ts";
+import { findWrapped } from "./wrapped.ts";
 
 /** A text without its secrets. */
 export interface Redacted {
@@ -78,7 +79,8 @@ export function maskAgain(text: string, values: ReadonlyMap<string, string>): st
 export function findSecrets(text: string, kinds: readonly RedactionKind[]): Found[] {
   const folded = fold(text);
   // Kinds that are not asked for are looked for as well: what is an IP address or a card is no phone number.
-  const found = REDACTION_KINDS.flatMap((kind) => FINDERS[kind](folded));
+  const ordinary = REDACTION_KINDS.flatMap((kind) => FINDERS[kind](folded));
+  const found = [...ordinary, ...findWrapped(folded, ordinary, FINDERS)];
   const order = new Map(REDACTION_KINDS.map((kind, at) => [kind, at]));
   found.sort((a, b) => a.start - b.start || order.get(a.kind)! - order.get(b.kind)! || b.end - a.end);
   return withoutOverlaps(folded, found, order).filter(({ kind }) => kinds.includes(kind));
@@ -134,5 +136,9 @@ function plainSign(sign: string): string {
 /** The same for all ways to write a value. */
 function sameness(kind: RedactionKind, value: string): string {
   if (kind === "key") return value;
-  return kind === "email" || kind === "ip" ? value.toLowerCase() : value.replace(/[^\p{L}\p{N}+]/gu, "").toUpperCase();
+  if (kind === "email")
+    return value
+      .toLowerCase()
+      .replace(/\s{1,3}(?:> ?){0,5}|&commat;|&#(?:64|x40);/g, (found) => (found[0] === "&" ? "@" : ""));
+  return kind === "ip" ? value.toLowerCase() : value.replace(/[^\p{L}\p{N}+]/gu, "").toUpperCase();
 }

@@ -142,7 +142,7 @@ test("rows with fields of their own go from JSONL to CSV and to Parquet and back
   );
   expect((await run(space, server, "--input", "in.jsonl", "--output", "out.csv")).code).toBe(0);
   expect(rowsOf(space, "out.csv")).toMatchObject([
-    { item: '{"$oid":"64b000000000000000000001"}', outcome: "classified", text: "", tags: "" },
+    { item: "64b000000000000000000001", outcome: "classified", text: "", tags: "" },
     { _id: "5", outcome: "classified", tags: '["x"]' },
   ]);
   expect((await run(space, server, "--input", "in.jsonl", "--output", "out.parquet")).code).toBe(0);
@@ -154,4 +154,39 @@ test("rows with fields of their own go from JSONL to CSV and to Parquet and back
     { text: null, outcome: "classified", querymill_outcome: "skipped" },
     { text: text("b"), tags: '["x"]', querymill_outcome: "classified" },
   ]);
+});
+
+test("another model than a file was begun with is refused with the ways that --input has, and they work", async () => {
+  const server = await serveModel();
+  const space = makeWorkspace();
+  space.write("in.csv", `text\n${text("a")}\n${text("b")}\n`);
+  expect((await space.querymill(["run", "--model", "offline", "--input", "in.csv", "--quiet"])).code).toBe(0);
+  const flags = ["--input", "in.csv"];
+  const { code, stderr } = await run(space, server, ...flags, "--redact", "all", "--quiet");
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/And with the old items: +--reclassify stale --accept-changes +\(first with --dry-run/);
+  expect(stderr).toMatch(/Keep them apart: +--batch-dir DIR/);
+  expect(stderr).not.toContain("--target-collection");
+  const again = ["--reclassify", "stale", "--accept-changes"];
+  const looked = await run(space, server, ...flags, ...again, "--dry-run", "--json");
+  expect(lastEvent(looked.stdout)).toMatchObject({ items: 2, again: { items: 2 }, obstacles: [] });
+  expect((await run(space, server, ...flags, "--batch-dir", "other", "--quiet")).code).toBe(0);
+  // Without another text, the reclassification alone undoes what differs.
+  const alone = await run(space, server, ...flags, "--reclassify", "stale", "--dry-run", "--json");
+  expect(lastEvent(alone.stdout)).toMatchObject({ items: 2, again: { items: 2 }, obstacles: [] });
+  const done = await run(space, server, ...flags, "--reclassify", "stale", "--json");
+  expect(lastEvent(done.stdout)).toMatchObject({ classified: 2, exitCode: 0 });
+});
+
+test("--fresh with another model says which answers stay, before and in the run", async () => {
+  const server = await serveModel();
+  const space = makeWorkspace();
+  space.write("in.csv", `text\n${text("a")}\n${text("b")}\n`);
+  expect((await space.querymill(["run", "--model", "offline", "--input", "in.csv", "--quiet"])).code).toBe(0);
+  const note = "2 items have answers of another model and stay as they are: --reclassify stale asks them again.";
+  const looked = await run(space, server, "--input", "in.csv", "--fresh", "--dry-run");
+  expect(looked.stdout).toContain(note);
+  const { code, stdout } = await run(space, server, "--input", "in.csv", "--fresh", "--output", "out.csv");
+  expect([code, stdout]).toEqual([0, expect.stringContaining(note)]);
+  expect(server.ledger().received).toBe(0);
 });

@@ -34,6 +34,39 @@ describe("the redactor", () => {
     expect(all("password: 4111111111111111x").text).not.toMatch(/\d{4}/);
   });
 
+  it.each([
+    ["card 4242 4242\n4242 4242 was charged", "card [CARD_1] was charged"],
+    ["> card 4242 4242 \r\n> 4242 4242 was charged", "> card [CARD_1] was charged"],
+    ["DE89 3704 0044\n0532 0130 00", "[IBAN_1]"],
+    ["an DE89 3704 0044\n> > 0532 0130 00.", "an [IBAN_1]."],
+    ["write to ann@\nexample.com", "write to [EMAIL_1]"],
+    ["write to ann\n@example.com or ann@example.com", "write to [EMAIL_1] or [EMAIL_1]"],
+    ["ann @ example.com, ann&commat;example.com, ann&#64;example.com", "[EMAIL_1], [EMAIL_1], [EMAIL_1]"],
+    ["SSN 536 22\n7726", "SSN [SSN_1]"],
+    ["SSN 536-\n22-7726", "SSN [SSN_1]"],
+    ["(415)\n555-2671", "[PHONE_1]"],
+    ["+49 151 234\n56789 bitte", "[PHONE_1] bitte"],
+    ["06 12 34\n56 78 merci", "[PHONE_1] merci"],
+    ["+49 30 123456\n+49 30 654321", "[PHONE_1]\n[PHONE_2]"],
+    ["030 123456\n030 654321", "[PHONE_1]\n[PHONE_2]"],
+    ["4111 1111 1111 1111\n4242 4242 4242 4242", "[CARD_1]\n[CARD_2]"],
+  ])("masks what goes on in the next line: %j", (text, masked) => {
+    expect(all(text).text).toBe(masked);
+  });
+
+  it.each([
+    "4242 4242\n\n4242 4242",
+    "I have 3\n4 and 5\nof them",
+    "bought @ example.com, thanks\n@example.com",
+    "+49 30 1234567\n10115 Berlin",
+    "+49 30 123456\n2024 bought",
+    "ordered on 12.05.\n2024 and 03.06.\n2024",
+    "612\n345\n678",
+    "Order 112-4829391\n2209834 and invoice 2024-0317\n5582",
+  ])("takes no lines together that say two things: %j", (text) => {
+    expect(all(text).text).toBe(text.replace(/\+49 30 \d+/, "[PHONE_1]"));
+  });
+
   it("masks only the kinds it is told to", () => {
     expect(redact("a@example.org, +49 30 1234567", ["phone"]).text).toBe("a@example.org, [PHONE_1]");
     expect(redact("192.0.2.100 and 4111 1111 1111 1111", ["phone"]).text).toBe("192.0.2.100 and 4111 1111 1111 1111");
@@ -88,6 +121,10 @@ describe("the redactor", () => {
       "1.1.1.1.",
       "(((+1",
       "::1:",
+      "4242\n> ",
+      "a@\na.",
+      "a @ ",
+      "0\n1",
     ];
     for (const seed of hostile) {
       const text = seed.repeat(Math.ceil((16 * 1024 * 1024) / hostile.length / seed.length));
