@@ -50,7 +50,11 @@ export function addSpend(a: Spend, b: Partial<Spend>): Spend {
 }
 
 /** Where an admitted item came from: decides how it moves in the job's totals. */
-export type Origin = "source" | "retryQueue";
+export type Origin =
+  | "source"
+  | "retryQueue"
+  /** Read from the source again, since it is no more what ended as a dead letter. */
+  | "deadLetter";
 
 /** Why an item failed: a class of model failure, or one of ours. */
 export type FailureKind =
@@ -133,6 +137,7 @@ export function applySettlement(state: JobState, settlement: Settlement): JobSta
   const counter = COUNTER_OF[settlement.outcome];
   const counted = { ...totals, [counter]: totals[counter] + 1 };
   if (settlement.origin === "retryQueue") counted.retryQueued -= 1;
+  if (settlement.origin === "deadLetter") counted.deadLetters -= 1;
   return { ...spent, totals: counted };
 }
 

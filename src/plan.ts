@@ -18,6 +18,7 @@ export interface PlannerOptions {
   readonly target: Target;
   readonly batches: BatchFiles;
   readonly retryQueue: RetryQueue;
+  readonly deadLetters: RetryQueue;
   /** Waits before each retry round, in ms. */
   readonly rounds: readonly number[];
   readonly makeItem: (document: SourceDocument) => Item | Skipped;
@@ -78,8 +79,9 @@ export class Planner {
     const items: Planned[] = [];
     const settlements: Plan["settlements"][number][] = [...adopted.values()];
     for (const { ordinal, read } of readings) {
-      if ("reason" in read) settlements.push({ ...this.#skipped(read, "source"), ordinal, recovered: false });
-      else if (!adopted.has(read.key)) items.push({ item: read, origin: "source", ordinal, earlier: null });
+      const origin = this.#options.deadLetters.get(read.key) === null ? "source" : "deadLetter";
+      if ("reason" in read) settlements.push({ ...this.#skipped(read, origin), ordinal, recovered: false });
+      else if (!adopted.has(read.key)) items.push({ item: read, origin, ordinal, earlier: null });
     }
     const sorted = await this.#sort(items);
     settlements.push(...sorted.settlements);

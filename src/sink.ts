@@ -178,6 +178,12 @@ export class Sink {
     await retryQueue.remove(
       settlements.filter(({ key, outcome }) => outcome !== "retryQueued" && !unmarked.has(key)).map(({ key }) => key),
     );
+    // Their text is another one, or is read once more: they are no dead letters any longer.
+    await deadLetters.remove(
+      settlements
+        .filter(({ origin, outcome }) => origin === "deadLetter" && outcome !== "deadLetter")
+        .map(({ key }) => key),
+    );
     for (const settlement of settlements) {
       const { key, outcome } = settlement;
       // Taken back already; it is stored when its dead letter is.

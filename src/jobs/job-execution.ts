@@ -252,6 +252,7 @@ export class JobExecution implements Execution {
       target: open.target,
       batches: this.#manager.batches,
       retryQueue,
+      deadLetters,
       rounds: settings.retry.rounds,
       makeItem: adapters.makeItem,
       batchSize: settings.batchSize,

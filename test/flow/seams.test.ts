@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { PilotExecution, planPilot } from "../../src/jobs/pilot.ts";
 import { chooseAdapters } from "../../src/jobs/wiring.ts";
 import { REDACTION_KINDS } from "../../src/redaction/kinds.ts";
-import { makeJob } from "../support/job.ts";
+import { makeJob, textWith } from "../support/job.ts";
 
 /** Where one part meets another: limits, retry queues, kept answers, pilots, redaction, examples. */
 const STORE = "the embedded store";
@@ -52,6 +52,19 @@ it("what is classified again is asked again in a later run too, not answered fro
   const later = await job.run({ retry });
   expect(later.end).toMatchObject({ classified: 1, modelCalls: 1, cacheHits: 0 });
   expect((await job.records()).get("q0002")).toMatchObject({ decidedBy: "model" });
+});
+
+it("a dead letter whose text has changed is in one place again once it is classified", async () => {
+  let failing = true;
+  const job = await makeJob(STORE, { fail: (id) => (failing && id === "q0002" ? "500" : null) });
+  const ids = await job.seed(3);
+  const first = await job.run({ retry: { ...job.settings.retry, retries: 0, rounds: [] } });
+  expect(first.end.jobTotals).toMatchObject({ classified: 2, deadLetters: 1 });
+  failing = false;
+  await job.put(["q0002"], (id) => `${textWith(id)} changed`);
+  const { end } = await job.run();
+  expect(end).toMatchObject({ classified: 1, jobTotals: { classified: 3, deadLetters: 0 } });
+  expect(await job.counted(ids)).toEqual({ target: 3 });
 });
 
 it("an item that is asked itself after all says no more that its answer came from another", async () => {
