@@ -94,7 +94,11 @@ export async function openStores(
   const store = await adapters.openStore();
   closers.add(() => store.close());
   const source = store.source({ collection: sourceCollection, mark, filter, fields: adapters.fields });
-  const notes = [...(await source.prepare())];
+  const { address, sourceAddress = address } = store;
+  const notes = [
+    ...(sourceAddress === address ? [] : [`Documents are read from ${sourceAddress}, records go to ${address}.`]),
+    ...(await source.prepare()),
+  ];
   await refuseWrongShape(settings, store);
   const fleeting = await fleetingFileSystem(batchDir).catch(() => null);
   if (fleeting !== null) {

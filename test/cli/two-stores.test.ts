@@ -59,6 +59,7 @@ test("a source that may only be read, on a cluster of its own, is worked through
   });
   const before = await admin.db("desk").collection("tickets").find().toArray();
   const ran = await space.querymill(["run", ...job, ...model, "--json"], env);
+  expect(ran.stdout).toMatch(/Documents are read from mongodb:\/\/[\d.:]+\/desk, records go to mongodb:\/\//);
   expect([ran.code, lastEvent(ran.stdout)]).toMatchObject([0, { read: 10, classified: 9, skipped: 1 }]);
   expect(await admin.db("desk").collection("tickets").find().toArray()).toEqual(before);
   const found = target.client.db(target.name);

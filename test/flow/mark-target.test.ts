@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { contentHashOf, keyOf } from "../../src/item.ts";
@@ -49,7 +51,11 @@ describe.each(STORES)("marks in the target, over %s", (store) => {
     });
     const textOf = (id: string): string | null => (isEmpty(id) ? null : textWith(id));
     const ids = await job.seed(140, textOf);
-    const flags = [...runFlags({ ...job.settings, concurrent: SLOTS }), "--mark", "target", "--retries", "1"];
+    const flags = [...runFlags({ ...job.settings, concurrent: SLOTS }), "--mark", "target"];
+    await writeFile(
+      join(job.settings.batchDir, "querymill.yaml"),
+      "retry: { retries: 1, baseDelayMs: 20, maxDelayMs: 50, rounds: [50, 50, 50] }\n",
+    );
     let kills = 0;
     let last: CliEnd;
     do {
