@@ -142,7 +142,7 @@ test("rows with fields of their own go from JSONL to CSV and to Parquet and back
   );
   expect((await run(space, server, "--input", "in.jsonl", "--output", "out.csv")).code).toBe(0);
   expect(rowsOf(space, "out.csv")).toMatchObject([
-    { item: '{"$oid":"64b000000000000000000001"}', outcome: "classified", text: "", tags: "" },
+    { item: "64b000000000000000000001", outcome: "classified", text: "", tags: "" },
     { _id: "5", outcome: "classified", tags: '["x"]' },
   ]);
   expect((await run(space, server, "--input", "in.jsonl", "--output", "out.parquet")).code).toBe(0);
