@@ -114,9 +114,9 @@ async function evaluate(files: readonly string[], typed: Record<string, unknown>
   if (reviewed === true) {
     const { evaluateReviewed } = await import("../evaluation/evaluate-reviewed.ts");
     const { loadJob } = await import("./job-command.ts");
-    const { recallMapping } = await import("../jobs/input.ts");
+    const { recallReading } = await import("../jobs/recall.ts");
     const { settings } = await loadJob(demo === true ? { ...flags, demo } : flags, false);
-    const found = await evaluateReviewed(await recallMapping(settings));
+    const found = await evaluateReviewed(await recallReading(settings));
     return await findings.tell({
       evaluation: found.evaluation,
       against: null,

@@ -2,7 +2,7 @@ import { QuerymillError } from "../errors.ts";
 import { sheetColumns } from "../evaluation/review-columns.ts";
 import { type ReviewSheet, reviewSheet } from "../evaluation/review-export.ts";
 import { openExistingStore } from "../jobs/existing-store.ts";
-import { recallMapping } from "../jobs/input.ts";
+import { recallReading } from "../jobs/recall.ts";
 import { count, type Look, symbols } from "./format.ts";
 import { loadJob } from "./job-command.ts";
 import { retype } from "./options.ts";
@@ -30,7 +30,7 @@ export async function exportReview({
   await refuseUnwritableFile("--output", path, overwrite === true);
   const { output, ...loaded } = await loadJob(flags, false);
   const jobFlags = `${loaded.jobFlags} ${retype(flags, ["taxonomy"])}`.trim();
-  const settings = await recallMapping(loaded.settings);
+  const settings = await recallReading(loaded.settings);
   const store = await openExistingStore(settings);
   try {
     const sheet = await reviewSheet(store, settings, size);

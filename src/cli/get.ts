@@ -5,12 +5,12 @@ import { idOf } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import { openExistingStore } from "../jobs/existing-store.ts";
 import { type FoundItem, findItem, readingsOf } from "../jobs/find-item.ts";
-import { recallMapping } from "../jobs/input.ts";
+import { readsAsLast, recallReading } from "../jobs/recall.ts";
 import type { QueueEntry } from "../state/retry-queue.ts";
 import type { SourceDocument } from "../store.ts";
 import { duration, type Look, latency, left, money, symbols } from "./format.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
-import { makeCommand } from "./options.ts";
+import { makeCommand, READING_OPTIONS } from "./options.ts";
 import { asTyped, shellWord } from "./program.ts";
 import { openScreen } from "./screen.ts";
 import { visible } from "./visible.ts";
@@ -21,18 +21,21 @@ export function getCommand(): Command {
     "get",
     "Shows one item: its text as the model sees it, its record, and why it waits or failed. Prints customer text.",
     `querymill get T-1042 --demo
-querymill get '{"$oid":"64b000000000000000000000"}' --json`,
+querymill get '{"$oid":"64b000000000000000000000"}' --json
+querymill get 17 --input tickets.csv`,
   );
   command.argument("<item>", "its id: text, a number, an ObjectId, a UUID, or canonical EJSON");
   command.configureHelp({ commandUsage: () => "querymill get [options] <item>" });
-  return addJobOptions(command).action(async (item: string, flags: Record<string, unknown>) => {
-    process.exitCode = await get(item, flags);
-  });
+  return addJobOptions(command, ["redact", ...READING_OPTIONS.filter((key) => key !== "idColumn")]).action(
+    async (item: string, flags: Record<string, unknown>) => {
+      process.exitCode = await get(item, flags);
+    },
+  );
 }
 
 async function get(text: string, flags: Record<string, unknown>): Promise<number> {
   const { output, jobFlags, ...loaded } = await loadJob(flags, false);
-  const settings = await recallMapping(loaded.settings);
+  const settings = await recallReading(loaded.settings, loaded.files.input);
   const store = await openExistingStore(settings);
   try {
     const found = await findItem(settings, store, text);
@@ -44,7 +47,7 @@ async function get(text: string, flags: Record<string, unknown>): Promise<number
     const [item] = found as [FoundItem];
     const screen = openScreen();
     if (output.json) screen.printWhole([EJSON.stringify(plain(item), { relaxed: true })]);
-    else screen.printWhole(show(item, settings, Date.now(), screen.look));
+    else screen.printWhole(show(item, settings, await readsAsLast(settings), Date.now(), screen.look));
     return 0;
   } finally {
     await store.close();
@@ -57,7 +60,7 @@ function plain({ key, document, read, record, retry, deadLetter }: FoundItem): o
   return { _id: idOf(key), key, text, skipped, document, record, retry, deadLetter };
 }
 
-function show(item: FoundItem, settings: JobSettings, nowMs: number, look: Look): string[] {
+function show(item: FoundItem, settings: JobSettings, asLast: boolean, nowMs: number, look: Look): string[] {
   const { document, read, record, marked, retry, deadLetter } = item;
   const { dot } = symbols(look.ascii);
   const states = [
@@ -67,18 +70,21 @@ function show(item: FoundItem, settings: JobSettings, nowMs: number, look: Look)
     document === null ? "no longer in the source" : marked ? "marked" : "not marked",
   ].filter((state) => state !== "");
   const title = `${look.style("bold", visible(item.key))} ${dot} ${states.join(", ")}`;
-  const lines = [title, "", ...textLines(read, look)];
+  const lines = [title, "", ...textLines(read, asLast, look)];
   if (record !== null) lines.push("", `Record in ${settings.targetCollection}`, ...recordLines(record, look));
   if (retry !== null) lines.push("", "Waits", ...entryLines(retry, nowMs, look));
   if (deadLetter !== null) lines.push("", "Failed", ...entryLines(deadLetter, nowMs, look));
   return lines;
 }
 
-function textLines(read: FoundItem["read"], look: Look): string[] {
+function textLines(read: FoundItem["read"], asLast: boolean, look: Look): string[] {
   if (read === null) return ["Text", look.style("dim", "  the source has no such document")];
   if ("reason" in read) return ["Text", look.style("dim", `  nothing to classify: ${read.reason}`)];
   const cut = read.truncated ? ", cut in the middle" : "";
-  return [`Text as the model sees it${cut}`, ...quoted(read.text, look)];
+  const heading = asLast
+    ? "Text as the model sees it"
+    : "Text by these settings, which are not those of the last run (--preset, --redact, --text-column, source in querymill.yaml)";
+  return [`${heading}${cut}`, ...quoted(read.text, look)];
 }
 
 function quoted(text: string, look: Look): string[] {

@@ -14,7 +14,7 @@ export async function readInput<T extends LoadedSettings & { readonly jobFlags: 
   const { settings, files, output, notes } = loaded;
   const { input } = files;
   if (input === null) return loaded;
-  const { openInput, recallMapping } = await import("../jobs/input.ts");
+  const { openInput } = await import("../jobs/input.ts");
   const progress = showProgress(output.json || output.quiet);
   try {
     const open = await openInput(settings, input, progress.tell).finally(progress.end);
@@ -23,7 +23,8 @@ export async function readInput<T extends LoadedSettings & { readonly jobFlags: 
     return { ...loaded, settings: open.settings, notes: [...notes, ...open.notes], jobFlags };
   } catch (error) {
     if (!(error instanceof QuerymillError) || error.code !== "JOB_HELD" || input.path === "-") throw error;
-    return { ...loaded, settings: await recallMapping(settings) };
+    const { recallReading } = await import("../jobs/recall.ts");
+    return { ...loaded, settings: await recallReading(settings, input) };
   }
 }
 

@@ -3,7 +3,7 @@ import { nearest } from "../config/nearest.ts";
 import type { OptionKey } from "../config/schema.ts";
 import { QuerymillError } from "../errors.ts";
 import type { JobSettings } from "../job.ts";
-import { recallMapping } from "../jobs/input.ts";
+import { recallReading } from "../jobs/recall.ts";
 import { inspectLeftover } from "../jobs/recovery.ts";
 import { previewRequeue, type RetrySelection } from "../jobs/requeue.ts";
 import { type CauseCount, countCauses, ownerOf } from "../jobs/status.ts";
@@ -15,18 +15,20 @@ import { confirm } from "./confirm.ts";
 import { count, type Look, left, momentRange, money, moneyRange, printable, right, symbols } from "./format.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
 import { modelFlags } from "./model-flags.ts";
-import { makeCommand, retype } from "./options.ts";
+import { makeCommand, READING_OPTIONS, retype } from "./options.ts";
 import { asTyped } from "./program.ts";
 import { openScreen } from "./screen.ts";
 import { supervise } from "./supervise.ts";
 import { visible } from "./visible.ts";
 
+/** Which text of an item is sent. */
+const TEXT_KEYS: readonly OptionKey[] = ["redact", ...READING_OPTIONS.filter((key) => key !== "idColumn")];
 /** What a retry may set beside the job: who answers, how many at once, for how much. */
 const RUN_KEYS: readonly OptionKey[] = [
   "model",
   "baseUrl",
   "taxonomy",
-  "redact",
+  ...TEXT_KEYS,
   "cache.enabled",
   "concurrent",
   "retry.retries",
@@ -74,12 +76,13 @@ async function retry({ queue, error, skipped, dryRun, yes, ...flags }: Record<st
       );
     const { retrySkipped } = await import("./retry-skipped.ts");
     const loaded = await loadJob(flags, false);
+    const jobFlags = `${loaded.jobFlags} ${retype(flags, TEXT_KEYS)}`.trim();
     return await retrySkipped(
-      { ...loaded, settings: await recallMapping(loaded.settings) },
+      { ...loaded, jobFlags, settings: await recallReading(loaded.settings, loaded.files.input) },
       { dryRun: dryRun === true, yes: yes === true },
     );
   }
-  const { settings, output, notes, jobFlags } = await loadJob(flags, dryRun !== true);
+  const { settings, files, output, notes, jobFlags } = await loadJob(flags, dryRun !== true);
   const selection: RetrySelection = {
     ...(queue === undefined ? {} : { queue: String(queue) }),
     ...(error === undefined ? {} : { failure: String(error) }),
@@ -115,7 +118,7 @@ async function retry({ queue, error, skipped, dryRun, yes, ...flags }: Record<st
     }
   }
   const { prepareExecution } = await import("../jobs/wiring.ts");
-  const only: JobSettings = { ...(await recallMapping(settings)), mode: "batch", retryOnly: selection };
+  const only: JobSettings = { ...(await recallReading(settings, files.input)), mode: "batch", retryOnly: selection };
   return await supervise(await prepareExecution(only), {
     settings: only,
     output,

@@ -1,7 +1,10 @@
+import { access } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { Command } from "commander";
+import type { InputSettings } from "../config/input.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { QuerymillError } from "../errors.ts";
+import { fileInvalid } from "../files/file-fault.ts";
 import type { JobSettings } from "../job.ts";
 import { findJobs, type JobStatus, readStatus } from "../jobs/status.ts";
 import { clock, count, duration, type Look, left, momentRange, money, printable, right, symbols } from "./format.ts";
@@ -19,7 +22,7 @@ export function statusCommand(): Command {
   const command = makeCommand(
     "status",
     "Says how every job in the batch directory stands, or one of them. Reads local state only and changes nothing.",
-    "querymill status\nquerymill status --job support-inbox --json",
+    "querymill status\nquerymill status --job support-inbox --json\nquerymill status --input tickets.csv",
   );
   return addJobOptions(command).action(async (flags: Record<string, unknown>) => {
     process.exitCode = await status(flags);
@@ -27,12 +30,14 @@ export function statusCommand(): Command {
 }
 
 async function status(flags: Record<string, unknown>): Promise<number> {
-  const { settings, output, jobFlags } = await loadJob(flags, false);
+  const { settings, files, output, jobFlags } = await loadJob(flags, false);
   const { batchDir } = settings;
-  const named = flags.job !== undefined || flags.demo === true ? settings.job : null;
+  const named = flags.job !== undefined || flags.input !== undefined || flags.demo === true ? settings.job : null;
   const found = await findJobs(batchDir);
   const wanted = named === null ? found : found.filter(({ job }) => job === named);
   const folder = relative(process.cwd(), batchDir) || ".";
+  if (wanted.length === 0 && flags.input !== undefined && flags.job === undefined)
+    throw await noJobOf(files.input!, jobFlags, folder);
   if (named !== null && wanted.length === 0) throw unknownJob(named, found, folder);
   const jobs: (JobStatus & { nextTimes: string[] })[] = [];
   for (const identity of wanted) {
@@ -70,6 +75,25 @@ async function scheduledTimes({ schedule, timezone }: JobSettings): Promise<stri
   if (schedule === null) return [];
   const { nextTimes } = await import("../jobs/schedule.ts");
   return nextTimes(schedule, timezone, 5).map((time) => time.toISOString());
+}
+
+/** @param input the file of which there is no job */
+async function noJobOf({ path, shown }: InputSettings, jobFlags: string, folder: string): Promise<QuerymillError> {
+  if (path === "-")
+    return new QuerymillError(
+      "USAGE",
+      "--input -: what comes through a pipe has no name to find its job by. Name the job with --job; querymill status lists all.",
+    );
+  const there = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (!there)
+    return fileInvalid(shown, "there is no such file", `Check the path; no job of it is in ${folder} either.`);
+  return new QuerymillError(
+    "USAGE",
+    `${shown} was not run with ${folder} yet. Run it:  ${asTyped(`querymill run ${jobFlags} --model offline`)}  Other state: --batch-dir PATH.`,
+  );
 }
 
 function unknownJob(name: string, found: readonly { readonly job: string }[], folder: string): QuerymillError {
@@ -211,5 +235,5 @@ function settledOf(totals: NonNullable<JobStatus["jobTotals"]>): number {
 }
 
 function withJob(flags: string, job: string): string {
-  return /(^| )--(job|demo)( |$)/.test(flags) ? flags : `--job ${job} ${flags}`.trimEnd();
+  return /(^| )--(job|input|demo)( |$)/.test(flags) ? flags : `--job ${job} ${flags}`.trimEnd();
 }

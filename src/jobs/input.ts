@@ -13,8 +13,7 @@ import { openStateFolder } from "../state/files.ts";
 import { OwnerLock } from "../state/owner.ts";
 import type { Source, SourceDocument } from "../store.ts";
 import { DEFAULT_FIELDS } from "../stores/mapping.ts";
-import { openExistingStore } from "./existing-store.ts";
-import { type InputRecord, readInputRecord, writeInputRecord } from "./input-record.ts";
+import { type InputRecord, readInputRecord, withReading, writeInputRecord } from "./input-record.ts";
 import { checkRows, importRows, type RowListener, withMarks } from "./input-rows.ts";
 import { identify, type RowIdentity, RowIds } from "./row-ids.ts";
 import { openStore } from "./wiring.ts";
@@ -45,11 +44,7 @@ export async function openInput(
   input: InputSettings,
   onProgress: RowListener = () => {},
 ): Promise<OpenInput> {
-  const table = await openTable({
-    path: resolve(input.shown) === input.path ? input.shown : input.path,
-    ...(input.encoding === null ? {} : { encoding: input.encoding }),
-    ...(input.delimiter === null ? {} : { delimiter: input.delimiter }),
-  });
+  const table = await tableOf(input);
   try {
     const described = await describe(table, settings, input);
     const { added, rows, doubled } = await withLock(described.settings, () =>
@@ -71,6 +66,27 @@ export async function openInput(
   }
 }
 
+/**
+ * The settings that {@link openInput} would return, without reading more than the first rows or changing anything.
+ * @throws QuerymillError FILE_INVALID
+ */
+export async function describeInput(settings: JobSettings, input: InputSettings): Promise<JobSettings> {
+  const table = await tableOf(input);
+  try {
+    return (await describe(table, settings, input)).settings;
+  } finally {
+    await table.close();
+  }
+}
+
+async function tableOf({ path, shown, encoding, delimiter }: InputSettings): Promise<Table> {
+  return await openTable({
+    path: resolve(shown) === path ? shown : path,
+    ...(encoding === null ? {} : { encoding }),
+    ...(delimiter === null ? {} : { delimiter }),
+  });
+}
+
 type Described = Pick<OpenInput, "settings" | "form" | "identity">;
 
 /** What the first rows tell: how rows are told apart, and where their text is. */
@@ -86,19 +102,6 @@ async function describe(table: Table, settings: JobSettings, input: InputSetting
       });
   const own = input.path === "-" ? ofStdin(settings, identity.fingerprint) : settings;
   return { settings: { ...own, mapping }, form, identity };
-}
-
-/** Settings of a job on an embedded store as they were for the rows of a file, when it is the store of one. */
-export async function recallMapping(settings: JobSettings): Promise<JobSettings> {
-  if (settings.mapping.text !== null || saysWhere(settings) || !settings.storeUri.startsWith("sqlite:"))
-    return settings;
-  const store = await openExistingStore(settings);
-  try {
-    const text = (await readInputRecord(store))?.mapping ?? null;
-    return { ...settings, mapping: { ...settings.mapping, text } };
-  } finally {
-    await store.close();
-  }
 }
 
 /** A preset or a mapping of messages says where texts are: no column is looked for. */
@@ -128,7 +131,11 @@ async function bringIn(
     const sameIds = record === null || record.idColumn === identity.column;
     if (!sameIds && !fresh) throw otherIdColumn(table, record, identity);
     const digest = await digestOf(input);
-    if (sameIds && record?.whole && digest !== null && record.digest === digest) return { ...record, added: 0 };
+    const readings = withReading(record?.readings ?? [], settings);
+    if (sameIds && record?.whole && digest !== null && record.digest === digest) {
+      if (readings !== record.readings) await writeInputRecord(store, { ...record, readings });
+      return { ...record, added: 0 };
+    }
     const stored = sameIds ? (record?.rows ?? 0) : 0;
     let ids = rowIds(collection);
     const source = sourceOf(collection);
@@ -148,7 +155,7 @@ async function bringIn(
         whole,
         digest,
         idColumn: identity.column,
-        mapping: settings.mapping.text,
+        readings,
         doubled: ids.doubled,
       });
     const again = changed !== null || !sameIds;

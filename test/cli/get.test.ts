@@ -71,3 +71,50 @@ test("a dead letter shows its cause, what the model said, and the record of a ne
   const json = lastEvent((await space.querymill(["get", "q1", ...flags, "--json"])).stdout);
   expect(json).toMatchObject({ _id: "q1", key: '"q1"', record: { job: "inbox", fence: 1 }, deadLetter: null });
 });
+
+test("of a file's job it shows what the last run sent, and a retry sends that again", async () => {
+  let refusing = true;
+  const server = await serveModel({ fail: (id) => (id === "b" && refusing ? "refusal" : null) });
+  const space = makeWorkspace();
+  const ticket = (id: string) => ({
+    _id: id,
+    subject: "Late",
+    comments: [{ body: `[doc:${id}] mail ${id}@example.org`, public: true, author_id: 1 }],
+    text: "not this",
+  });
+  space.write("in.jsonl", ["a", "b"].map((id) => `${JSON.stringify(ticket(id))}\n`).join(""));
+  const model = ["--base-url", server.baseUrl, "--model", "drawn-1"];
+  const job = ["--input", "in.jsonl"];
+  const run = await space.querymill(["run", ...job, ...model, "--preset", "zendesk", "--redact", "email", "--no-wait"]);
+  expect(run.code).toBe(3);
+  const sent = JSON.stringify(server.requests()[0]);
+  expect(sent).toContain("mail [EMAIL");
+
+  const same = await space.querymill(["get", "b", ...job]);
+  expect(same.stdout).toContain("Text as the model sees it\n");
+  expect(same.stdout).toMatch(/│ .*\[doc:b\] mail \[EMAIL/);
+  expect(same.stdout).not.toContain("b@example.org");
+  // A look with other settings does not change what is recalled.
+  await space.querymill(["doctor", ...job, "--text-column", "subject", "--model", "offline"]);
+  expect((await space.querymill(["get", "b", ...job])).stdout).toBe(same.stdout);
+  const other = await space.querymill(["get", "b", ...job, "--text-column", "subject"]);
+  expect(other.stdout).toContain("Text by these settings, which are not those of the last run");
+  expect(other.stdout).toContain("│ Late\n");
+
+  refusing = false;
+  const retried = await space.querymill(["retry", ...job, ...model, "--yes"]);
+  expect([retried.code, retried.stderr]).toEqual([0, ""]);
+  const again = JSON.stringify(server.requests().at(-1));
+  expect(again).toContain("[doc:b] mail [EMAIL");
+});
+
+test("of other jobs it takes --redact and --preset, and says when they are not those of the last run", async () => {
+  const space = makeWorkspace();
+  await space.seed([{ _id: "T-1", text: "mail a@example.org" }]);
+  const flags = ["--store", "store.db", "--job", "inbox"];
+  await space.querymill(["run", ...flags, "--model", "offline", "--redact", "email"]);
+  const plain = await space.querymill(["get", "T-1", ...flags]);
+  expect(plain.stdout).toContain("Text by these settings, which are not those of the last run (--preset, --redact,");
+  const masked = await space.querymill(["get", "T-1", ...flags, "--redact", "email"]);
+  expect(masked.stdout).toMatch(/Text as the model sees it\n {2}│ mail \[EMAIL/);
+});

@@ -90,3 +90,23 @@ test("with a schedule in the settings it tells the next five times", async () =>
   expect(jobs[0]?.nextTimes).toHaveLength(5);
   for (const time of jobs[0]!.nextTimes) expect(time).toMatch(/T02:30:00\.000Z$/);
 });
+
+test("--input shows the job of that file only, and refuses one that is not there or was not run", async () => {
+  const space = makeWorkspace();
+  for (const name of ["a", "b", "c"]) space.write(`${name}.csv`, "id,text\n1,Where is my parcel?\n");
+  for (const name of ["a.csv", "b.csv"])
+    expect((await space.querymill(["run", "--input", name, "--model", "offline"])).code).toBe(0);
+  const { stdout } = await space.querymill(["status", "--input", "b.csv"]);
+  expect(stdout).toMatch(/^b-[0-9a-f]+ /);
+  expect(stdout).not.toMatch(/^a-/m);
+  const { jobs } = lastEvent((await space.querymill(["status", "--input", "a.csv", "--json"])).stdout);
+  expect(jobs).toMatchObject([{ job: expect.stringMatching(/^a-/), jobTotals: { classified: 1 } }]);
+  const missing = await space.querymill(["status", "--input", "d.csv"]);
+  expect([missing.code, missing.stdout]).toEqual([2, ""]);
+  expect(missing.stderr).toContain("d.csv: there is no such file. Check the path");
+  const unrun = await space.querymill(["status", "--input", "c.csv"]);
+  expect([unrun.code, unrun.stdout]).toEqual([2, ""]);
+  expect(unrun.stderr).toContain("c.csv was not run with batch_files yet.");
+  const piped = await space.querymill(["status", "--input", "-"]);
+  expect(piped.stderr).toContain("Name the job with --job");
+});
