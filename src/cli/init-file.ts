@@ -1,3 +1,5 @@
+import type { SourcePreset } from "../job.ts";
+
 /** Where queries come from and classifications go. */
 export type StoreAnswer =
   | {
@@ -9,7 +11,14 @@ export type StoreAnswer =
       readonly target: string;
     }
   | { readonly kind: "embedded"; readonly path: string; readonly source: string; readonly target: string }
-  | { readonly kind: "file"; readonly input: string; readonly output: string; readonly textColumn: string | null };
+  | {
+      readonly kind: "file";
+      readonly input: string;
+      readonly output: string;
+      readonly textColumn: string | null;
+      /** What reads its rows instead of a column. */
+      readonly preset: SourcePreset | null;
+    };
 
 /** What was answered; null: the default, which the file then shows as a comment. */
 export interface InitAnswers {
@@ -35,6 +44,7 @@ function settingsOf({ store, text, model, taxonomy, examples }: InitAnswers): In
     settings.input = store.input;
     settings.output = store.output;
     if (store.textColumn !== null) settings.textColumn = store.textColumn;
+    if (store.preset !== null) settings.source = { preset: store.preset };
   } else if (store !== null) {
     if (store.kind === "embedded") settings.store = store.path;
     else {
@@ -74,6 +84,8 @@ export function renderSettings(answers: InitAnswers, schema: string): string {
           line("output", "results.csv"),
           "# The column with the text; found by its name when it is called text, message, body, …",
           line("textColumn", "text"),
+          "# Exported tickets: zendesk, intercom, freshdesk or mail reads whole conversations.",
+          store.preset === null ? "# source: { preset: zendesk }" : `source: { preset: ${store.preset} }`,
         ]
       : [
           "# Where the queries are: mongodb://HOST/DB, or a file of the embedded store.",

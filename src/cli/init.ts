@@ -92,7 +92,13 @@ function answersOf(flags: Readonly<Record<string, unknown>>, cwd: string): { ans
     answers: {
       store:
         input !== null
-          ? { kind: "file", input, output: given("output") ?? "results.csv", textColumn: given("textColumn") }
+          ? {
+              kind: "file",
+              input,
+              output: given("output") ?? "results.csv",
+              textColumn: given("textColumn"),
+              preset: null,
+            }
           : mongo
             ? { kind: "mongodb", uri: secret ? null : uri, db, ...names }
             : uri !== null

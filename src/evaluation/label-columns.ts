@@ -28,15 +28,25 @@ export function labelColumns(
     const [id = "", wanted = id] = text.split(/=(.*)/s);
     const dimension = taxonomy.dimensions.find((one) => one.id === id);
     const ids = taxonomy.dimensions.map((one) => one.id);
-    if (dimension === undefined)
-      throw refused(
-        `--label-column ${text}: the taxonomy has no dimension ${id}.${didYouMean(id, ids)} It has: ${ids.join(", ")}.`,
-      );
+    if (dimension === undefined) throw unknownDimension(text, id, ids, names);
     if (found.some((one) => one.dimension === dimension))
       throw refused(`--label-column names the dimension ${id} twice. Leave one out.`);
     found.push({ dimension, column: columnOf(names, wanted, "--label-column", file) });
   }
   return found;
+}
+
+/** Often the column was meant: it stands behind the dimension. */
+function unknownDimension(text: string, id: string, ids: readonly string[], names: readonly string[]): QuerymillError {
+  const meant = text === id ? columnNamed(names, id) : null;
+  const example = ids.includes("category") ? "category" : ids[0];
+  const form =
+    meant === null
+      ? `The form is DIMENSION=COLUMN, and the columns are: ${listed(names)}.`
+      : `${meant} is a column of the file: --label-column ${example}=${meant} says that it holds the labels of ${example}. Other columns: ${listed(names.filter((name) => name !== meant))}.`;
+  return refused(
+    `--label-column ${text}: the taxonomy has no dimension ${id}.${didYouMean(id, ids)} It has: ${ids.join(", ")}. ${form}`,
+  );
 }
 
 /** @throws QuerymillError USAGE with the nearest name */

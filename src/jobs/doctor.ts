@@ -11,7 +11,7 @@ import { endpointFindings } from "./endpoint-findings.ts";
 import { openExistingStore } from "./existing-store.ts";
 import { bad, type Finding, ok, warn } from "./finding.ts";
 import { nextTimes } from "./schedule.ts";
-import { refuseWrongShape, shapeOf } from "./source-shape.ts";
+import { presetHint, refuseWrongShape } from "./source-shape.ts";
 import { whyNotWritable } from "./state-folder.ts";
 import { findJobs, readStatus } from "./status.ts";
 import { chooseAdapters } from "./wiring.ts";
@@ -101,13 +101,8 @@ function sampleText(read: Item | Skipped): SampleText {
 
 /** A preset that would read these documents, when nothing was said of where their texts are. */
 function presetFinding({ mapping }: JobSettings, documents: readonly SourceDocument[]): Finding | null {
-  const { nearest, fits } = shapeOf(documents);
-  if (nearest === null || mapping.preset !== undefined || mapping.text !== null || mapping.messages !== undefined)
-    return null;
-  return warn(
-    "Shape",
-    `${fits[nearest]} of ${documents.length} documents look like ${nearest}: --preset ${nearest} reads them as such (customer and agent marked, private notes left out).`,
-  );
+  const hint = presetHint(documents, mapping);
+  return hint === null ? null : warn("Shape", hint);
 }
 
 function nodeFinding(): Finding {

@@ -13,7 +13,7 @@ import { refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
 import { keptByFresh, previewReclassification, type ReclassificationPreview } from "./reclassify.ts";
 import { inspectLeftover } from "./recovery.ts";
 import { findExperience, firstAsked, forecast, sumOf } from "./run-forecast.ts";
-import { wrongShape } from "./source-shape.ts";
+import { hintOfPreset, wrongShape } from "./source-shape.ts";
 import { whyNotWritable } from "./state-folder.ts";
 import { ownerOf } from "./status.ts";
 
@@ -102,7 +102,7 @@ export async function dryRun(settings: JobSettings, adapters: Adapters, caps: Lo
       obstacles.push(
         `${sourceCollection} cannot be marked, because ${notMarkable}. It can stay as it is: --mark target.`,
       );
-    const hints = [await keptByFresh(source, target, settings, adapters)];
+    const hints = [await hintOfPreset(settings, store), await keptByFresh(source, target, settings, adapters)];
     obstacles.push(...limitObstacles(settings, expected, local.spentUsd));
     return {
       job,

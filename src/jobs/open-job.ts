@@ -12,7 +12,7 @@ import type { Closers } from "./closers.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { checkProviders, type OpenEndpoint, openProviders } from "./open-gateway.ts";
 import { fingerprintChanged, type Leftover, UNDONE_BY, uncleanMessage } from "./recovery.ts";
-import { refuseWrongShape } from "./source-shape.ts";
+import { hintOfPreset, refuseWrongShape } from "./source-shape.ts";
 
 /** Everything that exists only while a job is open. */
 export interface OpenJob {
@@ -100,6 +100,8 @@ export async function openStores(
     ...(await source.prepare()),
   ];
   await refuseWrongShape(settings, store);
+  const preset = await hintOfPreset(settings, store);
+  if (preset !== null) notes.push(preset);
   const fleeting = await fleetingFileSystem(batchDir).catch(() => null);
   if (fleeting !== null) {
     notes.push(`The state folder ${batchDir} is on ${fleeting}. Choose one on a local disk with --batch-dir.`);

@@ -1,5 +1,5 @@
 import { QuerymillError } from "../errors.ts";
-import { type JobSettings, SOURCE_PRESETS, type SourcePreset } from "../job.ts";
+import { type JobSettings, SOURCE_PRESETS, type SourcePreset, type TextMapping } from "../job.ts";
 import type { SourceDocument, Store } from "../store.ts";
 import { fitsPreset, presetExpects } from "../stores/presets.ts";
 
@@ -31,6 +31,30 @@ export function shapeOf(documents: readonly SourceDocument[]): SourceShape {
   return { documents: documents.length, fits, nearest, fields: frequentFields(documents) };
 }
 
+/** @returns a sentence that names the preset most documents fit; null when none, or when the settings say where texts are */
+export function presetHint(documents: readonly SourceDocument[], mapping: TextMapping): string | null {
+  if (mapping.preset !== undefined || mapping.text !== null || mapping.messages !== undefined) return null;
+  const { nearest, fits } = shapeOf(documents);
+  return nearest === null
+    ? null
+    : `${fits[nearest]} of ${documents.length} documents look like ${nearest}: --preset ${nearest} reads them as such (customer and agent marked, private notes left out).`;
+}
+
+/** The same for the first unprocessed documents. A store that does not answer gives no hint. */
+export async function hintOfPreset(settings: JobSettings, store: Store): Promise<string | null> {
+  const { mapping, retryOnly } = settings;
+  if (retryOnly !== null || mapping.preset !== undefined || mapping.text !== null || mapping.messages !== undefined)
+    return null;
+  const documents = await firstDocuments(settings, store).catch(() => []);
+  return presetHint(documents, mapping);
+}
+
+async function firstDocuments(settings: JobSettings, store: Store): Promise<readonly SourceDocument[]> {
+  const { sourceCollection, mark, filter } = settings;
+  const source = store.source({ collection: sourceCollection, mark, filter, fields: null });
+  return (await source.readUnprocessed(null, LOOKED_AT)).documents;
+}
+
 /** @throws QuerymillError SOURCE_SHAPE when most of the first unprocessed documents are not what the preset reads */
 export async function refuseWrongShape(settings: JobSettings, store: Store): Promise<void> {
   const problem = await wrongShape(settings, store);
@@ -44,10 +68,7 @@ export async function refuseWrongShape(settings: JobSettings, store: Store): Pro
 export async function wrongShape(settings: JobSettings, store: Store): Promise<string | null> {
   const { preset } = settings.mapping;
   if (preset === undefined) return null;
-  const { sourceCollection, mark, filter } = settings;
-  const source = store.source({ collection: sourceCollection, mark, filter, fields: null });
-  const { documents } = await source.readUnprocessed(null, LOOKED_AT);
-  return shapeProblem(shapeOf(documents), preset, sourceCollection);
+  return shapeProblem(shapeOf(await firstDocuments(settings, store)), preset, settings.sourceCollection);
 }
 
 /** @returns a sentence for the user when most documents do not fit the preset, else null */

@@ -1,7 +1,8 @@
-import type { JobSettings } from "../job.ts";
+import type { JobSettings, SourcePreset } from "../job.ts";
 import type { CollectionSize, SourceDocument, Store } from "../store.ts";
 import { makeItem } from "../stores/mapping.ts";
 import { openExistingStore } from "./existing-store.ts";
+import { shapeOf } from "./source-shape.ts";
 
 /** What is in a store, for somebody who has not named a collection yet. */
 export interface StoreLook {
@@ -94,6 +95,8 @@ export interface FileLook {
   readonly columns: readonly string[];
   /** Columns by name, in the form of documents. */
   readonly rows: readonly SourceDocument[];
+  /** The preset that most of these rows fit; null for none. */
+  readonly preset: SourcePreset | null;
 }
 
 /** Opens a file, reads its first rows and lets go. @throws QuerymillError FILE_INVALID */
@@ -114,10 +117,17 @@ export async function lookAtFile(path: string, count: number): Promise<FileLook>
       description: [form, ...table.notes].join(". "),
       columns: table.columns ?? [...new Set(own)],
       rows,
+      preset: shapeOf(rows).nearest,
     };
   } finally {
     await table.close();
   }
+}
+
+/** @returns what a model would be shown of a row that a preset reads; null when it would be skipped */
+export function rowTextByPreset(row: SourceDocument, preset: SourcePreset): string | null {
+  const read = makeItem(row, { text: null, preset, maxChars: MAX_CHARS });
+  return "text" in read ? read.text : null;
 }
 
 /** @returns what a model would be shown of a row whose text is in `column`; null: the usual ones */

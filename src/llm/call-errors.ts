@@ -12,6 +12,8 @@ export interface Asked {
   readonly host: string;
   /** What to do when it knows no such model; null for the general advice. */
   readonly onUnknownModel?: string | null;
+  /** Whether an own server, which is no provider's, was sent a key; null for a provider's. */
+  readonly keySent?: boolean | null;
 }
 
 const ADVICE: Partial<Readonly<Record<FailureClass, string>>> = {
@@ -19,6 +21,10 @@ const ADVICE: Partial<Readonly<Record<FailureClass, string>>> = {
   "daily-quota": "It can go on when the quota is whole again.",
   config: "Check the model's name, the key and the base URL.",
 };
+
+const NO_KEY = "No key was sent: set QUERYMILL_API_KEY in the environment or in .env to the key of this server.";
+const WRONG_KEY =
+  "The key that was sent is not taken: check the variable QUERYMILL_API_KEY, or the one that keyVariable names for this endpoint.";
 
 /**
  * The error for an answer that is a refusal, classified by status and body.
@@ -107,11 +113,12 @@ function adviceOn(
   failure: FailureClass,
   status: number,
   waitMs: number | null,
-  { onUnknownModel = null }: Asked,
+  { onUnknownModel = null, keySent = null }: Asked,
   nowMs: number,
 ): string | undefined {
   if (failure === "daily-quota" && waitMs !== null) return goesOnAt(nowMs, waitMs);
   if (failure === "config" && status === 404 && onUnknownModel !== null) return onUnknownModel;
+  if (failure === "config" && status === 401 && keySent !== null) return keySent ? WRONG_KEY : NO_KEY;
   return ADVICE[failure];
 }
 

@@ -51,13 +51,18 @@ export function openOpenAiCompatible(options: OpenAiCompatibleOptions): ModelPro
   const host = openModelHost({ ...options, secrets: apiKey === null ? [] : [apiKey] });
   const known = MODEL_PROVIDERS[provider];
   const local = known?.local?.(model) ?? null;
-  const asked: Asked = { host: url.host, onUnknownModel: local?.onUnknownModel ?? null };
+  const isProviders = known?.baseUrl === options.baseUrl;
+  const asked: Asked = {
+    host: url.host,
+    onUnknownModel: local?.onUnknownModel ?? null,
+    keySent: isProviders ? null : apiKey !== null,
+  };
 
   return {
     provider,
     model,
     endpoint,
-    label: known?.baseUrl === options.baseUrl ? `${provider}/${model}` : `${model} at ${url.origin}`,
+    label: isProviders ? `${provider}/${model}` : `${model} at ${url.origin}`,
     remote: true,
     confidenceKind: "self-rated",
 

@@ -9,6 +9,14 @@ test.each([
   [["evaluate", "none.csv", "--model", "offline"], "none.csv"],
   [[...OFFLINE, "--text-column", "txt"], 'labelled.csv: it has no column "txt". It has: id, text, label.'],
   [[...OFFLINE, "--label-column", "categori=label"], "no dimension categori. Did you mean category?"],
+  [
+    [...OFFLINE, "--label-column", "categori"],
+    "Did you mean category? It has: category. The form is DIMENSION=COLUMN, and the columns are: id, text, label.",
+  ],
+  [
+    [...OFFLINE, "--label-column", "label"],
+    "label is a column of the file: --label-column category=label says that it holds the labels of category. Other columns: id, text.",
+  ],
   [[...OFFLINE, "--label-column", "category=labl"], "Did you mean label?"],
   [[...OFFLINE, "--store", "x.db"], "--store is for --reviewed"],
   [[...OFFLINE, "--reviewed"], "--reviewed and a file exclude each other"],

@@ -169,6 +169,39 @@ describe.skipIf(!canMakeTerminals)("init on a terminal", () => {
     expect(readFileSync(work.path("tickets-classified.csv"), "utf8").trim().split("\n")).toHaveLength(3);
   });
 
+  it("offers the preset that a file's rows fit, and shows lists and objects by what they are", async () => {
+    const work = makeWorkspace();
+    const ticket = {
+      subject: "Late",
+      description: "Where is it?",
+      requester_id: 7,
+      comments: [
+        { author_id: 7, body: "Where is it?", public: true },
+        { author_id: 1, body: "a tiresome person", public: false },
+      ],
+    };
+    work.write("tickets.jsonl", `${JSON.stringify(ticket)}\n`);
+    const run = startOnTerminal(["init"], { cwd: work.folder });
+    await answer(
+      run,
+      ["Where are the queries?", DOWN, ENTER],
+      ["File with the queries", "tickets.jsonl", ENTER],
+      ["These rows look like zendesk. Read them so?", DOWN, ENTER],
+      ["Is that the text?", DOWN, ENTER],
+      ["(a list of 2)", DOWN, DOWN, DOWN, DOWN, ENTER],
+      ["File with the queries", "tickets.jsonl", ENTER],
+      ["These rows look like zendesk. Read them so?", ENTER],
+      ["File for the rows with their classification", ENTER],
+      ["Which model answers?", ENTER],
+      ["Which categories?", ENTER],
+      ["Have you labelled texts?", ENTER],
+      ["Write querymill.schema.json, querymill.yaml?", ENTER],
+    );
+    expect((await run.ended).code).toBe(0);
+    expect(readFileSync(work.path("querymill.yaml"), "utf8")).toContain("\nsource: { preset: zendesk }\n");
+    expect((await load(work.folder)).settings.mapping).toMatchObject({ preset: "zendesk", text: null });
+  });
+
   it("leaves nothing behind when a person leaves, at a question or at the end", async () => {
     const work = makeWorkspace();
     await work.seed([{ _id: 1, text: "hello there" }]);

@@ -103,3 +103,21 @@ test("source.messages reads a thread of one's own; a preset beside it is refused
     expect.stringMatching(/querymill\.yaml:2:\d+ source\.messages.*expected a group with path/),
   ]);
 });
+
+test("a run of what a preset fits says so at its start and with --dry-run, once; not when it is said where texts are", async () => {
+  const space = makeWorkspace();
+  space.write(
+    "tickets.jsonl",
+    tickets(4)
+      .map((ticket) => `${JSON.stringify(ticket)}\n`)
+      .join(""),
+  );
+  const hint = "4 of 4 documents look like zendesk: --preset zendesk reads them as such";
+  const flags = ["run", "--input", "tickets.jsonl", "--model", "offline"];
+  expect((await space.querymill([...flags, "--dry-run"])).stdout.split(hint)).toHaveLength(2);
+  expect((await space.querymill([...flags, "--preset", "zendesk", "--dry-run"])).stdout).not.toContain("look like");
+  expect((await space.querymill([...flags, "--text-column", "subject", "--dry-run"])).stdout).not.toContain(
+    "look like",
+  );
+  expect((await space.querymill(flags)).stdout.split(hint)).toHaveLength(2);
+});

@@ -23,6 +23,16 @@ p+VTrkF4QDJCfx0FEjfp6PERIXh+9jBtGK8D5m5N0VbZBvMH8a+X4qsf
 
 describe("a failed call", () => {
   it.each([
+    [null, "No key was sent: set QUERYMILL_API_KEY in the environment or in .env to the key of this server."],
+    ["sk-wrong-123", "The key that was sent is not taken: check the variable QUERYMILL_API_KEY"],
+  ])("by a 401 of an own server says whether a key was sent: %j", async (apiKey, words) => {
+    const { provider } = await start({ fail: () => "401" }, { apiKey });
+    const { message } = await failureOf(provider.call(request("x"), forever));
+    expect(message).toContain(words);
+    expect(message).not.toContain("sk-");
+  });
+
+  it.each([
     ["429", "throttled", 429],
     ["500", "transient", 500],
     ["503", "transient", 503],
