@@ -34,9 +34,7 @@ export async function recallReading(settings: JobSettings, input: InputSettings 
 }
 
 /** What `mappingHash` gave for the last run of a job; null before the first, or when its state cannot be read. */
-export async function lastMappingHash(
-  settings: Pick<JobSettings, "batchDir" | "tenant" | "job">,
-): Promise<string | null> {
+async function lastMappingHash(settings: Pick<JobSettings, "batchDir" | "tenant" | "job">): Promise<string | null> {
   const leftover = await inspectLeftover(new BatchFileManager(settings.batchDir, settings)).catch(() => null);
   return leftover?.checkpoint?.fingerprint.mapping ?? null;
 }
