@@ -83,3 +83,17 @@ test("a file that was never run is read in first, and --sample shows the column 
   expect(sampled.stdout.match(/│ Where is (it|mine)\?/g)).toHaveLength(2);
   expect(sampled.stdout).not.toContain("│ no");
 });
+
+test("while a run holds a file's job, what is there already is looked at", async () => {
+  const space = makeWorkspace();
+  const server = await serveModel({ fail: () => "hang" });
+  space.write("in.csv", "id,text\n1,Where is it?\n");
+  const { child, ended } = space.start(["run", "--input", "in.csv", "--base-url", server.baseUrl, "--model", "m-1"]);
+  await expect.poll(() => server.ledger().inFlight, { timeout: 20_000 }).toBe(1);
+  const { stdout, stderr } = await space.querymill(["doctor", "--input", "in.csv", "--model", "offline"]);
+  expect(stderr).toBe("");
+  expect(stdout).toMatch(/✔ Source +conversation_set: 1 unprocessed, of 1\n/);
+  expect(stdout).toMatch(/▲ Job +in-[0-9a-f]+ is running: process \d+/);
+  child.kill("SIGKILL");
+  await ended;
+});
