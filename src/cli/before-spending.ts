@@ -4,7 +4,7 @@ import type { JobSettings } from "../job.ts";
 import type { DryRun } from "../jobs/dry-run.ts";
 import { confirm } from "./confirm.ts";
 import { count, money, moneyRange, symbols } from "./format.ts";
-import { asTyped } from "./program.ts";
+import { commandsHere } from "./program.ts";
 import { openScreen } from "./screen.ts";
 
 /** A person waits no longer for the question. */
@@ -55,7 +55,7 @@ export async function beforeSpending(
       ? `${settings.job}: what this run costs cannot be told within a second.`
       : sentence(found, screen.look.ascii),
     `This is asked before a job's first run, above ${limit}. A closer estimate:`,
-    `  ${asTyped("querymill estimate --pilot 100")}`,
+    `  ${commandsHere("querymill estimate --pilot 100")}`,
   ]);
   const goOn = await confirm("Go on?", "Spending");
   if (!goOn) screen.print(["Nothing was asked or spent."]);

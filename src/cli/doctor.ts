@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { QuerymillError } from "../errors.ts";
 import { diagnose, type SampleText, sampleTexts } from "../jobs/doctor.ts";
-import type { Finding } from "../jobs/finding.ts";
+import { type Finding, ok } from "../jobs/finding.ts";
 import { count, type Look, left, symbols, wrapped } from "./format.ts";
 import { addJobOptions, type LoadedJob, loadJob } from "./job-command.ts";
 import { makeCommand, READING_OPTIONS, RUN_OPTIONS } from "./options.ts";
@@ -51,20 +51,18 @@ querymill doctor --sample 5 --input tickets.csv`,
 async function doctor({ call, sample, ...flags }: Record<string, unknown>): Promise<number> {
   const shown = sample === undefined ? 0 : sampleSize(String(sample));
   const { job, modelProblem } = await loadEither(flags);
-  const { settings, output } = await readInput(job);
+  const { settings, output, notes } = await readInput(job);
   const screen = openScreen();
   const findings: Finding[] = [];
-  for await (const finding of diagnose(settings, { call: call === true, modelProblem, now: Date.now })) {
+  const tell = (finding: Finding): void => {
     findings.push(finding);
     if (!output.json) screen.printWhole(findingLines({ ...finding, text: commandsHere(finding.text) }, screen.look));
-  }
+  };
+  for (const text of notes.slice(job.notes.length)) tell(ok("Input", text));
+  for await (const finding of diagnose(settings, { call: call === true, modelProblem, now: Date.now })) tell(finding);
   const sampled = shown === 0 ? null : await sampleTexts(settings, shown);
   const texts = sampled?.texts ?? [];
-  if (sampled?.shape) {
-    findings.push(sampled.shape);
-    if (!output.json)
-      screen.printWhole(findingLines({ ...sampled.shape, text: commandsHere(sampled.shape.text) }, screen.look));
-  }
+  if (sampled?.shape) tell(sampled.shape);
   const problems = findings.filter(({ level }) => level === "bad").length;
   const warnings = findings.filter(({ level }) => level === "warn").length;
   if (output.json)
@@ -107,8 +105,8 @@ async function loadEither(flags: Record<string, unknown>): Promise<{ job: Loaded
 }
 
 function findingLines({ name, level, text }: Finding, look: Look): string[] {
-  const { ok, warn, bad } = symbols(look.ascii);
-  const [symbol, format] = ({ ok: [ok, "green"], warn: [warn, "yellow"], bad: [bad, "red"] } as const)[level];
+  const { warn, bad, ...signs } = symbols(look.ascii);
+  const [symbol, format] = ({ ok: [signs.ok, "green"], warn: [warn, "yellow"], bad: [bad, "red"] } as const)[level];
   const width = process.stdout.isTTY ? look.columns - NAME_WIDTH - 4 : Number.POSITIVE_INFINITY;
   const [first = "", ...more] = text.split("\n").flatMap((line) => wrapped(line, width));
   const indent = " ".repeat(NAME_WIDTH + 4);

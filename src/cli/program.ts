@@ -12,6 +12,16 @@ export const ONCE: ReadonlySet<OptionKey> = new Set([
   "reclassify",
 ]);
 
+/** Flags that lead `estimate`, and those that lead a review, to the job of a command line. */
+const OF_JOB: readonly OptionKey[] = [
+  ...(["store", "db", "sourceCollection", "targetCollection", "source.uri", "source.db", "target.uri"] as const),
+  ...(["target.db", "mark.in", "source.preset", "input", "batchDir", "job", "config", "taxonomy"] as const),
+];
+const OF_ESTIMATE: readonly OptionKey[] = [
+  ...OF_JOB,
+  ...(["model", "baseUrl", "redact", "idColumn", "textColumn", "encoding", "delimiter"] as const),
+];
+
 /**
  * How this program is typed again. Installed it is `querymill`; sources that run unbuilt are reached through npm when
  * npm started them, else through node.
@@ -35,7 +45,7 @@ export function asTyped(command: string): string {
 /**
  * Commands inside a message of a part that knows no command line (`querymill run --job x --recover`), as they have to be
  * typed here: the program as it was started, and a `run` with the flags of this command line that lead to the same job,
- * store and model. What the message says itself wins.
+ * store and model; a review and an estimate with those that lead to the same job. What the message says itself wins.
  * @param args what was typed behind the program
  */
 export function commandsHere(message: string, args: readonly string[] = process.argv.slice(2)): string {
@@ -49,7 +59,17 @@ export function commandsHere(message: string, args: readonly string[] = process.
     // The demo goes on as the demo: `run` would be a job of one's own.
     return `querymill ${args[0] === "demo" ? "demo" : "run"}${added.join("")}${own}`;
   });
-  return withFlags.replace(
+  const ofJob = (keys: readonly OptionKey[]): string =>
+    [
+      ...typed.filter(({ key }) => keys.includes(key)).map(({ words }) => words),
+      ...args.filter((arg) => arg === "--demo"),
+    ]
+      .map((words) => ` ${words}`)
+      .join("");
+  const ofThisJob = withFlags
+    .replace(/\bquerymill (export|import)(?= --review)/g, (found) => found + ofJob(OF_JOB))
+    .replace(/\bquerymill estimate(?= --pilot)/g, (found) => found + ofJob(OF_ESTIMATE));
+  return ofThisJob.replace(
     /\bquerymill (?=(?:run|demo|init|status|retry|get|tail|import|export|estimate|evaluate|taxonomy|doctor|clean|schema|completion|--help|--version)\b)/g,
     () => `${program} `,
   );
@@ -61,17 +81,19 @@ export function shellWord(value: string): string {
 }
 
 /** Settings that were typed, without those of one run only and without secrets. */
-function typedFlags(args: readonly string[]): { readonly flag: string; readonly words: string }[] {
-  const found: { flag: string; words: string }[] = [];
+function typedFlags(
+  args: readonly string[],
+): { readonly key: OptionKey; readonly flag: string; readonly words: string }[] {
+  const found: { key: OptionKey; flag: string; words: string }[] = [];
   for (const [at, arg] of args.entries()) {
     const [flag = "", inline] = arg.split(/=(.*)/s);
     const key = OPTION_KEYS.find((name) => optionOf(name).flag?.split(" ")[0] === flag);
     if (key === undefined || ONCE.has(key)) continue;
-    if (!optionOf(key).flag!.includes("<")) found.push({ flag, words: flag });
+    if (!optionOf(key).flag!.includes("<")) found.push({ key, flag, words: flag });
     else {
       const value = inline ?? args[at + 1];
       if (value !== undefined && value === withoutPassword(value))
-        found.push({ flag, words: `${flag} ${shellWord(value)}` });
+        found.push({ key, flag, words: `${flag} ${shellWord(value)}` });
     }
   }
   return found;

@@ -78,6 +78,7 @@ test("a file that was never run is read in first, and --sample shows the column 
   const { code, stdout, stderr } = await space.querymill(flags);
   expect(stderr).toBe("");
   expect(code).toBe(0);
+  expect(stdout).toMatch(/✔ Input +2 rows of new\.jsonl\.\n/);
   expect(stdout).toMatch(/✔ Source +conversation_set: 2 unprocessed, of 2\n/);
   const sampled = await space.querymill([...flags, "--sample", "2"]);
   expect(sampled.stdout.match(/│ Where is (it|mine)\?/g)).toHaveLength(2);

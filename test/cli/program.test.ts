@@ -25,3 +25,17 @@ test("a command in a message gets the flags that were typed, but no password and
     "querymill demo --store 'a b' --model openai/x",
   );
 });
+
+test("a review and an estimate in a message get the flags that lead to the same job, and no others", () => {
+  const typed = ["evaluate", "--reviewed", "--input", "t.csv", "--json", "--taxonomy", "shop.yaml", "--limit", "3"];
+  expect(commandsHere("querymill export --review 200 --output s.csv, querymill import --reviewed s.csv.", typed)).toBe(
+    "querymill export --input t.csv --taxonomy shop.yaml --review 200 --output s.csv, querymill import --input t.csv --taxonomy shop.yaml --reviewed s.csv.",
+  );
+  expect(commandsHere("querymill import FILE --store URI", typed)).toBe("querymill import FILE --store URI");
+  expect(commandsHere("querymill estimate --pilot 100", ["run", "--model", "a/b", "--input", "t.csv", "-q"])).toBe(
+    "querymill estimate --model a/b --input t.csv --pilot 100",
+  );
+  expect(commandsHere("querymill export --review 9", ["evaluate", "--reviewed", "--demo"])).toBe(
+    "querymill export --demo --review 9",
+  );
+});
