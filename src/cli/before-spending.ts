@@ -65,9 +65,8 @@ export async function beforeSpending(
 function sentence({ job, model, items, costUsd, basedOnRecords }: DryRun, ascii: boolean): string {
   const what = items === null ? "more items than can be counted in a moment" : `${count(items)} items`;
   const basis = basedOnRecords > 0 ? `by ${count(basedOnRecords)} answers` : "estimated from texts and prompt";
-  const price =
-    costUsd === null
-      ? "at an unknown price"
-      : `for ${moneyRange(costUsd.from, costUsd.to, symbols(ascii).dash)}, ${basis}`;
-  return `${job} is going to ask ${model} about ${what} ${price}.`;
+  const asks = `${job} is going to ask ${model} about ${what}`;
+  return costUsd === null
+    ? `${asks}. The price of ${model} is not known: give it in querymill.yaml under prices.`
+    : `${asks} for ${moneyRange(costUsd.from, costUsd.to, symbols(ascii).dash)}, ${basis}.`;
 }

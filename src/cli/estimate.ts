@@ -152,30 +152,39 @@ function planLines(plan: PilotPlan, look: Look): string[] {
   const of = plan.unprocessed === null ? "" : ` of ${count(plan.unprocessed)}`;
   return [
     `${look.style("bold", plan.job)} ${dot} a pilot asks ${plan.model} about ${count(plan.items.size)}${of} items, drawn at random.`,
-    `It is expected to cost ${price(plan, look)}. The answers are kept: no run pays for them again.`,
+    `${costSentence(plan, look)} The answers are kept: no run pays for them again.`,
     "",
   ];
 }
 
 function question(plan: PilotPlan): string {
-  return `Ask about ${count(plan.items.size)} items for ${price(plan, { ascii: true })}?`;
+  const price = rangeOf(plan, { ascii: true });
+  return `Ask about ${count(plan.items.size)} items${price === null ? "" : ` for ${price}`}?`;
 }
 
-function price({ expected: { costUsd } }: PilotPlan, { ascii }: Pick<Look, "ascii">): string {
-  return costUsd === null ? "an unknown price" : moneyRange(costUsd.from, costUsd.to, symbols(ascii).dash);
+function costSentence(plan: PilotPlan, look: Look): string {
+  const price = rangeOf(plan, look);
+  return price === null
+    ? `The price of ${plan.model} is not known; with one in querymill.yaml under prices, the cost is told.`
+    : `It is expected to cost ${price}.`;
+}
+
+/** null when a price is not known. */
+function rangeOf({ expected: { costUsd } }: PilotPlan, { ascii }: Pick<Look, "ascii">): string | null {
+  return costUsd === null ? null : moneyRange(costUsd.from, costUsd.to, symbols(ascii).dash);
 }
 
 function lastLines(found: DryRun, settings: JobSettings, spent: Spent | null, look: Look): string[] {
   const heading = spent === null ? "what classifying everything takes" : "what the rest takes";
   const lines = dryRunLines(found, settings, heading, look);
   if (spent === null) return [...lines, "", "Nothing was asked, spent or written."];
-  const cost = spent.costUsd === null ? "at an unknown price" : `for ${money(spent.costUsd)}`;
+  const cost = spent.costUsd === null ? "" : ` for ${money(spent.costUsd)}`;
   const failed = spent.failed === 0 ? "" : `, ${count(spent.failed)} of them without an answer`;
   return [
     ...lines,
     ...widthLines(found),
     "",
-    `The pilot asked about ${count(spent.asked)} items ${cost}${failed}. Its answers are in ${found.target}.`,
+    `The pilot asked about ${count(spent.asked)} items${cost}${failed}. Its answers are in ${found.target}.`,
   ];
 }
 

@@ -1,6 +1,6 @@
 import { type Calibration, coverageAt } from "../evaluation/calibration.ts";
 import type { LabelScore } from "../evaluation/confusion.ts";
-import type { Evaluation } from "../evaluation/evaluation.ts";
+import { type Evaluation, FEWEST_RANDOM, isTold } from "../evaluation/evaluation.ts";
 import type { DimensionScore, ManyScore, OneScore } from "../evaluation/score.ts";
 import {
   amount,
@@ -205,10 +205,24 @@ export function estimateLines({ estimates, origin }: Pick<Evaluation, "estimates
         `  ${warn} These rows were chosen, and none that was drawn at random was looked at: this is no estimate for all records.`,
       ),
     ];
+  const told = estimates.filter(isTold);
+  if (told.length === 0) {
+    const random = Math.max(...estimates.map((estimate) => estimate.random));
+    return [
+      "",
+      ...flow(
+        [
+          `${warn} No estimate for all records: ${count(random)} of the rows that were looked at ${random === 1 ? "was" : "were"} drawn at random, and it takes ${FEWEST_RANDOM}.`,
+          `A quarter of a sheet is drawn at random: export --review ${FEWEST_RANDOM * 4} or more.`,
+        ],
+        look,
+      ).map((line) => look.style("yellow", line)),
+    ];
+  }
   return [
     "",
     "  Over all records, each part of the last sheet counted by what it stands for:",
-    ...estimates.map(
+    ...told.map(
       ({ dimension, accuracy, records, reviewed, random }) =>
         `    ${left(dimension, 12)} ${look.style("bold", share(accuracy.value, look))} right  (95 %: ${intervalWords(accuracy, look)}; ${count(records)} records, ${count(reviewed)} looked at, ${count(random)} of them at random)`,
     ),

@@ -5,6 +5,7 @@ import { idOf } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import { openExistingStore } from "../jobs/existing-store.ts";
 import { type FoundItem, findItem, readingsOf } from "../jobs/find-item.ts";
+import { hasNumberedRows } from "../jobs/input.ts";
 import { readsAsLast, recallReading } from "../jobs/recall.ts";
 import type { QueueEntry } from "../state/retry-queue.ts";
 import type { SourceDocument } from "../store.ts";
@@ -42,7 +43,8 @@ async function get(text: string, flags: Record<string, unknown>): Promise<number
     const { address, sourceAddress = address } = store;
     const from = sourceAddress === address ? "" : ` of ${sourceAddress}`;
     const place = `${settings.sourceCollection}${from} and ${settings.targetCollection} of ${address}`;
-    if (found.length === 0) throw notFound(text, place);
+    if (found.length === 0)
+      throw notFound(text, place, settings.storeUri.startsWith("sqlite:") && (await hasNumberedRows(store)));
     if (found.length > 1) throw ambiguous(text, found, jobFlags);
     const [item] = found as [FoundItem];
     const screen = openScreen();
@@ -138,11 +140,14 @@ const TO_DO: Readonly<Record<string, string>> = {
   mark: "be marked again; the answer is kept",
 };
 
-function notFound(text: string, place: string): QuerymillError {
+const NUMBERED =
+  "\n  The rows of this file are told apart by their number: an id is the file's fingerprint and the row, such as 1a2b3c4d-17, in the column item of the result file. With --id-column NAME a run takes the ids of a column instead.";
+
+function notFound(text: string, place: string, numbered: boolean): QuerymillError {
   const tried = readingsOf(text).map(({ as, key }) => `  as ${as}: ${visible(key)}`);
   return new QuerymillError(
     "ITEM_NOT_FOUND",
-    `There is no item ${visible(text)} in ${place}, and none waits or failed. Tried:\n${tried.join("\n")}\n  Another kind of id: canonical EJSON in quotes, such as '{"$date":"2026-01-31T00:00:00Z"}'.`,
+    `There is no item ${visible(text)} in ${place}, and none waits or failed. Tried:\n${tried.join("\n")}${numbered ? NUMBERED : ""}\n  Another kind of id: canonical EJSON in quotes, such as '{"$date":"2026-01-31T00:00:00Z"}'.`,
   );
 }
 

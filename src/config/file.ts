@@ -93,7 +93,10 @@ function describeIssue(issue: z.core.$ZodIssue, content: unknown): Problem[] {
     });
   const name = pathName(path);
   const found = key !== null && table[key]!.secret ? "something else" : shown(valueAt(content, path));
-  if (key !== null) return [{ path, text: `${name}: expected ${expectedAt(key, rest, table)}; got ${found}.` }];
+  if (key !== null) {
+    const advice = table[key]!.advise?.(valueAt(content, path)) ?? "";
+    return [{ path, text: `${name}: expected ${expectedAt(key, rest, table)}; got ${found}.${advice}` }];
+  }
   if (path.length === 0) return [{ path, text: `expected settings such as "batchSize: 10"; got ${found}.` }];
   const members = membersOf(rest, table).join(", ");
   return [{ path, text: `${name}: expected a group with ${members}; got ${found}.` }];

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { REDACTION_KINDS, type RedactionKind, type RedactionSettings } from "../redaction/kinds.ts";
+import { didYouMean } from "./nearest.ts";
 import { integer, type OptionDefinition, shaped, toggle } from "./option.ts";
 
 /** Which kinds, or all of them. */
@@ -15,6 +16,16 @@ const redact: OptionDefinition<Redact | null> = {
     schema: z.union([kinds, z.strictObject({ kinds: kinds.optional(), restore: z.boolean().optional() })]),
     default: null,
   }),
+  advise: (given) => {
+    const inside = typeof given === "object" && given !== null && "kinds" in given ? given.kinds : given;
+    const words = (Array.isArray(inside) ? inside : [inside]).filter((word) => typeof word === "string");
+    const unknown = words.find((word) => !["all", ...REDACTION_KINDS].includes(word));
+    if (unknown === undefined) return "";
+    const plain = unknown.toLowerCase().replace(/s$/, "");
+    const part = REDACTION_KINDS.find((kind) => plain.length > 2 && (plain.includes(kind) || kind.includes(plain)));
+    const meant = part === undefined ? didYouMean(unknown, REDACTION_KINDS) : ` Did you mean ${part}?`;
+    return ` There is no kind ${JSON.stringify(unknown.slice(0, 40))}.${meant}`;
+  },
   fromText: (text) => (text === "all" ? text : text.split(",").map((kind) => kind.trim())),
 };
 

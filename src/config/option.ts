@@ -20,6 +20,8 @@ export interface OptionDefinition<T> {
   readonly fields?: OptionTable;
   /** True for what could be a key by mistake: an error never shows it. */
   readonly secret?: true;
+  /** What is wrong inside of a refused value, as a sentence with a leading blank; nothing when that is clear. */
+  readonly advise?: (given: unknown) => string;
   /** What a flag's or a variable's text means; returns the text itself when it means nothing, for the schema to refuse. */
   readonly fromText: (text: string) => unknown;
 }

@@ -58,10 +58,12 @@ export function resolveOptions(
     else values.set(key, { value: fallback, origin: "default", name: long });
   }
   function check(key: OptionKey, name: string, given: unknown): unknown {
-    const { fromText, schema, expected, default: fallback } = optionOf(key);
+    const { fromText, schema, expected, advise, default: fallback } = optionOf(key);
     const value = typeof given === "string" ? fromText(given) : given;
     if (schema.safeParse(value).success) return value;
-    problems.push(`${name}: expected ${expected}; got ${shown(given)}.${choiceMeant(given, expected)}`);
+    problems.push(
+      `${name}: expected ${expected}; got ${shown(given)}.${advise?.(value) ?? choiceMeant(given, expected)}`,
+    );
     return fallback;
   }
   const strength = (key: OptionKey): number => STRENGTH.indexOf(values.get(key)!.origin);

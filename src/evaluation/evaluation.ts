@@ -69,6 +69,14 @@ export interface Estimate {
   readonly random: number;
 }
 
+/** Fewer rows than that, drawn at random, say next to nothing of the others. */
+export const FEWEST_RANDOM = 10;
+
+/** Whether an estimate is worth being told: with enough random rows, or when every record was looked at. */
+export function isTold({ random, reviewed, records }: Estimate): boolean {
+  return random >= FEWEST_RANDOM || reviewed >= records;
+}
+
 export interface RowAnswers {
   /** Of `--id-column`, else the row's number. */
   readonly id: string;

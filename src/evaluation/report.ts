@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Calibration, coverageAt } from "./calibration.ts";
 import type { Comparison, DimensionComparison } from "./compare.ts";
-import type { Estimate, Evaluation } from "./evaluation.ts";
+import { type Estimate, type Evaluation, FEWEST_RANDOM, isTold } from "./evaluation.ts";
 import { html, labelled, type Markup, trusted } from "./markup.ts";
 import { comparisonBars, coverageChart, heatMap, intervalBar, reliabilityChart } from "./report-charts.ts";
 import { decimal, dollars, milliseconds, percent, points, probability, whole } from "./report-figures.ts";
@@ -43,6 +43,7 @@ export function exampleIds({ scores }: Evaluation, comparison: Comparison | null
 export function reportPage({ evaluation, comparison, texts }: Report): string {
   const { data, model, scores } = evaluation;
   const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${createHash("sha256").update(SCRIPT).digest("base64")}'`;
+  const told = evaluation.estimates.filter(isTold);
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -58,8 +59,8 @@ export function reportPage({ evaluation, comparison, texts }: Report): string {
 <header>
 <h1>How good is ${model} on ${data}?</h1>
 <p class="quiet">${evaluation.createdAt.slice(0, 16).replace("T", " ")} UTC · ${whole(evaluation.rows.scored)} rows answered · taxonomy ${evaluation.taxonomy} <span class="name">(${evaluation.taxonomyVersion})</span> · prompt <span class="name">${evaluation.promptVersion}</span></p>
-${evaluation.estimates.length > 0 ? evaluation.estimates.map(estimated) : scores.map(lead)}
-${evaluation.origin === "reviewed" && html`<p class="warn">The rows below were chosen for people to look at, most of them because the model was unsure: it does worse on them than on others.${evaluation.estimates.length === 0 && " How it does over all cannot be told: no row that was drawn at random was looked at."}</p>`}
+${told.length > 0 ? told.map(estimated) : scores.map(lead)}
+${evaluation.origin === "reviewed" && html`<p class="warn">The rows below were chosen for people to look at, most of them because the model was unsure: it does worse on them than on others.${told.length === 0 && ` How it does over all cannot be told: ${evaluation.estimates.length === 0 ? "no row that was" : `fewer than ${FEWEST_RANDOM} rows that were`} drawn at random ${evaluation.estimates.length === 0 ? "was" : "were"} looked at.`}</p>`}
 ${evaluation.rows.pending > 0 && html`<p class="warn">${whole(evaluation.rows.pending)} rows are not answered yet and are in no figure: the evaluation was stopped, or they wait for a retry.</p>`}
 </header>
 ${comparison !== null && comparisonSection(comparison)}

@@ -11,7 +11,7 @@ import type { JobSettings } from "../job.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { openStateFolder } from "../state/files.ts";
 import { OwnerLock } from "../state/owner.ts";
-import type { Source, SourceDocument } from "../store.ts";
+import type { Source, SourceDocument, Store } from "../store.ts";
 import { DEFAULT_FIELDS } from "../stores/mapping.ts";
 import { type InputRecord, readInputRecord, withReading, writeInputRecord } from "./input-record.ts";
 import { checkRows, importRows, type RowListener, withMarks } from "./input-rows.ts";
@@ -50,8 +50,14 @@ export async function openInput(
     const { added, rows, doubled } = await withLock(described.settings, () =>
       bringIn(table, described, input, onProgress),
     );
+    const { idLike, ...rest } = described;
     const notes = [...table.notes];
     if (described.identity.column === "_id" && input.idColumn === null) notes.push("The column _id identifies a row.");
+    // Once there is a result, another id would make every row another item.
+    if (idLike !== null && added === rows)
+      notes.push(
+        `Rows are told apart by their number. The column ${idLike} looks like an id: --id-column ${shellName(idLike)} would use it.`,
+      );
     if (doubled.rows > 0)
       notes.push(
         `${amount(doubled.rows, "row has", "rows have")} an id that an earlier row has, the first in line ${doubled.firstLine}: #2, #3, … was put behind it.`,
@@ -59,7 +65,7 @@ export async function openInput(
     notes.push(
       `${amount(rows, "row", "rows")} of ${nameOf(table.path)}${added === rows ? "" : `, ${added.toLocaleString("en-US")} of them new`}.`,
     );
-    return { ...described, table, rows, notes, close: () => table.close() };
+    return { ...rest, table, rows, notes, close: () => table.close() };
   } catch (error) {
     await table.close();
     throw error;
@@ -87,11 +93,11 @@ async function tableOf({ path, shown, encoding, delimiter }: InputSettings): Pro
   });
 }
 
-type Described = Pick<OpenInput, "settings" | "form" | "identity">;
+type Described = Pick<OpenInput, "settings" | "form" | "identity"> & { readonly idLike: string | null };
 
 /** What the first rows tell: how rows are told apart, and where their text is. */
 async function describe(table: Table, settings: JobSettings, input: InputSettings): Promise<Described> {
-  const { identity, names } = await identify(table, input.idColumn);
+  const { identity, names, idLike } = await identify(table, input.idColumn);
   const form = documentForm(table.columns, settings.mark);
   const mapping = saysWhere(settings)
     ? settings.mapping
@@ -101,7 +107,13 @@ async function describe(table: Table, settings: JobSettings, input: InputSetting
         defaults: DEFAULT_FIELDS,
       });
   const own = input.path === "-" ? ofStdin(settings, identity.fingerprint) : settings;
-  return { settings: { ...own, mapping }, form, identity };
+  return { settings: { ...own, mapping }, form, identity, idLike };
+}
+
+/** @returns whether it is the store of a file whose rows are told apart by their number */
+export async function hasNumberedRows(store: Store): Promise<boolean> {
+  const record = await readInputRecord(store);
+  return record !== null && record.idColumn === null;
 }
 
 /** A preset or a mapping of messages says where texts are: no column is looked for. */
@@ -214,6 +226,10 @@ async function withLock<T>(settings: JobSettings, work: () => Promise<T>): Promi
   } finally {
     lock.release();
   }
+}
+
+function shellName(column: string): string {
+  return /^[\w.-]+$/.test(column) ? column : `'${column.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function amount(count: number, one: string, many: string): string {

@@ -15,24 +15,37 @@ export interface RowIdentity {
 
 /** Rows that are looked at for their fields. */
 const FIRST_ROWS = 100;
+const ID_NAMES = ["id", "_id", "ticket_id", "ticketid", "ticket id", "key"];
 
 /**
  * Finds out how the rows of a table are told apart.
  * @param wanted the column that identifies a row; null for `_id` when there is one, else the row's number
- * @returns with the names of the columns, or of the fields of the first rows
+ * @returns with the names of the columns, or of the fields of the first rows, and a column that could identify rows that
+ * their number does
  * @throws QuerymillError FILE_INVALID when there is no such column
  */
 export async function identify(
   table: Table,
   wanted: string | null,
-): Promise<{ readonly identity: RowIdentity; readonly names: readonly string[] }> {
+): Promise<{ readonly identity: RowIdentity; readonly names: readonly string[]; readonly idLike: string | null }> {
   const first: TableRow[] = [];
   for await (const row of table.rows()) if (first.push(row) === FIRST_ROWS) break;
   const names = table.columns ?? [...new Set(first.flatMap(({ values }) => Object.keys(values)))];
   const fingerprint = shortHash([table.columns, first[0]?.values ?? null]);
   const column = wanted === null ? (names.includes("_id") ? "_id" : null) : columnNamed(names, wanted);
   if (wanted !== null && column === null) throw noColumn(table.path, wanted, names);
-  return { identity: { column, fingerprint }, names };
+  return { identity: { column, fingerprint }, names, idLike: column === null ? idLikeOf(names, first) : null };
+}
+
+/** @returns a column that looks as if it told rows apart: by its name, and no value twice in the first rows */
+function idLikeOf(names: readonly string[], first: readonly TableRow[]): string | null {
+  for (const wanted of ID_NAMES) {
+    const column = columnNamed(names, wanted);
+    if (column === null) continue;
+    const ids = first.map((row) => idIn(row, column));
+    if (ids.length > 0 && !ids.includes(null) && new Set(ids.map(keyOf)).size === ids.length) return column;
+  }
+  return null;
 }
 
 /** Rows whose id an earlier row has. */

@@ -31,6 +31,11 @@ describe("settings", () => {
     ],
     [["run", "--model", "offline", "--store", "postgres://me:hunter22@h/db"], {}, [/--store: expected mongodb:/]],
     [["run", "--model", "offline", "--recover", "--fresh"], {}, [/--recover and --fresh exclude each other/]],
+    [
+      ["run", "--model", "offline", "--redact", "email,creditcard"],
+      {},
+      [/--redact: expected all, a list of key, .*There is no kind "creditcard"\. Did you mean card\?/],
+    ],
     [["status", "--jbo", "x"], {}, [/Unknown option --jbo\. Did you mean --job\?/]],
     [["get"], {}, [/missing required argument 'item'/, /bin\.ts get --help/]],
     [["get", "1", "--demo", "--job", "x"], {}, [/--job and --demo exclude each other/]],
@@ -39,6 +44,17 @@ describe("settings", () => {
     const space = makeWorkspace();
     expectRefused(await space.querymill(args, env), ...words);
     expect(() => space.digest("batch_files")).toThrow("ENOENT");
+  });
+
+  test("a list with a word that is none is told which one, and what was meant", async () => {
+    const space = makeWorkspace();
+    space.write("querymill.yaml", "redact: [email, creditcard]\n");
+    expectRefused(
+      await space.querymill(["run", "--model", "offline"]),
+      /redact: expected .*There is no kind "creditcard"\. Did you mean card\?/,
+    );
+    space.write("querymill.yaml", "redact: { kinds: [mails] }\n");
+    expectRefused(await space.querymill(["run", "--model", "offline"]), /no kind "mails"\. Did you mean email\?/);
   });
 
   test("a broken settings file is told by line and column, with what was expected", async () => {

@@ -41,6 +41,16 @@ test("a pilot spends only with --yes where there is no terminal, and says why", 
   expect(() => space.digest("batch_files")).toThrow("ENOENT");
 });
 
+test("a pilot of a model without a price says so in plain words, and goes on without figures", async () => {
+  const { space, server } = await dearSpace();
+  space.write("querymill.yaml", "");
+  const { code, stdout } = await space.querymill(["estimate", "--pilot", "10", ...runFlags(server), "--yes"]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("The price of openai-compatible/drawn-1 is not known");
+  expect(stdout).toContain("The pilot asked about 10 items. Its answers are in");
+  expect(stdout).not.toContain("unknown price");
+});
+
 test("the answers of a pilot are kept: the run after it asks for the rest only", async () => {
   const { space, server } = await dearSpace();
   const { code, stdout } = await space.querymill(["estimate", "--pilot", "20", ...runFlags(server), "--yes", "--json"]);

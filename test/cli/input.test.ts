@@ -190,3 +190,15 @@ test("--fresh with another model says which answers stay, before and in the run"
   expect([code, stdout]).toEqual([0, expect.stringContaining(note)]);
   expect(server.ledger().received).toBe(0);
 });
+
+test("a column that could identify rows is named, and get says how a row without one is called", async () => {
+  const space = makeWorkspace();
+  space.write("in.csv", `Ticket_ID,text\n5010,${text("a")}\n5011,${text("b")}\n`);
+  space.write("twice.csv", `id,text\n1,${text("a")}\n1,${text("b")}\n`);
+  const flags = ["--model", "offline", "--input"];
+  const first = await space.querymill(["run", ...flags, "in.csv"]);
+  expect(first.stdout).toContain("The column Ticket_ID looks like an id: --id-column Ticket_ID would use it.");
+  expect((await space.querymill(["run", ...flags, "twice.csv"])).stdout).not.toContain("looks like an id");
+  const { code, stderr } = await space.querymill(["get", "5010", "--input", "in.csv"]);
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/told apart by their number.*With --id-column NAME/)]);
+});

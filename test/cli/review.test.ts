@@ -105,9 +105,12 @@ test("a sheet goes out, comes back as people's decisions, and no run overwrites 
   expect(scored).toMatchObject({ event: "evaluate:end", origin: "reviewed", rows: { read: 11, scored: 11 } });
   const [category] = scored.scores as { rows: number; accuracy: { value: number } }[];
   expect(category).toMatchObject({ rows: 11, accuracy: { value: 8 / 11 } });
-  const { stdout } = await space.querymill(["evaluate", "--reviewed", ...JOB]);
-  expect(stdout).toContain("Over all records, each part of the last sheet counted by what it stands for:");
-  expect(stdout).toContain("40 records, 11 looked at");
+  // Three random rows say next to nothing of all 40.
+  const few = (await space.querymill(["evaluate", "--reviewed", ...JOB, "--report", "few.html"])).stdout;
+  expect(few).toMatch(/No estimate for all records: [23] of the rows that were looked at were drawn at random/);
+  expect(few).toMatch(/export --review 40 or more/);
+  expect(few).not.toContain("Over all records");
+  expect(readFileSync(space.path("few.html"), "utf8")).toContain("fewer than 10 rows that were drawn at random were");
 
   // Those that were decided are on no further sheet.
   await space.querymill(["export", ...JOB, "--review", "100", "--output", "next.csv"]);
@@ -210,6 +213,10 @@ test("in MongoDB too, whatever the ids are", async () => {
   const page = readFileSync(space.path("r.html"), "utf8");
   expect(page).toContain("about <strong>0.0 %</strong> of all 5 records");
   expect(page).toContain("I was charged twice on my card");
+  // Every record was looked at: nothing is left to chance.
+  const { stdout } = await space.querymill(["evaluate", "--reviewed", ...flags]);
+  expect(stdout).toContain("Over all records, each part of the last sheet counted by what it stands for:");
+  expect(stdout).toContain("5 records, 5 looked at");
 });
 
 test("a file's job is reviewed by its file, and what is printed works as it stands", async () => {
