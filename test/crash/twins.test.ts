@@ -23,19 +23,27 @@ describe.each(STORES)("SIGKILL among items with the same text, over %s", (store)
       startCli([...runFlags({ ...job.settings, concurrent: SLOTS }), ...flags], { cwd: job.settings.batchDir });
     for (let kill = 0; kill < KILLS; kill += 1) {
       const cli = start(kill === 0 ? [] : ["--recover"]);
-      await Promise.race([cli.seen("item:settled", 1 + Math.floor(uniform(`${store}/${kill}`, 1) * 60)), cli.ended]);
+      const settled = cli.seen("item:settled", 1 + Math.floor(uniform(`${store}/${kill}`, 1) * 60));
+      // It may end by itself before that.
+      await Promise.race([settled.catch(() => {}), cli.ended]);
       await Promise.race([delay(uniform(`${store}/${kill}`, 2) * 200), cli.ended]);
       cli.kill("SIGKILL");
       await cli.ended;
     }
     const last = await start(["--recover"]).ended;
-    expect(last.code, last.stderr).toBe(0);
+    let totals = last.end?.jobTotals;
+    // Kills from outside can hit the same item twice while it is in flight alone: then it is taken for their cause.
+    const dead = (await job.queues()).deadLetters.list();
+    expect(dead.map(({ failure }) => failure)).toEqual(dead.map(() => "poison"));
+    expect(dead.length).toBeLessThan(KILLS);
+    if (dead.length > 0) totals = (await job.run({ retryOnly: {} })).end.jobTotals;
+    else expect(last.code, last.stderr).toBe(0);
     expect(await job.counted(ids)).toEqual({ target: ITEMS });
     const { ok, docsPaid } = job.server.ledger();
     console.log(`${store}: ${ok} answers for ${TEXTS} texts after ${KILLS} kills`);
     expect(docsPaid).toBe(TEXTS);
     expect(ok).toBeLessThanOrEqual(TEXTS + KILLS * 2 * SLOTS);
-    expect(last.end?.jobTotals).toMatchObject({ classified: ITEMS, retryQueued: 0, deadLetters: 0 });
+    expect(totals).toMatchObject({ classified: ITEMS, retryQueued: 0, deadLetters: 0 });
     // Everything answered is in the cache: more of the same costs nothing.
     await job.put(["q9001", "q9002"], textOf);
     const more = await start([]).ended;

@@ -72,9 +72,9 @@ export function startCli(
   });
   const ended = Promise.all([exitOf(child), new Promise((resolve) => lines.once("close", resolve))]).then(
     ([{ code, signal }]) => {
-      for (const { name, reject } of waiters)
-        reject(new Error(`it ended with ${code ?? signal} before ${name}: ${stderr}`));
       const end = events.findLast(({ event }) => event === "execution:end") as CliEnd["end"] | undefined;
+      for (const { name, reject } of waiters)
+        reject(new Error(`it ended with ${code ?? signal} before ${name}: ${stderr}${end ? JSON.stringify(end) : ""}`));
       return { code, signal, events, stderr, end: end ?? null };
     },
   );
