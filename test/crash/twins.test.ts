@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { DEFAULT_TAXONOMY } from "../../src/default-taxonomy.ts";
 import { runFlags, startCli } from "../support/cli.ts";
 import { makeJob, STORES } from "../support/job.ts";
 import { uniform } from "../support/model-draw.ts";
@@ -36,7 +37,7 @@ describe.each(STORES)("SIGKILL among items with the same text, over %s", (store)
     const dead = (await job.queues()).deadLetters.list();
     expect(dead.map(({ failure }) => failure)).toEqual(dead.map(() => "poison"));
     expect(dead.length).toBeLessThan(KILLS);
-    if (dead.length > 0) totals = (await job.run({ retryOnly: {} })).end.jobTotals;
+    if (dead.length > 0) totals = (await job.run({ retryOnly: {}, taxonomy: DEFAULT_TAXONOMY })).end.jobTotals;
     else expect(last.code, last.stderr).toBe(0);
     expect(await job.counted(ids)).toEqual({ target: ITEMS });
     const { ok, docsPaid } = job.server.ledger();
