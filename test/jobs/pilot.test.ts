@@ -68,7 +68,7 @@ test("the first calls, which could not find the prompt in the cache, do not make
       };
     },
     // All of the first calls are there before one is answered.
-    latency: "fixed:60",
+    latency: "fixed:300",
   });
   await job.seed(200);
   const prices = { "drawn-1": { input: 1, cachedInput: 0.1, output: 1 } };
