@@ -46,3 +46,10 @@ export function idOf(key: ItemKey): unknown {
 export function contentHashOf(text: string): string {
   return hash("sha256", text.toWellFormed(), "hex").slice(0, 32);
 }
+
+/** @returns documents by the key of their `_id` */
+export function byKey<Document extends { readonly _id: unknown }>(
+  documents: readonly Document[],
+): Map<ItemKey, Document> {
+  return new Map(documents.map((document) => [keyOf(document._id), document]));
+}

@@ -1,9 +1,10 @@
-import { type ItemKey, keyOf } from "../item.ts";
+import { byKey, type ItemKey } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import { shortHash } from "../job.ts";
+import type { Adapters } from "../jobs/adapters.ts";
 import { chooseAdapters } from "../jobs/wiring.ts";
 import type { ClassificationRecord } from "../record.ts";
-import type { Page, SourceDocument, Store } from "../store.ts";
+import type { Page, Source, SourceDocument, Store } from "../store.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 import { answerOf } from "./record-answers.ts";
 import { rightColumn, SHEET } from "./review-columns.ts";
@@ -35,6 +36,9 @@ export async function reviewSheet(store: Store, settings: JobSettings, size: num
     last = page.last;
   }
   const drawn = draw.draw();
+  const { sourceCollection, mark } = settings;
+  const { makeItem, fields } = await chooseAdapters(settings);
+  const source = store.source({ collection: sourceCollection, mark, filter: null, fields });
   const id = `s-${shortHash(drawn)}`;
   const rows: ReviewSheet["rows"][number][] = [];
   let random = 0;
@@ -42,7 +46,7 @@ export async function reviewSheet(store: Store, settings: JobSettings, size: num
     const chunk = drawn.slice(at, at + PAGE);
     const keys = chunk.map(({ key }) => key);
     const records = byKey(await target.readByKeys(keys));
-    const texts = await textsOf(store, settings, keys);
+    const texts = await textsOf(source, makeItem, keys);
     for (const one of chunk) {
       const [record, text] = [records.get(one.key), texts.get(one.key)];
       if (record === undefined || text === undefined) continue;
@@ -90,18 +94,15 @@ function sheetRow(
   };
 }
 
-async function textsOf(store: Store, settings: JobSettings, keys: readonly ItemKey[]): Promise<Map<ItemKey, string>> {
-  const { sourceCollection, mark } = settings;
-  const { makeItem, fields } = await chooseAdapters(settings);
-  const source = store.source({ collection: sourceCollection, mark, filter: null, fields });
+async function textsOf(
+  source: Source,
+  makeItem: Adapters["makeItem"],
+  keys: readonly ItemKey[],
+): Promise<Map<ItemKey, string>> {
   const texts = new Map<ItemKey, string>();
   for (const document of await source.readByKeys(keys)) {
     const read = makeItem(document);
     if ("text" in read) texts.set(read.key, read.text);
   }
   return texts;
-}
-
-function byKey(documents: readonly SourceDocument[]): Map<ItemKey, SourceDocument> {
-  return new Map(documents.map((document) => [keyOf(document._id), document]));
 }

@@ -1,6 +1,6 @@
 import { EJSON } from "bson";
 import type { Item, ItemKey, Skipped } from "../item.ts";
-import { keyOf } from "../item.ts";
+import { byKey, keyOf } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import { Privacy } from "../redaction/privacy.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
@@ -87,8 +87,4 @@ export async function findItem(settings: JobSettings, store: Store, text: string
     if (item.document ?? item.record ?? item.retry ?? item.deadLetter) found.push(item);
   }
   return found;
-}
-
-function byKey(documents: readonly SourceDocument[]): Map<ItemKey, SourceDocument> {
-  return new Map(documents.map((document) => [keyOf(document._id), document]));
 }

@@ -1,6 +1,6 @@
 import { repairMessages, userMessage } from "./prompt.ts";
 import type { ModelRequest, Prompt } from "./provider.ts";
-import { refusedFeature } from "./refused-feature.ts";
+import { formAfterRefusal } from "./refused-feature.ts";
 
 /** Name of the tool and of the schema that carry the answer. */
 const ANSWER_NAME = "classify";
@@ -75,12 +75,9 @@ export function makeBodyWriter(
       return { body, form: learned };
     },
     learn(status, answer, form) {
-      const feature = refusedFeature(status, answer, NAMED_BY);
-      if (feature === null) return false;
-      // Calls in flight at the same time are refused for the same reason: only the first of them moves the form.
-      if (learned[feature] !== form[feature]) return true;
-      if (form[feature] + 1 >= FORMS[feature].length) return false;
-      learned = { ...learned, [feature]: form[feature] + 1 };
+      const next = formAfterRefusal({ status, answer }, { learned, sent: form }, NAMED_BY, FORMS);
+      if (next === null || next === learned) return next !== null;
+      learned = next;
       frames = new WeakMap();
       return true;
     },
