@@ -7,7 +7,7 @@ import { globSync, lstatSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 const MAX_PACKAGES = 60;
-const MAX_MEGABYTES = 50;
+const MAX_MEGABYTES = 60;
 
 interface LockedPackage {
   readonly dev?: boolean;

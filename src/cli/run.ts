@@ -35,9 +35,10 @@ async function start(
   {
     settings,
     output,
+    service,
     confirmation,
     notes,
-  }: Pick<LoadedSettings, "settings" | "output" | "confirmation"> & Pick<SuperviseOptions, "notes">,
+  }: Pick<LoadedSettings, "settings" | "output" | "service" | "confirmation"> & Pick<SuperviseOptions, "notes">,
   file: Partial<SuperviseOptions> = {},
 ): Promise<number> {
   if (settings.dryRun) {
@@ -52,6 +53,7 @@ async function start(
   return supervise(await prepareExecution(settings), {
     settings,
     output,
+    service,
     later: spending?.later ?? null,
     jobFlags: retype(
       flags,

@@ -1,5 +1,6 @@
 import { relative } from "node:path";
 import type { OutputSettings } from "../config/load.ts";
+import type { ServiceSettings } from "../config/service.ts";
 import { QuerymillError } from "../errors.ts";
 import type { ExecutionEnd } from "../events.ts";
 import type { JobSettings } from "../job.ts";
@@ -8,6 +9,7 @@ import { secretSettings } from "../llm/providers.ts";
 import { logEvents, openLog } from "../observe/log.ts";
 import { secretsOfUri } from "../redact.ts";
 import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
+import { type Companion, openCompanions } from "./companions.ts";
 import { chooseOutput, type Output, openOutput } from "./output.ts";
 import type { Written } from "./output-file.ts";
 import { asTyped } from "./program.ts";
@@ -17,6 +19,8 @@ import { exitCodeOf, type StopSignal, watchSignals } from "./signals.ts";
 export interface SuperviseOptions {
   readonly settings: JobSettings;
   readonly output: OutputSettings;
+  /** What lives beside the run. @default nothing */
+  readonly service?: ServiceSettings;
   readonly notes: readonly string[];
   /** Flags that lead another command to the same job, such as `--job x`. */
   readonly jobFlags: string;
@@ -90,8 +94,17 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     exit: (code) => process.exit(code),
     now: () => performance.now(),
   });
+  let companions: Companion | null = null;
   try {
     for (const note of options.notes) shown.note(note);
+    if (options.service !== undefined)
+      companions = await openCompanions({
+        execution,
+        settings,
+        service: options.service,
+        logger: log.logger,
+        note: (text) => shown?.note(text),
+      });
     const end = await execution.run();
     const written = (await options.write?.(end)) ?? { notes: [], failed: false };
     for (const note of written.notes) shown.note(note);
@@ -109,6 +122,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     if (stopped) return settings.mode === "batch" ? exitCodeOf(signal) : 0;
     return reportError(error, { json: output.json, secrets });
   } finally {
+    await companions?.close();
     signals.dispose();
     shown.close();
     await log.close();

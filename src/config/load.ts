@@ -16,6 +16,7 @@ import { redactionOf } from "./lane-options.ts";
 import { severalProblems } from "./problems.ts";
 import { scheduleProblems } from "./schedule-problems.ts";
 import { type OptionKey, optionOf } from "./schema.ts";
+import { type ServiceSettings, serviceSettings } from "./service.ts";
 import { mergeVariables, type ResolvedOptions, resolveOptions, unknownVariables, type Variables } from "./sources.ts";
 import { deriveJob } from "./store-uri.ts";
 import { type ChosenStores, chooseStores } from "./stores.ts";
@@ -34,6 +35,7 @@ export interface OutputSettings {
 export interface LoadedSettings {
   readonly settings: JobSettings;
   readonly output: OutputSettings;
+  readonly service: ServiceSettings;
   readonly files: FileSettings;
   /** Absolute path; null for the built-in taxonomy. */
   readonly taxonomyFile: string | null;
@@ -189,6 +191,7 @@ export async function loadSettings({
   return {
     settings,
     output,
+    service: serviceSettings(),
     files: rowFiles,
     taxonomyFile,
     confirmation: confirmationOf(get),
