@@ -4,6 +4,7 @@ import type { Events } from "./events.ts";
 import type { ItemKey } from "./item.ts";
 import type { Mode } from "./job.ts";
 import type { Answers } from "./lanes/answers.ts";
+import type { Pause } from "./pause.ts";
 import type { Plan, Planner } from "./plan.ts";
 import type { Sink } from "./sink.ts";
 import type { SourceReader } from "./source-reader.ts";
@@ -13,7 +14,7 @@ export interface FeedOptions extends Clocks {
   readonly mode: Mode;
   readonly executionId: string;
   readonly batchSize: number;
-  readonly intervalMs: number;
+  readonly intervalMs: () => number;
   /** Items of this execution in all; null for no limit. */
   readonly limit: number | null;
   /** Wait for retry queues at the end of batch mode, at most so long, in ms; null to leave them. */
@@ -32,6 +33,7 @@ export interface FeedOptions extends Clocks {
   readonly answers: Answers | null;
   /** Keys of items that are read ahead, in flight or not stored yet. */
   readonly active: Set<ItemKey>;
+  readonly pause: Pause;
   readonly stopping: AbortSignal;
 }
 
@@ -187,7 +189,7 @@ export class Feed {
   async #fillUp(): Promise<boolean> {
     const { planner, retryQueue, steadyNow } = this.#options;
     const need = this.#aheadItems - this.#ready.length;
-    if (need <= 0 || this.#slots.waiting() >= BACKOFF_ITEMS) {
+    if (this.#isPaused || need <= 0 || this.#slots.waiting() >= BACKOFF_ITEMS) {
       await this.#change();
       return false;
     }
@@ -219,9 +221,15 @@ export class Feed {
       }
     }
     await this.#options.planner.rest();
-    const waitUntilMs = steadyNow() + (mode === "batch" ? (retryWaitMs ?? 0) : intervalMs);
+    const sinceMs = steadyNow() - this.#options.pause.totalMs;
     while (!this.#stopped) {
-      const leftMs = waitUntilMs - steadyNow();
+      if (this.#isPaused) {
+        this.#waiting = null;
+        await this.#change();
+        continue;
+      }
+      const waitedMs = steadyNow() - this.#options.pause.totalMs - sinceMs;
+      const leftMs = (mode === "batch" ? (retryWaitMs ?? 0) : intervalMs()) - waitedMs;
       const dueInMs = this.#options.leaveRetries ? null : planner.nextDueInMs();
       if (dueInMs !== null && dueInMs <= 0) break;
       if (mode === "batch" && (dueInMs === null || dueInMs > leftMs)) return false;
@@ -275,6 +283,10 @@ export class Feed {
     if (before?.reason === waiting.reason && Math.abs(before.untilMs - waiting.untilMs) < SAME_END_MS) return;
     const { events, executionId } = this.#options;
     events.emit("execution:wait", { executionId, ...waiting });
+  }
+
+  get #isPaused(): boolean {
+    return this.#options.pause.current !== null;
   }
 
   get #stopped(): boolean {

@@ -2,6 +2,7 @@ import { type Clocks, onWall } from "../clocks.ts";
 import type { Events, ExecutionEnd, ExecutionStatus, RunSnapshot, StopReason } from "../events.ts";
 import { type JobSettings, modelLabel, slotCeiling } from "../job.ts";
 import type { Prompt } from "../llm/provider.ts";
+import type { Pause } from "../pause.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Recorder } from "../recorder.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
@@ -59,6 +60,7 @@ export class RunView {
   readonly #prompt: Prompt;
   readonly #events: Events;
   readonly #clocks: Clocks;
+  readonly #pause: Pause;
   #store = "";
   #model = "";
   #remote = true;
@@ -71,8 +73,14 @@ export class RunView {
     { message: string; failure: string; endpoint: string | null; count: number; lastMs: number }
   >();
 
-  constructor(settings: JobSettings, executionId: string, prompt: Prompt, events: Events, clocks: Clocks) {
+  constructor(
+    settings: JobSettings,
+    executionId: string,
+    prompt: Prompt,
+    { events, clocks, pause }: { readonly events: Events; readonly clocks: Clocks; readonly pause: Pause },
+  ) {
     this.#settings = settings;
+    this.#pause = pause;
     this.#executionId = executionId;
     this.#prompt = prompt;
     this.#events = events;
@@ -140,7 +148,8 @@ export class RunView {
     const recorder = parts?.recorder;
     const pipeline = parts?.pipeline;
     const counters = recorder?.counters(pipeline?.pending ?? 0) ?? NO_COUNTERS;
-    const seconds = Math.max(0.001, (nowMs - startedAtMs) / 1000);
+    const seconds = Math.max(0.001, (nowMs - startedAtMs - this.#pause.totalMs) / 1000);
+    const paused = this.#pause.current;
     const forStore = this.storeWatch.waiting;
     const waiting = forStore
       ? { ...forStore, untilMs: told(forStore.untilMs) }
@@ -150,7 +159,7 @@ export class RunView {
       job,
       executionId: this.#executionId,
       mode,
-      state: this.state === "running" && waiting !== null ? "waiting" : this.state,
+      state: this.state !== "running" ? this.state : paused ? "paused" : waiting ? "waiting" : "running",
       startedAtMs,
       nowMs,
       store: this.#store,
@@ -161,7 +170,7 @@ export class RunView {
       promptVersion: this.#prompt.version,
       total: this.#total,
       counters,
-      itemsPerSecond: recorder?.rate(this.#startedMs) ?? 0,
+      itemsPerSecond: recorder?.rate(Math.max(this.#startedMs, this.#pause.endedMs ?? 0)) ?? 0,
       itemsPerSecondMean: (counters.read - counters.inFlight) / seconds,
       slots: {
         limit: parts?.gateway.capacity ?? slotCeiling(this.#settings),
@@ -178,6 +187,7 @@ export class RunView {
       labels: structuredClone(recorder?.labels ?? {}),
       errors: [...this.#errors.values()].map((error) => ({ ...error, lastMs: error.lastMs + aheadMs })),
       waiting,
+      paused: paused && { ...paused, sinceMs: told(paused.sinceMs)! },
       oldestInFlightMs: pipeline?.calls.oldestMs ?? null,
       attemptTimeoutMs: deadlines.attemptMs,
       budget: this.#budget(),

@@ -1,11 +1,14 @@
 import { Cron } from "croner";
-import { type Clocks, systemClocks } from "../clocks.ts";
+import { type Clocks, onWall, systemClocks } from "../clocks.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
 import type { JobSettings } from "../job.ts";
+import { Pause } from "../pause.ts";
 import type { Adapters } from "./adapters.ts";
-import type { Execution } from "./execution.ts";
+import type { Execution, PauseOptions } from "./execution.ts";
 import { JobExecution } from "./job-execution.ts";
+import { checkBudget, checkConcurrency, type LiveChanges } from "./live-changes.ts";
+import type { Requeued, RetrySelection } from "./requeue.ts";
 
 /**
  * @returns the next times of a cron schedule
@@ -41,11 +44,15 @@ export class ScheduledExecution implements Execution {
   #stopped: StopReason | null = null;
   #wake: () => void = () => {};
   #nextMs: number | null = null;
+  readonly #paused: Pause;
+  /** What was changed of the settings since the start. */
+  #changes: LiveChanges = {};
 
   constructor(settings: JobSettings, adapters: Adapters, clocks = systemClocks) {
     this.#settings = settings;
     this.#adapters = adapters;
     this.#clocks = clocks;
+    this.#paused = new Pause(clocks.steadyNow);
     nextTimes(settings.schedule ?? "", settings.timezone, 1);
   }
 
@@ -77,9 +84,55 @@ export class ScheduledExecution implements Execution {
     this.#wake();
   }
 
-  abort(): void {
-    this.stop("signal");
-    this.#current?.abort();
+  abort(reason: StopReason = "signal"): void {
+    this.stop(reason);
+    this.#current?.abort(reason);
+  }
+
+  pause(reason: string | null = null, options: PauseOptions = {}): void {
+    const { by = null, holder = "operator" } = options;
+    const isNew = this.#paused.begin(holder, reason, by);
+    if (this.#current !== null) this.#current.pause(reason, options);
+    else if (isNew) this.events.emit("execution:pause", { executionId: this.#lastId, reason, by, holder });
+  }
+
+  resume(options: PauseOptions = {}): void {
+    const { by = null, holder = "operator" } = options;
+    const { sinceMs } = this.#paused;
+    this.#paused.end(holder);
+    if (this.#current !== null) this.#current.resume(options);
+    else if (sinceMs !== null && this.#paused.endedMs !== null && this.#paused.sinceMs === null)
+      this.events.emit("execution:unpause", {
+        executionId: this.#lastId,
+        by,
+        pausedMs: this.#paused.endedMs - sinceMs,
+      });
+  }
+
+  async setConcurrency(calls: number | "auto"): Promise<void> {
+    checkConcurrency(calls);
+    await this.change({ concurrent: calls });
+  }
+
+  async setBudget(usd: number | null): Promise<void> {
+    checkBudget(usd);
+    const { budget } = { ...this.#settings, ...this.#changes };
+    await this.change({ budget: usd === null ? null : { usd, per: budget?.per ?? "job" } });
+  }
+
+  async requeue(selection: RetrySelection = {}): Promise<Requeued> {
+    return await this.#running().requeue(selection);
+  }
+
+  /** Holds for all later runs too. */
+  async change(changes: LiveChanges): Promise<void> {
+    const all = { ...this.#changes, ...changes };
+    await (this.#current ?? new JobExecution(this.#settings, this.#adapters, this.#clocks)).change(all);
+    this.#changes = all;
+  }
+
+  get #lastId(): string {
+    return this.#last?.end.executionId ?? "";
   }
 
   drainEndpoint(name: string): void {
@@ -92,10 +145,14 @@ export class ScheduledExecution implements Execution {
 
   #running(): JobExecution {
     if (this.#current !== null) return this.#current;
-    throw new QuerymillError("USAGE", "No scheduled run is under way, so there is no endpoint to drain or resume now.");
+    throw new QuerymillError(
+      "USAGE",
+      "No scheduled run is under way, so there is nothing to drain, resume or requeue now. Wait for the next time.",
+    );
   }
 
   snapshot(): RunSnapshot {
+    const paused = this.#paused.current;
     const snapshot =
       this.#current?.snapshot() ??
       this.#last?.snapshot ??
@@ -104,7 +161,8 @@ export class ScheduledExecution implements Execution {
       ? {
           ...snapshot,
           nowMs: this.#clocks.now(),
-          state: "waiting",
+          state: paused === null ? "waiting" : "paused",
+          paused: paused && { ...paused, sinceMs: onWall(this.#clocks, paused.sinceMs) },
           waiting: { reason: "next scheduled time", untilMs: this.#nextMs, items: 0 },
         }
       : snapshot;
@@ -113,6 +171,8 @@ export class ScheduledExecution implements Execution {
   async #runOnce(execution: JobExecution): Promise<void> {
     execution.events.onAny((name, payload) => this.events.emit(name, payload as never));
     this.#current = execution;
+    await execution.change(this.#changes);
+    for (const { holder, reason, by } of this.#paused.all) execution.pause(reason, { holder, by });
     try {
       const end = await execution.run();
       this.#last = { end, snapshot: execution.snapshot() };
