@@ -20,7 +20,9 @@ export class Backoff {
   }
 
   /** One that may be tried again, which then waits no longer. */
-  takeDue(nowMs: number): Task | undefined {
+  takeDue(steadyNow: () => number): Task | undefined {
+    if (this.#waiting.size === 0) return undefined;
+    const nowMs = steadyNow();
     for (const [task, { atMs }] of this.#waiting) {
       if (atMs > nowMs) continue;
       this.#waiting.delete(task);

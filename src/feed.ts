@@ -83,6 +83,8 @@ export class Feed {
   #aheadItems: number;
   #planned = 0;
   #lastDueCheckMs = 0;
+  /** What was made due from outside is not waited for until everything else is done. */
+  #isRequeued = false;
   #wakeUp: (() => void) | null = null;
   #ended = false;
   #limitReached = false;
@@ -128,6 +130,13 @@ export class Feed {
     const wakeUp = this.#wakeUp;
     this.#wakeUp = null;
     wakeUp?.();
+  }
+
+  /** Retries were made due from outside. */
+  requeued(): void {
+    this.#isRequeued = true;
+    this.#lastDueCheckMs = 0;
+    this.wake();
   }
 
   /** Called now and then: adapts how far to read ahead. */
@@ -194,9 +203,7 @@ export class Feed {
       return false;
     }
     if (!this.#options.leaveRetries && retryQueue.size > 0 && steadyNow() - this.#lastDueCheckMs > DUE_CHECK_MS) {
-      const due = await planner.fromRetryQueue(this.#room());
-      if (due.tasks.length + due.settlements.length + due.parked === 0) this.#lastDueCheckMs = steadyNow();
-      await this.#accept(due);
+      await this.#takeDue();
       if (this.#room() <= 0) return false;
     }
     if (this.#options.retriesOnly) return (planner.nextDueInMs() ?? 1) > 0;
@@ -210,7 +217,10 @@ export class Feed {
     const { mode, intervalMs, reader, sink, planner, retryQueue, now, steadyNow, retryWaitMs } = this.#options;
     if (mode === "batch") {
       // Only now is it known what comes back: everything in flight has to be settled and stored first.
-      while (!this.#stopped && !(this.empty && this.#slots.quiet())) await this.#change();
+      while (!this.#stopped && !(this.empty && this.#slots.quiet())) {
+        if (this.#isRequeued && !this.#isPaused) await this.#takeDue();
+        else await this.#change();
+      }
       if (this.#stopped) return false;
       await this.#options.recovered;
       await sink.drain();
@@ -243,6 +253,16 @@ export class Feed {
     this.#lastDueCheckMs = 0;
     if (mode !== "batch") reader.rewind();
     return !this.#stopped;
+  }
+
+  async #takeDue(): Promise<void> {
+    const { planner, steadyNow } = this.#options;
+    const due = await planner.fromRetryQueue(this.#room());
+    if (due.tasks.length + due.settlements.length + due.parked === 0) {
+      this.#lastDueCheckMs = steadyNow();
+      this.#isRequeued = false;
+    }
+    await this.#accept(due);
   }
 
   async #accept(plan: Plan): Promise<void> {

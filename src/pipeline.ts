@@ -152,11 +152,15 @@ export class Pipeline {
     this.#aborting.abort();
   }
 
+  /** Retries were made due from outside. */
+  requeued(): void {
+    this.#feed.requeued();
+  }
+
   /** A pause is over: the time it took was nobody's. @param sinceMs when it began, by the steady clock */
   unpaused(sinceMs: number): void {
-    const nowMs = this.#options.steadyNow();
-    this.#backoff.excuse(sinceMs, nowMs);
-    this.#lastSettledMs = nowMs;
+    this.#lastSettledMs = this.#options.steadyNow();
+    this.#backoff.excuse(sinceMs, this.#lastSettledMs);
     this.#idleSaid = false;
     this.wake();
   }
@@ -178,8 +182,7 @@ export class Pipeline {
         break;
       }
       gateway.soonest = reader.ended && this.#feed.pending < gateway.capacity;
-      const due = this.#backoff.size === 0 ? undefined : this.#backoff.takeDue(this.#options.steadyNow());
-      const task = due ?? this.#feed.take();
+      const task = this.#backoff.takeDue(this.#options.steadyNow) ?? this.#feed.take();
       if (task === undefined) break;
       this.#working += 1;
       void this.#run(task);
