@@ -225,6 +225,7 @@ export class Pipeline {
       task.answerKey === null ? { ...outcome, ...base } : { ...outcome, ...base, answerKey: task.answerKey },
       task.ordinal,
       latencyMs,
+      task.admittedMs,
     );
     const told = this.#tellTwins(task, outcome);
     if (told !== null) await told;
@@ -258,10 +259,15 @@ export class Pipeline {
     else for (const endpoint of gateway.endpoints) endpoint.rest(deadlines.itemMs, message);
   }
 
-  async #settle(settlement: Settlement, ordinal: number | null, latencyMs: number | null): Promise<void> {
+  async #settle(
+    settlement: Settlement,
+    ordinal: number | null,
+    latencyMs: number | null,
+    admittedMs: number | null = null,
+  ): Promise<void> {
     const { recorder, sink, reader, onSettled, steadyNow } = this.#options;
     await sink.room();
-    const seq = await recorder.settle(settlement, latencyMs);
+    const seq = await recorder.settle(settlement, latencyMs, admittedMs);
     sink.push(seq, settlement);
     if (ordinal !== null) reader.settle(ordinal);
     this.#lastSettledMs = steadyNow();

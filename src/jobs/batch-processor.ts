@@ -55,7 +55,7 @@ export class BatchProcessor {
       ...(provider ? { provider } : {}),
       ...(redactor ? { redactor } : {}),
     });
-    execution.events.onAny((name, payload) => this.#events.emit(name, payload as never));
+    execution.events.pipeTo(this.#events);
     this.#execution = execution;
     try {
       if (this.#stopped) execution.stop("stop-requested");

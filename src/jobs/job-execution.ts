@@ -303,6 +303,7 @@ export class JobExecution implements Execution {
       classifier: openClassifier(settings, adapters, gateway, {
         stamp: { job: settings.job, executionId: this.#executionId, fence: open.lease.fence },
         clocks: this.#clocks,
+        events,
       }),
       gateway,
       recorder,
@@ -326,7 +327,7 @@ export class JobExecution implements Execution {
       pipeline.abort();
     });
     await countItems(open.source, settings.limit, toRetry?.length ?? null, (total) => this.#view.count(total));
-    this.#view.running({ pipeline, recorder, gateway, manager: this.#manager, startedMs });
+    this.#view.running({ pipeline, recorder, sink, gateway, manager: this.#manager, startedMs, lease: open.lease });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     await pipeline.run(first);
     if (pipeline.stopReason === null) await again?.end();

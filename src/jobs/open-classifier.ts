@@ -1,5 +1,6 @@
 import { Classifier, type ClassifierOptions } from "../classify.ts";
 import type { Clocks } from "../clocks.ts";
+import type { Events } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import type { Gateway } from "../traffic/gateway.ts";
 import type { Adapters } from "./adapters.ts";
@@ -9,7 +10,11 @@ export function openClassifier(
   settings: JobSettings,
   { prompt, checkAnswer, estimateUsage }: Adapters,
   gateway: Gateway,
-  { stamp, clocks }: { readonly stamp: ClassifierOptions["stamp"]; readonly clocks: Clocks },
+  {
+    stamp,
+    clocks,
+    events,
+  }: { readonly stamp: ClassifierOptions["stamp"]; readonly clocks: Clocks; readonly events: Events },
 ): Classifier {
   const { retry, deadlines, maxOutputTokens, hedge } = settings;
   return new Classifier({
@@ -21,6 +26,7 @@ export function openClassifier(
     hedge: hedge === null ? null : { ...hedge, takeOther: (wish) => gateway.takeOther(wish) },
     maxOutputTokens,
     stamp,
+    events,
     ...clocks,
     random: Math.random,
   });

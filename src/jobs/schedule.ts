@@ -111,7 +111,7 @@ export class ScheduledExecution implements Execution {
   }
 
   async #runOnce(execution: JobExecution): Promise<void> {
-    execution.events.onAny((name, payload) => this.events.emit(name, payload as never));
+    execution.events.pipeTo(this.events);
     this.#current = execution;
     try {
       const end = await execution.run();
