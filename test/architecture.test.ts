@@ -100,7 +100,6 @@ const PURE = [
   "redaction/wrapped.ts",
   "observe/genai-conventions.ts",
   "observe/health.ts",
-  "observe/metric-table.ts",
   "observe/prometheus-name.ts",
   "cli/panel.ts",
   "cli/panel-endpoints.ts",
