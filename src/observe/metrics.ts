@@ -1,6 +1,6 @@
 import type { Attributes, BatchObservableCallback, Histogram, Meter, Observable } from "@opentelemetry/api";
 import type { CallEnded } from "../call-ended.ts";
-import type { EventMap, Events, RunSnapshot } from "../events.ts";
+import type { EventMap, Events, RunSnapshot, StopReason } from "../events.ts";
 import { GENAI_METRICS, metricAttributes, tokenAttributes } from "./genai-conventions.ts";
 import { COUNTED, type CountedName, type MetricDefinition, OBSERVED, type ObservedName } from "./metric-table.ts";
 import { readGauges, type Told } from "./read-gauges.ts";
@@ -15,6 +15,12 @@ export interface Watched {
 /** Names of models that answered, kept apart at most: a server may name another one each time. */
 const MOST_MODELS = 50;
 
+/** Reasons that somebody waits for. */
+const STOPPING_ITSELF: readonly StopReason[] = [
+  ...(["budget", "authentication", "billing", "config", "daily-quota", "run-breaker"] as const),
+  ...(["disk", "store", "fenced"] as const),
+];
+
 /**
  * Feeds the instruments of a meter from an execution's events and snapshots.
  * @returns stops that; what was counted is told to the meter then
@@ -22,7 +28,7 @@ const MOST_MODELS = 50;
 export function observeMetrics(watched: Watched, meter: Meter): () => void {
   const fixed = { "querymill.job": watched.snapshot().job };
   const counted = new Counted(meter, fixed);
-  const told: Told = { checkpointAtMs: null, lastSuccessMs: null };
+  const told: Told = { checkpointAtMs: null, lastSuccessMs: null, queues: new Set(["model"]) };
   const stopListening = listen(watched.events, counted, told);
   const stopLooking = look(watched, meter, fixed, told, () => counted.flush());
   return () => {
@@ -49,6 +55,7 @@ class Counted {
     this.#tallies = Object.fromEntries(
       counters.map(([key, one]) => [key, new Tally(meter.createCounter(one.name, options(one)), one.labels, fixed)]),
     );
+    for (const reason of STOPPING_ITSELF) this.#tallies.executions?.expect("stopped", reason);
     this.#itemDuration = histogram(meter, COUNTED.itemDuration);
     this.#storeWrites = histogram(meter, COUNTED.storeWrites);
     this.#callDuration = histogram(meter, GENAI_METRICS.duration);

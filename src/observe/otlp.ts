@@ -2,6 +2,7 @@ import type { Tracer } from "@opentelemetry/api";
 import type { MetricReader } from "@opentelemetry/sdk-metrics";
 import type { OtlpSettings } from "../config/metrics.ts";
 import { loadPeers } from "./peer-package.ts";
+import { temporalityOf } from "./prometheus.ts";
 
 /** Sends metrics and traces to a collector. */
 export interface Otlp {
@@ -57,6 +58,9 @@ async function metricReader({ endpoint, intervalMs }: OtlpOptions, told: Told): 
   ])) as [typeof import("@opentelemetry/sdk-metrics"), typeof import("@opentelemetry/exporter-metrics-otlp-http")];
   const exporter = new otlp.OTLPMetricExporter(target(endpoint, "metrics"));
   listen(exporter, told);
+  const usual = exporter.selectAggregationTemporality.bind(exporter);
+  exporter.selectAggregationTemporality = (kind) =>
+    kind === sdk.InstrumentType.OBSERVABLE_GAUGE ? temporalityOf(kind, sdk) : usual(kind);
   return new sdk.PeriodicExportingMetricReader({
     exporter,
     exportIntervalMillis: intervalMs,

@@ -1,6 +1,8 @@
-import type { MetricReader, ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import type { AggregationTemporality, InstrumentType, MetricReader, ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import { loadPeers } from "./peer-package.ts";
 import { prometheusName } from "./prometheus-name.ts";
+
+type Sdk = typeof import("@opentelemetry/sdk-metrics");
 
 /** Figures as Prometheus asks for them. */
 export interface Scraped {
@@ -17,9 +19,8 @@ export async function openScraped(): Promise<Scraped> {
   const [sdk, exporter] = (await loadPeers("--metrics", [
     "@opentelemetry/sdk-metrics",
     "@opentelemetry/exporter-prometheus",
-  ])) as [typeof import("@opentelemetry/sdk-metrics"), typeof import("@opentelemetry/exporter-prometheus")];
-  // Its reader without its server: ours checks who asks, and has other pages.
-  const reader = new exporter.PrometheusExporter({ preventServerStart: true });
+  ])) as [Sdk, typeof import("@opentelemetry/exporter-prometheus")];
+  const reader = makeReader(sdk);
   const serializer = new exporter.PrometheusSerializer(undefined, false, undefined, true, true);
   let making: Promise<string> | null = null;
   const make = async (): Promise<string> => {
@@ -37,11 +38,28 @@ export async function openScraped(): Promise<Scraped> {
   };
 }
 
+/** Reads when it is asked. Its exporter has a server of its own; ours checks who asks, and has other pages. */
+function makeReader(sdk: Sdk): MetricReader {
+  class AskedReader extends sdk.MetricReader {
+    protected override async onShutdown(): Promise<void> {}
+    protected override async onForceFlush(): Promise<void> {}
+  }
+  return new AskedReader({ aggregationTemporalitySelector: (kind) => temporalityOf(kind, sdk) });
+}
+
+/**
+ * Sums go on from the start. A gauge that is not told any longer is gone: with the others' temporality it would stay at its
+ * last value for good.
+ */
+export function temporalityOf(
+  kind: InstrumentType,
+  { AggregationTemporality, InstrumentType }: Sdk,
+): AggregationTemporality {
+  return kind === InstrumentType.OBSERVABLE_GAUGE ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE;
+}
+
 /** The serializer leaves units out of names, and no other place to say them. */
-function renamed(
-  metrics: ResourceMetrics,
-  { DataPointType }: typeof import("@opentelemetry/sdk-metrics"),
-): ResourceMetrics {
+function renamed(metrics: ResourceMetrics, { DataPointType }: Sdk): ResourceMetrics {
   return {
     ...metrics,
     scopeMetrics: metrics.scopeMetrics.map((scope) => ({

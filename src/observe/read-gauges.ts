@@ -16,6 +16,8 @@ const LIMITS = {
 export interface Told {
   checkpointAtMs: number | null;
   lastSuccessMs: number | null;
+  /** Retry queues that had items. */
+  readonly queues: Set<string>;
 }
 
 /** What parts of a run may add to its snapshot. */
@@ -27,7 +29,7 @@ type Snapshot = RunSnapshot & {
 type Tell = (name: ObservedName, value: number, attributes?: Readonly<Record<string, string>>) => void;
 
 /** Tells each gauge its value at this moment; one whose value is not known is not told. */
-export function readGauges(snapshot: Snapshot, { checkpointAtMs, lastSuccessMs }: Told, tell: Tell): void {
+export function readGauges(snapshot: Snapshot, { checkpointAtMs, lastSuccessMs, queues }: Told, tell: Tell): void {
   const { counters, slots, backoff, budget, jobTotals, journal, lag, state, total, startedAtMs } = snapshot;
   for (const each of STATES) tell("state", each === state ? 1 : 0, { state: each });
   tell("started", startedAtMs / 1000);
@@ -35,7 +37,7 @@ export function readGauges(snapshot: Snapshot, { checkpointAtMs, lastSuccessMs }
   tell("inFlight", counters.inFlight);
   tell("pending", counters.pending);
   tell("backoff", backoff.count);
-  tellRetryQueues(snapshot, tell);
+  tellRetryQueues(snapshot, queues, tell);
   if (jobTotals !== null) {
     tell("deadLetters", jobTotals.deadLetters);
     for (const [name, outcome] of Object.entries(OUTCOMES))
@@ -70,10 +72,11 @@ const OUTCOMES = {
   deadLetters: "deadLetter",
 } as const;
 
-/** The queue that everybody has is told also when it is empty. */
-function tellRetryQueues({ retryQueues }: Snapshot, tell: Tell): void {
-  if (retryQueues.every(({ queue }) => queue !== "model")) tell("retryQueue", 0, { queue: "model" });
+/** One that had items is told also when it is empty: an SDK may keep what it was told last. */
+function tellRetryQueues({ retryQueues }: Snapshot, seen: Set<string>, tell: Tell): void {
+  for (const queue of seen) if (retryQueues.every((one) => one.queue !== queue)) tell("retryQueue", 0, { queue });
   for (const { queue, count, nextDueMs } of retryQueues) {
+    seen.add(queue);
     tell("retryQueue", count, { queue });
     if (nextDueMs !== null) tell("retryDue", nextDueMs / 1000, { queue });
   }

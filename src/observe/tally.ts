@@ -25,16 +25,20 @@ export class Tally {
     this.#counter = counter;
     this.#names = names;
     this.#fixed = fixed;
-    // A counter that nothing was added to would be missing, and its first increase be lost.
-    if (names.length === 0) counter.add(0, fixed);
+    if (names.length === 0) this.expect();
   }
 
   /** @param values of the attributes; one that is null is left out */
   add(amount: number, ...values: readonly (string | null)[]): void {
     if (amount === 0) return;
-    const key = values.length === 1 ? (values[0] ?? "") : values.join("\u0000");
+    const key = keyOf(values);
     const series = this.#series.get(key) ?? this.#begin(key, values);
     series.amount += amount;
+  }
+
+  /** Tells the counter of a series that is 0: one that appears with its first increase has not increased for whoever looks. */
+  expect(...values: readonly (string | null)[]): void {
+    this.#counter.add(0, this.#begin(keyOf(values), values).attributes);
   }
 
   /** Tells the counter what was added since. */
@@ -57,4 +61,8 @@ export class Tally {
     this.#series.set(key, series);
     return series;
   }
+}
+
+function keyOf(values: readonly (string | null)[]): string {
+  return values.length === 1 ? (values[0] ?? "") : values.join("\u0000");
 }
