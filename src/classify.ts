@@ -1,6 +1,7 @@
+import { CallTeller, type ToldCall } from "./call-teller.ts";
 import type { Clocks } from "./clocks.ts";
 import { type FailureClass, ModelError } from "./errors.ts";
-import type { StopReason } from "./events.ts";
+import type { Events, StopReason } from "./events.ts";
 import type { Item } from "./item.ts";
 import type { RetryOptions } from "./job.ts";
 import type { AnswerCheck, compileAnswer, Draft } from "./llm/answer.ts";
@@ -94,6 +95,7 @@ export interface ClassifierOptions extends Clocks {
   /** Fields of a record that are the same for the whole execution. */
   readonly stamp: { readonly job: string; readonly executionId: string; readonly fence: number };
   readonly random: () => number;
+  readonly events: Events;
 }
 
 const STOP_REASONS: Partial<Record<FailureClass, StopReason>> = { billing: "billing", "daily-quota": "daily-quota" };
@@ -102,10 +104,12 @@ const STOP_REASONS: Partial<Record<FailureClass, StopReason>> = { billing: "bill
 export class Classifier {
   readonly #options: ClassifierOptions;
   readonly #promptChars: number;
+  readonly #teller: CallTeller;
 
   constructor(options: ClassifierOptions) {
     this.#options = options;
     this.#promptChars = promptChars(options.prompt);
+    this.#teller = new CallTeller(options.events, options.stamp.executionId, options);
   }
 
   /** What the gateway has to know of the item's next call. */
@@ -124,17 +128,20 @@ export class Classifier {
     task.attempts += 1;
     if (permit.endpoint.provider.remote)
       task.spend = addSpend(task.spend, { calls: 1, repairCalls: task.repair ? 1 : 0 });
+    const call: ToldCall = { task, endpoint: permit.endpoint, sentMs: this.#options.steadyNow() };
     let answered: Answered;
     try {
       answered = await this.#call(task, permit, request, signal);
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
-      if (error.failure === "unknown-outcome") this.#countUncertain(task, permit.endpoint, request);
+      const isUncertain = error.failure === "unknown-outcome";
+      const uncertainUsd = isUncertain ? this.#countUncertain(task, permit.endpoint, request) : undefined;
+      this.#teller.failed(call, signal.aborted ? "cut-off" : error.failure, uncertainUsd);
       if (signal.aborted) throw error;
       return this.#failed(task, error.failure, error.message, error.rawAnswer, error.status);
     }
     const { reply, endpoint } = answered;
-    this.#countSpend(task, request, answered);
+    this.#countSpend(task, request, reply, { ...call, endpoint });
     if (reply.finish === "content")
       return this.#failed(task, "content", "the model refused or its filter did", reply.text, 200);
     if (reply.finish === "length")
@@ -237,13 +244,17 @@ export class Classifier {
         task.attempts += 1;
         task.spend = addSpend(task.spend, { calls: 1, hedgedCalls: 1 });
       },
-      onLost: (endpoint) => this.#countUncertain(task, endpoint, request),
+      onLost: (endpoint) => {
+        const uncertainUsd = this.#countUncertain(task, endpoint, request);
+        this.#teller.failed({ task, endpoint, sentMs: null }, "cut-off", uncertainUsd);
+      },
     });
   }
 
-  #countSpend(task: Task, request: ModelRequest, { reply, endpoint }: Answered): void {
+  #countSpend(task: Task, request: ModelRequest, reply: ModelReply, call: ToldCall): void {
     const usage = reply.usage ?? this.#options.estimateUsage(this.#charsOf(request), reply.text.length);
-    const costUsd = endpoint.costOf(usage, reply.model);
+    const costUsd = call.endpoint.costOf(usage, reply.model);
+    this.#teller.answered(call, reply, usage, costUsd);
     task.spend = addSpend(task.spend, { ...usage, costUsd: costUsd ?? 0, unpricedCalls: costUsd === null ? 1 : 0 });
   }
 
@@ -252,10 +263,12 @@ export class Classifier {
     return this.#promptChars + text.length + again;
   }
 
-  #countUncertain(task: Task, endpoint: Endpoint, request: ModelRequest): void {
+  /** @returns USD; null when the price is unknown */
+  #countUncertain(task: Task, endpoint: Endpoint, request: ModelRequest): number | null {
     const usage = this.#options.estimateUsage(this.#charsOf(request), TYPICAL_ANSWER_CHARS);
-    const uncertainUsd = endpoint.costOf(usage, endpoint.provider.model) ?? 0;
-    task.spend = addSpend(task.spend, { uncertainCalls: 1, uncertainUsd });
+    const uncertainUsd = endpoint.costOf(usage, endpoint.provider.model);
+    task.spend = addSpend(task.spend, { uncertainCalls: 1, uncertainUsd: uncertainUsd ?? 0 });
+    return uncertainUsd;
   }
 
   #record(task: Task, classification: Classification, { reply, endpoint }: Answered): ClassificationRecord {

@@ -1,5 +1,7 @@
+import type { CallEnded } from "./call-ended.ts";
 import type { ErrorCode, FailureClass } from "./errors.ts";
 import type { LimiterSnapshot } from "./rate-limits.ts";
+import type { ClassificationRecord } from "./record.ts";
 
 /** What an execution has done so far. Always `read = classified + skipped + retryQueued + deadLetters + inFlight`. */
 export interface Counters {
@@ -134,7 +136,13 @@ export interface EventMap {
     attempts: number;
     latencyMs: number | null;
     costUsd: number | null;
+    /** null for what is not classified. */
+    decidedBy: ClassificationRecord["decidedBy"] | null;
+    /** From its first slot until it was in the journal; null for what needed no slot. */
+    durationMs: number | null;
   };
+  /** Told only to those who ask for it by name: there is one for each call. */
+  "call:ended": CallEnded;
   "call:failed": {
     executionId: string;
     endpoint: string;
@@ -166,6 +174,8 @@ export interface EventMap {
   };
   /** The process can be controlled from now on, at this address on this machine. */
   "control:ready": { job: string; pid: number; address: string; version: number };
+  /** Where metrics and health of this process are served. */
+  "metrics:listening": { executionId: string; url: string };
   "execution:drain": { executionId: string; inFlight: number; reason: StopReason };
   "execution:end": ExecutionEnd;
 }
@@ -244,14 +254,24 @@ export interface RunSnapshot {
   /** When the oldest call is given up, in ms of age. */
   attemptTimeoutMs: number;
   budget: { usd: number; per: string; spentUsd: number } | null;
+  /** Over all executions of the job; null before it is open. */
+  jobTotals: JobTotals | null;
+  /** Records in the journal so far, and outcomes among them that the store does not have yet. */
+  journal: { records: number; unstored: number };
+  /** Why no call may go out now though an endpoint would take it, such as a lease that is not confirmed; null when it may. */
+  held: string | null;
 }
 
 type Listener<T> = (payload: T) => void;
+
+/** What is told so often that only those hear of it who ask for it by name. */
+const BY_NAME_ONLY: ReadonlySet<keyof EventMap> = new Set(["call:ended"]);
 
 /** A typed emitter; `emit` never throws. */
 export class Events {
   readonly #listeners = new Map<keyof EventMap, Set<Listener<never>>>();
   readonly #any = new Set<(name: keyof EventMap, payload: EventMap[keyof EventMap]) => void>();
+  readonly #others = new Set<Events>();
   #onError: (name: string, error: unknown) => void = () => {};
 
   on<K extends keyof EventMap>(name: K, listener: Listener<EventMap[K]>): this {
@@ -266,7 +286,13 @@ export class Events {
     return this;
   }
 
-  /** Every event, with its name. */
+  /** Every event goes to another emitter too, as far as somebody listens there. */
+  pipeTo(other: Events): this {
+    this.#others.add(other);
+    return this;
+  }
+
+  /** Every event, with its name; without those that are told by name only, such as `call:ended`. */
   onAny(listener: (name: keyof EventMap, payload: EventMap[keyof EventMap]) => void): this {
     this.#any.add(listener);
     return this;
@@ -280,13 +306,17 @@ export class Events {
 
   /** True when somebody listens: lets a hot path skip building a payload. */
   wants(name: keyof EventMap): boolean {
-    return this.#any.size > 0 || (this.#listeners.get(name)?.size ?? 0) > 0;
+    if (this.#any.size > 0 && !BY_NAME_ONLY.has(name)) return true;
+    if ((this.#listeners.get(name)?.size ?? 0) > 0) return true;
+    for (const other of this.#others) if (other.wants(name)) return true;
+    return false;
   }
 
   emit<K extends keyof EventMap>(name: K, payload: EventMap[K]): void {
     for (const listener of this.#listeners.get(name) ?? [])
       this.#safely(name, () => (listener as Listener<EventMap[K]>)(payload));
-    for (const listener of this.#any) this.#safely(name, () => listener(name, payload));
+    if (!BY_NAME_ONLY.has(name)) for (const listener of this.#any) this.#safely(name, () => listener(name, payload));
+    for (const other of this.#others) other.emit(name, payload);
   }
 
   #safely(name: string, call: () => void): void {

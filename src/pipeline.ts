@@ -27,6 +27,8 @@ export interface PipelineOptions
   readonly onSettled: () => void;
 }
 
+type Took = [latencyMs: number | null, admittedMs?: number | null];
+
 /** How long storing may go on after the calls in flight were cut off, in ms. */
 const STORE_GRACE_MS = 2_000;
 /** Items that are begun in one turn of the event loop: more would hold it up. */
@@ -167,11 +169,11 @@ export class Pipeline {
 
   /** Puts items into slots as long as there are both. */
   #begin(): void {
-    const { gateway, reader } = this.#options;
+    const { gateway, reader, pause } = this.#options;
     if (this.#stopped) this.#releaseBackoff();
     for (
       let begun = 0;
-      this.#mayBegin && this.#working < gateway.capacity && this.#settling < gateway.capacity;
+      !this.#stopped && pause.current === null && this.#working < gateway.capacity && this.#settling < gateway.capacity;
       begun += 1
     ) {
       if (begun >= BEGUN_AT_ONCE) {
@@ -230,6 +232,7 @@ export class Pipeline {
       task.answerKey === null ? { ...outcome, ...base } : { ...outcome, ...base, answerKey: task.answerKey },
       task.ordinal,
       latencyMs,
+      task.admittedMs,
     );
     const told = this.#tellTwins(task, outcome);
     if (told !== null) await told;
@@ -263,10 +266,10 @@ export class Pipeline {
     else for (const endpoint of gateway.endpoints) endpoint.rest(deadlines.itemMs, message);
   }
 
-  async #settle(settlement: Settlement, ordinal: number | null, latencyMs: number | null): Promise<void> {
+  async #settle(settlement: Settlement, ordinal: number | null, ...took: Took): Promise<void> {
     const { recorder, sink, reader, onSettled, steadyNow } = this.#options;
     await sink.room();
-    const seq = await recorder.settle(settlement, latencyMs);
+    const seq = await recorder.settle(settlement, ...took);
     sink.push(seq, settlement);
     if (ordinal !== null) reader.settle(ordinal);
     this.#lastSettledMs = steadyNow();
@@ -306,10 +309,6 @@ export class Pipeline {
 
   get #stopped(): boolean {
     return this.#stopping.signal.aborted;
-  }
-
-  get #mayBegin(): boolean {
-    return !this.#stopped && this.#options.pause.current === null;
   }
 
   /** Looks again at what it follows: the pause, the budget, what is due. */

@@ -107,15 +107,16 @@ export class Recorder {
 
   /**
    * Durable when it returns. An item whose outcome the journal refuses goes back.
+   * @param admittedMs when it got its first slot, by the steady clock; null when it needed none
    * @returns the seq of the journal record, for the sink
    */
-  async settle(settlement: Settlement, latencyMs: number | null): Promise<number> {
+  async settle(settlement: Settlement, latencyMs: number | null, admittedMs: number | null = null): Promise<number> {
     const seq = await this.#append({ kind: "settled", settlement }).catch((error) => {
       this.#putBack(settlement.key, settlement.spend);
       throw error;
     });
     this.#apply(seq, applySettlement(this.#state, settlement));
-    this.#count(settlement, latencyMs);
+    this.#count(settlement, latencyMs, admittedMs);
     return seq;
   }
 
@@ -216,7 +217,7 @@ export class Recorder {
     if (seq > this.#appliedSeq) this.#appliedSeq = seq;
   }
 
-  #count(settlement: Settlement, latencyMs: number | null): void {
+  #count(settlement: Settlement, latencyMs: number | null, admittedMs: number | null = null): void {
     this.counts[COUNTER_OF[settlement.outcome]] += 1;
     if (settlement.outcome === "retryQueued") this.#queued.set(settlement.key, "waiting");
     else this.#queued.delete(settlement.key);
@@ -244,6 +245,8 @@ export class Recorder {
       attempts: settlement.attempts,
       latencyMs,
       costUsd: settlement.spend.unpricedCalls > 0 ? null : settlement.spend.costUsd,
+      decidedBy: settlement.outcome === "classified" ? settlement.record.decidedBy : null,
+      durationMs: admittedMs === null ? null : this.#options.steadyNow() - admittedMs,
     };
     this.#options.events.emit("item:settled", event);
   }

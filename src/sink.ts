@@ -87,6 +87,11 @@ export class Sink {
     else this.#timer ??= setTimeout(() => this.#takeOff(true), GROUP_MS);
   }
 
+  /** Journaled outcomes that the store does not have yet. */
+  get unstored(): number {
+    return this.#pendingSeqs.size;
+  }
+
   /** Resolves when there is room for more. @param items that may wait: what is recovered leaves room for new answers */
   async room(items = BACKLOG_ITEMS): Promise<void> {
     // What an earlier process left is pending too: only what was brought here can make room.

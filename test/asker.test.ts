@@ -61,6 +61,7 @@ async function open(endpoints: readonly HandOptions[], { hasBudget = false } = {
       stamp: { job: "j", executionId: "x-1", fence: 1 },
       ...clocks,
       random: () => 0.5,
+      events: new Events(),
     }),
     gateway,
     journal,

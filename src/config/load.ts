@@ -191,7 +191,7 @@ export async function loadSettings({
   return {
     settings,
     output,
-    service: serviceSettings(),
+    service: serviceSettings(options, variables),
     files: rowFiles,
     taxonomyFile,
     confirmation: confirmationOf(get),

@@ -5,6 +5,7 @@ import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoin
 import { EXAMPLE_FIELDS } from "./example-fields.ts";
 import { FILE_OPTIONS } from "./file-options.ts";
 import { LANE_OPTIONS } from "./lane-options.ts";
+import { METRICS_OPTIONS } from "./metrics-options.ts";
 import {
   choice,
   decimal,
@@ -255,6 +256,7 @@ export const OPTIONS = {
   }),
   ...SOURCE_OPTIONS,
   ...LANE_OPTIONS,
+  ...METRICS_OPTIONS,
   prices: shaped<Readonly<Record<string, Price>>>({
     help: "USD per million tokens by model name; beats the built-in list",
     expected: "a price {input, output, and optionally cachedInput, cacheWrite} in USD per million tokens",

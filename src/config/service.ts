@@ -1,7 +1,14 @@
+import { type MetricsSettings, metricsSettings } from "./metrics.ts";
+import type { ResolvedOptions, Variables } from "./sources.ts";
+
 /** What lives beside the runs of a process, and is not part of any job: nothing of it changes an answer. */
-export type ServiceSettings = Readonly<Record<never, never>>;
+export interface ServiceSettings {
+  /** Who is told how the process fares. */
+  readonly metrics?: MetricsSettings;
+}
 
 /** @returns the settings of a process */
-export function serviceSettings(): ServiceSettings {
-  return {};
+export function serviceSettings(options: ResolvedOptions, variables: Variables): ServiceSettings {
+  const metrics = metricsSettings(options, variables);
+  return { ...(metrics === null ? {} : { metrics }) };
 }

@@ -3,6 +3,7 @@ import { didYouMean } from "../config/nearest.ts";
 import { QuerymillError } from "../errors.ts";
 import { type EventMap, Events, type ExecutionEnd, type RunSnapshot } from "../events.ts";
 import type { JobSettings } from "../job.ts";
+import { attachTelemetry } from "../observe/attach.ts";
 import type { BatchProcessorOptions } from "./batch-processor-options.ts";
 import type { Execution } from "./execution.ts";
 import { prepareExecution } from "./wiring.ts";
@@ -55,12 +56,14 @@ export class BatchProcessor {
       ...(provider ? { provider } : {}),
       ...(redactor ? { redactor } : {}),
     });
-    execution.events.onAny((name, payload) => this.#events.emit(name, payload as never));
+    execution.events.pipeTo(this.#events);
     this.#execution = execution;
+    const detach = await attachTelemetry(execution);
     try {
       if (this.#stopped) execution.stop("stop-requested");
       return await execution.run();
     } finally {
+      detach();
       this.#execution = null;
       this.#stopped = false;
     }

@@ -283,6 +283,7 @@ export class JobExecution extends ControlledExecution implements Execution {
         stamp: { job: settings.job, executionId: this.executionId, fence: open.lease.fence },
         clocks: this.clocks,
         pause: this.paused,
+        events,
       }),
       gateway,
       recorder,
@@ -313,7 +314,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       (total) => this.#view.count(total),
     );
     this.controls({ pipeline, recorder, manager: this.#manager, active });
-    this.#view.running({ pipeline, recorder, gateway, manager: this.#manager, startedMs });
+    this.#view.running({ pipeline, recorder, sink, gateway, manager: this.#manager, startedMs, lease: open.lease });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     await pipeline.run(first);
     if (pipeline.stopReason === null) await again?.end();

@@ -1,5 +1,6 @@
 import { Classifier, type ClassifierOptions } from "../classify.ts";
 import type { Clocks } from "../clocks.ts";
+import type { Events } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import type { Pause } from "../pause.ts";
 import type { Gateway } from "../traffic/gateway.ts";
@@ -14,7 +15,13 @@ export function openClassifier(
     stamp,
     clocks,
     pause,
-  }: { readonly stamp: ClassifierOptions["stamp"]; readonly clocks: Clocks; readonly pause: Pause },
+    events,
+  }: {
+    readonly stamp: ClassifierOptions["stamp"];
+    readonly clocks: Clocks;
+    readonly pause: Pause;
+    readonly events: Events;
+  },
 ): Classifier {
   const { deadlines, maxOutputTokens } = settings;
   // A pause makes no second calls either.
@@ -32,6 +39,7 @@ export function openClassifier(
     },
     maxOutputTokens,
     stamp,
+    events,
     ...clocks,
     random: Math.random,
   });

@@ -5,19 +5,23 @@ import type { Prompt } from "../llm/provider.ts";
 import type { Pause } from "../pause.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Recorder } from "../recorder.ts";
+import type { Sink } from "../sink.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Gateway } from "../traffic/gateway.ts";
 import { StoreWatch } from "../traffic/store-watch.ts";
 import { spentOf } from "./budget.ts";
+import type { LeaseKeeper } from "./lease-keeper.ts";
 import type { OpenJob } from "./open-job.ts";
 
 interface Parts {
   readonly pipeline: Pipeline;
   readonly recorder: Recorder;
+  readonly sink: Sink;
   readonly gateway: Gateway;
   readonly manager: BatchFileManager;
   /** By the steady clock. */
   readonly startedMs: number;
+  readonly lease: Pick<LeaseKeeper, "holdReason">;
 }
 
 const NO_COUNTERS: RunSnapshot["counters"] = {
@@ -191,6 +195,9 @@ export class RunView {
       oldestInFlightMs: pipeline?.calls.oldestMs ?? null,
       attemptTimeoutMs: deadlines.attemptMs,
       budget: this.#budget(),
+      jobTotals: recorder === undefined ? null : { ...recorder.totals },
+      journal: { records: recorder?.appliedSeq ?? 0, unstored: parts?.sink.unstored ?? 0 },
+      held: parts?.lease.holdReason() ?? null,
     };
   }
 

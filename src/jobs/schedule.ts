@@ -169,7 +169,7 @@ export class ScheduledExecution implements Execution {
   }
 
   async #runOnce(execution: JobExecution): Promise<void> {
-    execution.events.onAny((name, payload) => this.events.emit(name, payload as never));
+    execution.events.pipeTo(this.events);
     this.#current = execution;
     await execution.change(this.#changes);
     for (const { holder, reason, by } of this.#paused.all) execution.pause(reason, { holder, by });

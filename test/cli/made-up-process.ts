@@ -45,7 +45,8 @@ async function run(): Promise<ExecutionEnd> {
   while (!aborted && inFlight > 0) {
     await new Promise((resolve) => setTimeout(resolve, stopping && how === "slow" ? 1_000 : 20));
     const settled = { executionId: "1188", key: `"T-${read}"`, outcome: "classified", reason: null } as const;
-    events.emit("item:settled", { ...settled, attempts: 1, latencyMs: 20, costUsd: 0 });
+    const cost = { attempts: 1, latencyMs: 20, durationMs: 25, costUsd: 0 };
+    events.emit("item:settled", { ...settled, ...cost, decidedBy: "model" });
     if (how === "limits") {
       const change = { executionId: "1188", endpoint: "eu", from: limit, to: limit + 1, reason: "slow-start" } as const;
       events.emit("limit:change", change);

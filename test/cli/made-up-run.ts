@@ -122,6 +122,9 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
     oldestInFlightMs: 41_000,
     attemptTimeoutMs: 60_000,
     budget: { usd: 250, per: "job", spentUsd: 144.63 },
+    jobTotals: null,
+    journal: { records: 0, unstored: 0 },
+    held: null,
     ...changes,
   };
 }

@@ -1,0 +1,23 @@
+import type { Logger } from "pino";
+import type { ServiceSettings } from "../config/service.ts";
+import type { JobSettings } from "../job.ts";
+import type { Execution } from "../jobs/execution.ts";
+
+/** What a companion sees of the process that it belongs to. */
+export interface Host {
+  /** Not started yet. */
+  readonly execution: Execution;
+  readonly settings: JobSettings;
+  readonly service: ServiceSettings;
+  readonly logger: Logger;
+  /** One sentence for the user. */
+  readonly note: (text: string) => void;
+}
+
+/** Lives beside an execution: opened before it starts, closed when it has ended. It may never hold it up. */
+export interface Companion {
+  close(): Promise<void>;
+}
+
+/** Opens one companion; null when it is not wanted. @throws QuerymillError for what cannot work: nothing was spent yet */
+export type Opener = (host: Host) => Promise<Companion | null>;

@@ -1,0 +1,62 @@
+import type { OtlpSettings } from "../config/metrics.ts";
+import { observeMetrics, type Watched } from "./metrics.ts";
+import { type OtlpOptions, openOtlp, resourceOf } from "./otlp.ts";
+import { packageVersion } from "./package-version.ts";
+import { loadPeers } from "./peer-package.ts";
+import { observeProcess } from "./process-metrics.ts";
+import { openScraped, type Scraped } from "./prometheus.ts";
+import { observeTraces } from "./traces.ts";
+
+export interface TelemetryOptions {
+  /** Whether somebody asks for the figures. */
+  readonly scraped: boolean;
+  /** Where they are sent; null: nowhere. */
+  readonly otlp: OtlpSettings | null;
+  /** Of the local state. */
+  readonly folder: string;
+  readonly onTrouble: OtlpOptions["onTrouble"];
+}
+
+/** An SDK of our own, not registered: nobody else's figures are in it. */
+export interface Telemetry {
+  /** For Prometheus; null when nobody asks. */
+  readonly text: Scraped["text"] | null;
+  /** Sends the last figures; waits for that a few seconds at most. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens what was chosen, and lets it watch an execution.
+ * @throws QuerymillError CONFIG_INVALID when packages are not installed
+ */
+export async function openTelemetry(watched: Watched, options: TelemetryOptions): Promise<Telemetry> {
+  const { otlp, folder, onTrouble } = options;
+  const version = packageVersion();
+  const scraped = options.scraped ? await openScraped() : null;
+  const sent = otlp === null ? null : await openOtlp({ ...otlp, version, onTrouble });
+  const readers = [scraped?.reader, sent?.reader].filter((reader) => reader != null);
+  const provider = await openMeters(readers, sent === null ? null : version);
+  const meter = provider.getMeter("querymill", version);
+  const stops = [observeMetrics(watched, meter), observeProcess(meter, folder, version)];
+  if (sent?.tracer != null) stops.unshift(observeTraces(watched, sent.tracer));
+  return {
+    text: scraped === null ? null : () => scraped.text(),
+    close: async () => {
+      if (sent?.tracer != null) stops.shift()?.();
+      await sent?.close(() => provider.shutdown());
+      for (const stop of stops) stop();
+    },
+  };
+}
+
+/** @param version of us, for what is sent: a scrape knows whom it asked */
+async function openMeters(readers: readonly NonNullable<Scraped["reader"]>[], version: string | null) {
+  const [sdk] = (await loadPeers("Metrics", ["@opentelemetry/sdk-metrics"])) as [
+    typeof import("@opentelemetry/sdk-metrics"),
+  ];
+  if (version === null) return new sdk.MeterProvider({ readers: [...readers] });
+  const [resources] = (await loadPeers("OTLP", ["@opentelemetry/resources"])) as [
+    typeof import("@opentelemetry/resources"),
+  ];
+  return new sdk.MeterProvider({ readers: [...readers], resource: resourceOf(resources, version) });
+}

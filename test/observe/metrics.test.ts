@@ -1,0 +1,104 @@
+import { metrics, trace } from "@opentelemetry/api";
+import { MeterProvider } from "@opentelemetry/sdk-metrics";
+import { AlwaysOnSampler, InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { expect, it, onTestFinished } from "vitest";
+import { BatchProcessor } from "../../src/jobs/batch-processor.ts";
+import { attachTelemetry } from "../../src/observe/attach.ts";
+import { observeMetrics } from "../../src/observe/metrics.ts";
+import { openScraped } from "../../src/observe/prometheus.ts";
+import { makeJob, textWith } from "../support/job.ts";
+import { readMetrics } from "../support/prometheus-text.ts";
+
+it("tells what the end of a run tells, by outcome, endpoint and model", async () => {
+  const job = await makeJob("the embedded store", {
+    fail: (id, attempt) => {
+      if (id === "q0003" && attempt === 1) return "500";
+      if (id === "q0004") return "malformed";
+      return id === "q0005" ? "refusal" : null;
+    },
+  });
+  // The last one is an equal text.
+  await job.seed(20, (id) => (id === "q0001" ? null : textWith(id === "q0020" ? "q0019" : id)));
+  const scraped = await openScraped();
+  const provider = new MeterProvider({ readers: [scraped.reader] });
+  onTestFinished(() => provider.shutdown());
+  const { execution, ended } = await job.start({ budget: { usd: 1e6, per: "job" } });
+  const stop = observeMetrics(execution, provider.getMeter("querymill"));
+  const { end } = await ended;
+  const { sum, value } = readMetrics(await scraped.text());
+  expect(end).toMatchObject({ classified: 17, cacheHits: 1, skipped: 1, deadLetters: 2 });
+  expect(sum("querymill_items_total", { outcome: "classified" })).toBe(end.classified);
+  expect(sum("querymill_items_total", { decided_by: "cache" })).toBe(end.cacheHits);
+  expect(sum("querymill_items_total", { outcome: "deadLetter", reason: "content" })).toBe(1);
+  expect(sum("querymill_items_total", { outcome: "skipped", reason: "no text" })).toBe(1);
+  expect(sum("querymill_calls_total")).toBe(end.modelCalls);
+  expect(sum("querymill_calls_total", { result: "transient" })).toBe(1);
+  expect(sum("querymill_repair_calls_total")).toBe(end.repairCalls);
+  expect(sum("querymill_tokens_total", { kind: "input" })).toBe(end.inputTokens);
+  expect(sum("querymill_tokens_total", { kind: "output" })).toBe(end.outputTokens);
+  expect(sum("querymill_cost_usd_total", { endpoint: "main", model: "openai-compatible/drawn-1" })).toBeCloseTo(
+    end.costUsd!,
+    6,
+  );
+  expect(sum("querymill_retries_total", { failure: "transient" })).toBe(1);
+  expect(sum("gen_ai_client_operation_duration_seconds_count", { endpoint: "main" })).toBe(end.modelCalls);
+  expect(sum("gen_ai_client_token_usage_sum", { gen_ai_token_type: "input" })).toBe(end.inputTokens);
+  // What needed no slot took no time.
+  expect(sum("querymill_item_duration_seconds_count")).toBe(end.read - end.cacheHits - end.skipped);
+  expect(value("querymill_dead_letters")).toBe(2);
+  expect(value("querymill_store_items_total")).toBe(20);
+  expect(value("querymill_budget_spent_usd")).toBeCloseTo(end.costUsd!, 6);
+  expect(value("querymill_execution_state", { state: "ended" })).toBe(1);
+  expect(sum("querymill_executions_total", { status: "completed_with_failures" })).toBe(1);
+  expect(value("querymill_executions_total", { status: "stopped", stop_reason: "disk" })).toBe(0);
+
+  stop();
+  const after = readMetrics(await scraped.text());
+  expect(after.sum("querymill_items_total")).toBe(20);
+  expect(after.value("querymill_execution_state")).toBeUndefined();
+});
+
+it("counts with an SDK that the program has registered, over several runs, and builds nothing without one", async () => {
+  const job = await makeJob("the embedded store");
+  await job.seed(3);
+  const { execution, ended } = await job.start();
+  (await attachTelemetry(execution))();
+  expect(execution.events.wants("call:ended")).toBe(false);
+  await ended;
+
+  const scraped = await openScraped();
+  const spans = new InMemorySpanExporter();
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [scraped.reader] }));
+  trace.setGlobalTracerProvider(
+    new TracerProvider({
+      sampler: new AlwaysOnSampler(),
+      spanProcessors: [new SimpleSpanProcessor({ exporter: spans })],
+    }),
+  );
+  onTestFinished(() => {
+    metrics.disable();
+    trace.disable();
+  });
+  const { settings, server } = job;
+  const processor = new BatchProcessor({
+    store: job.store,
+    baseUrl: server.baseUrl,
+    model: "openai-compatible/drawn-1",
+    batchDir: settings.batchDir,
+    job: "embedded",
+    targetCollection: "elsewhere",
+  });
+  for (const [first, total] of [
+    [100, 4],
+    [200, 8],
+  ] as const) {
+    await job.seed(4, textWith, first);
+    expect(await processor.run()).toMatchObject({ classified: 4 });
+    const { sum } = readMetrics(await scraped.text());
+    expect(sum("querymill_items_total", { querymill_job: "embedded", decided_by: "model" })).toBe(total);
+    expect(sum("querymill_calls_total")).toBe(total);
+  }
+  const finished = spans.getFinishedSpans();
+  expect(finished.filter(({ name }) => name === "classify item")).toHaveLength(8);
+  expect(finished.filter(({ name }) => name === "chat drawn-1")).toHaveLength(8);
+});
