@@ -62,8 +62,8 @@ export interface WatchOptions {
   /** Opaque, from an earlier watch; null: from now on. */
   readonly resumeAfter: string | null;
   readonly signal: AbortSignal;
-  /** Called with changes (possibly none: then only the token moved on). */
-  readonly onChanges: (changes: readonly SourceChange[], resumeToken: string) => void;
+  /** Called with changes (possibly none: then only the token moved on). No more are read until it resolves. */
+  readonly onChanges: (changes: readonly SourceChange[], resumeToken: string) => void | Promise<void>;
   /** Called when watching began (again): null; and when it broke off: why. It comes back by itself. */
   readonly onState: (trouble: string | null) => void;
 }
