@@ -17,6 +17,8 @@ export interface PipelineOptions
   readonly runBreaker: { readonly share: number; readonly window: number };
   readonly recorder: Recorder;
   readonly batches: BatchFiles;
+  /** Waits for a model that does not answer, for however long. @default false */
+  readonly patient?: boolean;
   /** Fires when the run is to stop; made outside, since reading ends with it too. */
   readonly stopping: AbortController;
   /** Called after each settled item: saves checkpoints when they are due. */
@@ -94,6 +96,9 @@ export class Pipeline {
   get waiting(): Waiting | null {
     return this.#feed.waiting;
   }
+  get passSinceMs(): number | null {
+    return this.#feed.passSinceMs;
+  }
   get pending(): number {
     return this.#feed.pending;
   }
@@ -147,6 +152,11 @@ export class Pipeline {
   abort(): void {
     this.stop("signal");
     this.#aborting.abort();
+  }
+
+  /** Somebody else changed the source. */
+  poke(): void {
+    this.#feed.poke();
   }
 
   /** Puts items into slots as long as there are both. */
@@ -312,9 +322,9 @@ export class Pipeline {
 
   /** Twice a second: wakes what waits for a time, and looks for what goes on for too long. */
   #tick(): void {
-    const { deadlines, mode, steadyNow, executionId, events } = this.#options;
+    const { deadlines, mode, patient = false, steadyNow, executionId, events } = this.#options;
     const stuck = mode === "batch" ? this.#asker.stuck() : null;
-    if (stuck !== null) this.stop(stuck.reason, stuck.message);
+    if (stuck !== null && !(patient && stuck.reason === "run-breaker")) this.stop(stuck.reason, stuck.message);
     if (!this.#idleSaid && this.#asker.calls.inFlight > 0 && steadyNow() - this.#lastSettledMs > deadlines.idleMs) {
       this.#idleSaid = true;
       events.emit("execution:wait", {

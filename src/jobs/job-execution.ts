@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { type Clocks, systemClocks } from "../clocks.ts";
-import { didYouMean } from "../config/nearest.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
 import type { ItemKey } from "../item.ts";
@@ -11,32 +10,28 @@ import { Planner } from "../plan.ts";
 import { SourceReader } from "../source-reader.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { type FileSystem, nodeFileSystem } from "../state/files.ts";
-import type { Endpoint } from "../traffic/endpoint.ts";
 import type { Gateway } from "../traffic/gateway.ts";
+import { insist } from "../traffic/insist.ts";
 import type { Adapters } from "./adapters.ts";
 import { openBudget } from "./budget.ts";
 import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { Closers } from "./closers.ts";
+import { openContinuous } from "./continuous.ts";
 import { countItems } from "./count-items.ts";
 import type { Execution } from "./execution.ts";
 import { firstItems } from "./first-items.ts";
+import { namedEndpoint } from "./named-endpoint.ts";
 import { openAnswers } from "./open-answers.ts";
 import { openClassifier } from "./open-classifier.ts";
 import { openGateway } from "./open-gateway.ts";
 import { type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
+import { openPatiently } from "./patient-start.ts";
 import { beginReclassification } from "./reclassify.ts";
 import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
-import {
-  archive,
-  freshLeftover,
-  inspectLeftover,
-  isSameQuestion,
-  type Leftover,
-  nextSuspects,
-  quarantine,
-} from "./recovery.ts";
+import { inspectLeftover, isSameQuestion, type Leftover, nextSuspects, quarantine } from "./recovery.ts";
 import { requeue } from "./requeue.ts";
 import { RunView } from "./run-view.ts";
+import { startAfresh } from "./start-afresh.ts";
 
 /** One execution: opens the job, recovers what an earlier one left, runs the pipeline, closes. */
 export class JobExecution implements Execution {
@@ -48,6 +43,8 @@ export class JobExecution implements Execution {
   readonly #fingerprint: Fingerprint;
   readonly #clocks: Clocks;
   readonly #stopping = new AbortController();
+  /** Ends what is waited for before there is a pipeline. */
+  readonly #stoppingStart = new AbortController();
   readonly #view: RunView;
   readonly #closers = new Closers();
   #pipeline: Pipeline | null = null;
@@ -72,6 +69,7 @@ export class JobExecution implements Execution {
   stop(reason: StopReason, message: string | null = null): void {
     if (this.#pipeline !== null) this.#pipeline.stop(reason, message);
     else this.#stopBefore ??= { reason, message };
+    this.#stoppingStart.abort();
     this.#view.state = "draining";
   }
 
@@ -81,21 +79,11 @@ export class JobExecution implements Execution {
   }
 
   drainEndpoint(name: string): void {
-    this.#endpoint(name).drain("told to drain");
+    namedEndpoint(this.#gateway, this.#settings, name).drain("told to drain");
   }
 
   resumeEndpoint(name: string): void {
-    this.#endpoint(name).resume();
-  }
-
-  #endpoint(name: string): Endpoint {
-    const endpoint = this.#gateway?.find(name);
-    if (endpoint !== undefined) return endpoint;
-    const names = this.#settings.endpoints.map((one) => one.name);
-    const why = names.includes(name)
-      ? "It is not open yet: wait for execution:start."
-      : `This run has ${names.join(", ")}.${didYouMean(name, names)}`;
-    throw new QuerymillError("USAGE", `There is no endpoint ${name}. ${why}`);
+    namedEndpoint(this.#gateway, this.#settings, name).resume();
   }
 
   async run(): Promise<ExecutionEnd> {
@@ -105,10 +93,13 @@ export class JobExecution implements Execution {
       const damagedQueues = await openState(this.#manager, this.#settings, this.#executionId, closers);
       let leftover = await inspectLeftover(this.#manager, this.#settings.fresh ? this.#executionId : null);
       refuseWhatIsUnclear(this.#settings, leftover, this.#fingerprint);
-      const open = await openStores(this.#manager, this.#settings, this.#adapters, this.#executionId, closers);
+      const open = await this.#open();
       this.#view.opened(open);
       const damaged = damagedQueues + (await quarantine(this.#manager, leftover, this.#executionId));
-      if (this.#settings.fresh && leftover.scan.segments.size > 0) leftover = await this.#startAfresh(open, leftover);
+      if (this.#settings.fresh && leftover.scan.segments.size > 0)
+        leftover = await startAfresh(this.#manager, open, leftover, this.#stopping.signal, (...on) =>
+          this.#recordingOptions(...on),
+        );
       return await this.#execute(open, leftover, damaged);
     } finally {
       await closers.closeAll();
@@ -116,22 +107,14 @@ export class JobExecution implements Execution {
     }
   }
 
-  /** `--fresh`: what is journaled is stored, the rest archived; ledger and dead letters stay. */
-  async #startAfresh(open: OpenJob, leftover: Leftover): Promise<Leftover> {
-    const failed: QuerymillError[] = [];
-    const { journal, sink } = await openRecording(
-      open,
-      leftover,
-      this.#recordingOptions(
-        () => {},
-        (_, error) => failed.push(error),
-      ),
-    );
-    await storeJournaled(this.#manager, leftover, sink, this.#stopping.signal);
-    await journal.close();
-    if (failed[0] !== undefined) throw failed[0];
-    await archive(this.#manager, this.#executionId);
-    return freshLeftover(leftover);
+  #open(): Promise<OpenJob> {
+    const open = (own: Closers) => openStores(this.#manager, this.#settings, this.#adapters, this.#executionId, own);
+    return openPatiently(open, this.#closers, {
+      patient: this.#settings.mode !== "batch",
+      signal: this.#stoppingStart.signal,
+      onWait: (reason, afterMs) => this.#view.waitToStart(reason, this.#clocks.steadyNow() + afterMs),
+      onOpen: () => this.#view.startsAfterWait(),
+    });
   }
 
   #recordingOptions(onStored: (key: ItemKey) => void, onFatal: RecordingOptions["onFatal"]): RecordingOptions {
@@ -153,6 +136,8 @@ export class JobExecution implements Execution {
     const adapters = this.#adapters;
     const events = this.events;
     const { now, steadyNow } = this.#clocks;
+    const watch = this.#view.storeWatch;
+    const { signal } = this.#stopping;
     const closers = this.#closers;
     const active = new Set<ItemKey>();
     this.#view.state = "recovering";
@@ -189,8 +174,8 @@ export class JobExecution implements Execution {
       limit: settings.limit,
       // New work begins at once, beside the storing of what was journaled before it.
       startBehind: leftover.unclean ? (leftover.checkpoint?.cursor ?? null) : null,
-      watch: this.#view.storeWatch,
-      signal: this.#stopping.signal,
+      watch,
+      signal,
     });
     const suspects: Record<string, { crashes: number; alone: number }> = leftover.unclean
       ? nextSuspects(leftover.suspects, leftover.inFlight)
@@ -221,7 +206,7 @@ export class JobExecution implements Execution {
     if (leftover.inFlight.length > 0)
       await recorder.crashed(leftover.inFlight, lostCalls(leftover.state, leftover.inFlight.length));
     for (const key of leftover.unsunk.values()) active.add(key);
-    const recovered = storeJournaled(this.#manager, leftover, sink, this.#stopping.signal, (settlement) =>
+    const recovered = storeJournaled(this.#manager, leftover, sink, signal, (settlement) =>
       recorder.countRecovered(settlement),
     );
     // Until the pipeline waits for it, a failure is not "unhandled".
@@ -236,8 +221,8 @@ export class JobExecution implements Execution {
       fingerprint: this.#fingerprint,
       executionId: this.#executionId,
       now,
-      watch: this.#view.storeWatch,
-      signal: this.#stopping.signal,
+      watch,
+      signal,
       note: (text) => this.#view.note(text),
       stop: (reason, message) => this.stop(reason, message),
     });
@@ -259,7 +244,7 @@ export class JobExecution implements Execution {
       executionId: this.#executionId,
       fence: open.lease.fence,
       adopt:
-        leftover.checkpoint === null && (await open.target.count()) > 0
+        leftover.checkpoint === null && (await insist(() => open.target.count(), watch, signal)) > 0
           ? (settled, item) =>
               !again?.refuses(settled) && isSameQuestion(settled, item, adapters.prompt, settings.endpoints)
           : null,
@@ -267,8 +252,8 @@ export class JobExecution implements Execution {
       concealed: (item, record) => adapters.privacy?.concealed(item, record) ?? record,
       active,
       answers,
-      watch: this.#view.storeWatch,
-      signal: this.#stopping.signal,
+      watch,
+      signal,
       now,
     });
     const first = await firstItems(
@@ -289,6 +274,7 @@ export class JobExecution implements Execution {
     const pipeline = new Pipeline({
       mode: settings.mode === "continuous" ? "continuous" : "batch",
       executionId: this.#executionId,
+      patient: settings.mode !== "batch",
       batchSize: settings.batchSize,
       intervalMs: settings.intervalSeconds * 1000,
       limit: settings.limit,
@@ -328,6 +314,21 @@ export class JobExecution implements Execution {
     await countItems(open.source, settings.limit, toRetry?.length ?? null, (total) => this.#view.count(total));
     this.#view.running({ pipeline, recorder, gateway, manager: this.#manager, startedMs });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
+    if (settings.mode === "continuous") {
+      const beside = await openContinuous({
+        settings,
+        manager: this.#manager,
+        open,
+        executionId: this.#executionId,
+        events,
+        pipeline,
+        active,
+        storeWatch: watch,
+        ...this.#clocks,
+      });
+      closers.add(() => beside.close());
+      this.#view.beside(beside);
+    }
     await pipeline.run(first);
     if (pipeline.stopReason === null) await again?.end();
     // Hints: the next start removes what stays.

@@ -1,4 +1,4 @@
-import type { Counters, ExecutionEnd, RunSnapshot } from "../../src/events.ts";
+import { type Counters, type ExecutionEnd, type RunSnapshot, UNKNOWN_LAG } from "../../src/events.ts";
 
 /** 23 Nov, 13:14:08 local time. */
 export const START_MS = new Date(2026, 10, 23, 13, 14, 8).getTime();
@@ -121,6 +121,8 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
     oldestInFlightMs: 41_000,
     attemptTimeoutMs: 60_000,
     budget: { usd: 250, per: "job", spentUsd: 144.63 },
+    lag: UNKNOWN_LAG,
+    watch: null,
     ...changes,
   };
 }
