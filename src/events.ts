@@ -159,7 +159,8 @@ export interface EventMap {
   "limit:change": { executionId: string; endpoint: string; from: number; to: number; reason: LimitReason };
   "sink:stored": { executionId: string; written: number; marked: number; changed: number; durationMs: number };
   "checkpoint:saved": { executionId: string; settled: number; generation: number };
-  "execution:wait": { executionId: string; reason: string; untilMs: number; items: number };
+  /** `untilMs` null: until it is over, however long that takes. */
+  "execution:wait": { executionId: string; reason: string; untilMs: number | null; items: number };
   /** The store answers again, after a wait for it was told. */
   "execution:resume": { executionId: string; waitedMs: number };
   /** No new calls are made until it is taken back; those in flight come home. */
@@ -176,6 +177,10 @@ export interface EventMap {
   "control:ready": { job: string; pid: number; address: string; version: number };
   /** Where metrics and health of this process are served. */
   "metrics:listening": { executionId: string; url: string };
+  /** Others' changes of the source wake continuous mode, or no longer do: it polls then, and `reason` says why. */
+  "source:watch": { executionId: string; watching: boolean; reason: string | null };
+  /** Others changed the source, and so it is read before the next poll. `added`: unmarked documents; `changed`: marked ones. */
+  "source:wake": { executionId: string; added: number; changed: number };
   "execution:drain": { executionId: string; inFlight: number; reason: StopReason };
   "execution:end": ExecutionEnd;
 }
@@ -260,7 +265,22 @@ export interface RunSnapshot {
   journal: { records: number; unstored: number };
   /** Why no call may go out now though an endpoint would take it, such as a lease that is not confirmed; null when it may. */
   held: string | null;
+  lag: Lag;
+  /** What wakes continuous mode beside its poll; null: nothing does, or could. */
+  watch: { watching: boolean; reason: string | null } | null;
 }
+
+/**
+ * Age of the oldest unprocessed item: 0 ms when there is none, null while it is not known. `basis` is what tells its age: a
+ * time in the document, the time in its ObjectId, or since when this process has known of it.
+ */
+export interface Lag {
+  readonly ms: number | null;
+  /** Epoch ms. */
+  readonly sinceMs: number | null;
+  readonly basis: "updated-at" | "object-id" | "first-seen" | null;
+}
+export const UNKNOWN_LAG: Lag = { ms: null, sinceMs: null, basis: null };
 
 type Listener<T> = (payload: T) => void;
 

@@ -72,6 +72,9 @@ const BACKOFF_ITEMS = 1_000;
 const MAX_PASSES = 3;
 /** Ends of one wait that are closer together than this are the same, in ms. */
 const SAME_END_MS = 1_000;
+/** Passes that changes of the source begin are at least so far apart, in ms, and reading takes at most this share of the time. */
+const WAKE_GAP_MS = 250;
+const WAKE_SHARE = 0.1;
 /** How often the retry queue is asked what is due, in ms. */
 const DUE_CHECK_MS = 1_000;
 
@@ -89,10 +92,16 @@ export class Feed {
   #ended = false;
   #limitReached = false;
   #waiting: Waiting | null = null;
+  /** Somebody else changed the source. */
+  #poked = false;
+  #passSinceMs: number | null;
+  /** How long the last plan from the source took, in ms: at the end of a pass, the search for more. */
+  #planMs = 0;
 
   constructor(options: FeedOptions, slots: Slots) {
     this.#options = options;
     this.#slots = slots;
+    this.#passSinceMs = options.now();
     this.#aheadItems = Math.max(options.batchSize, Math.min(AHEAD_ITEMS, slots.capacity()));
   }
 
@@ -113,6 +122,10 @@ export class Feed {
   /** Planned and not taken: what a limit leaves read is not among it. */
   get planned(): number {
     return this.#ready.length + (this.#options.answers?.waiting ?? 0);
+  }
+  /** Epoch ms of when the present pass over the source began; null between passes. */
+  get passSinceMs(): number | null {
+    return this.#passSinceMs;
   }
   get empty(): boolean {
     return this.#ready.length === 0;
@@ -136,6 +149,12 @@ export class Feed {
   requeued(): void {
     this.#isRequeued = true;
     this.#lastDueCheckMs = 0;
+    this.wake();
+  }
+
+  /** Somebody else changed the source: it is read again soon, from its start, as a poll does. */
+  poke(): void {
+    this.#poked = true;
     this.wake();
   }
 
@@ -207,7 +226,9 @@ export class Feed {
       if (this.#room() <= 0) return false;
     }
     if (this.#options.retriesOnly) return (planner.nextDueInMs() ?? 1) > 0;
+    const startedMs = steadyNow();
     const plan = await planner.fromSource(Math.min(Math.max(need, this.#options.batchSize), this.#room()));
+    this.#planMs = steadyNow() - startedMs;
     await this.#accept(plan);
     return plan.ended;
   }
@@ -231,7 +252,10 @@ export class Feed {
       }
     }
     await this.#options.planner.rest();
-    const sinceMs = steadyNow() - this.#options.pause.totalMs;
+    this.#passSinceMs = null;
+    const endedMs = steadyNow();
+    const sinceMs = endedMs - this.#options.pause.totalMs;
+    const gapMs = Math.min(intervalMs(), Math.max(WAKE_GAP_MS, this.#planMs / WAKE_SHARE));
     while (!this.#stopped) {
       if (this.#isPaused) {
         this.#waiting = null;
@@ -243,13 +267,15 @@ export class Feed {
       const dueInMs = this.#options.leaveRetries ? null : planner.nextDueInMs();
       if (dueInMs !== null && dueInMs <= 0) break;
       if (mode === "batch" && (dueInMs === null || dueInMs > leftMs)) return false;
-      if (leftMs <= 0) break;
+      if (leftMs <= 0 || (mode !== "batch" && this.#poked && steadyNow() - endedMs >= gapMs)) break;
       if (dueInMs !== null && dueInMs < leftMs)
         this.#wait({ reason: "retry queues", untilMs: now() + dueInMs, items: retryQueue.size });
       else this.#wait({ reason: "next poll", untilMs: now() + leftMs, items: 0 });
       await this.#change();
     }
     this.#waiting = null;
+    this.#poked = false;
+    this.#passSinceMs = now();
     this.#lastDueCheckMs = 0;
     if (mode !== "batch") reader.rewind();
     return !this.#stopped;

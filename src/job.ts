@@ -201,6 +201,8 @@ export interface JobSettings {
   /** Where settled items are noted. `target`: in the target itself and in `<target>_outcomes`; the source is only read. @default "source" */
   readonly markIn?: "source" | "target";
   readonly filter: Filter | null;
+  /** Whether a change stream wakes continuous mode where the source has one. @default "auto" */
+  readonly watch?: "auto" | "off";
   /** Only retries: these waiting items and dead letters, made due now; the source is not read. null for a normal run. */
   readonly retryOnly: { readonly queue?: string; readonly failure?: string } | null;
   /** What waits in the retry queue is left there: only the source is read. @default false */

@@ -10,6 +10,7 @@ import type { Plan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { BatchFiles } from "./state/batch-file.ts";
 import type { CallMeter } from "./traffic/call-meter.ts";
+import { IdleAlarm } from "./traffic/idle-alarm.ts";
 import { RunBreaker } from "./traffic/run-breaker.ts";
 
 export interface PipelineOptions
@@ -21,6 +22,8 @@ export interface PipelineOptions
   readonly batches: BatchFiles;
   /** While it is held no call is begun and nothing is read. */
   readonly pause: Pause;
+  /** Waits for a model that does not answer, for however long. @default false */
+  readonly patient?: boolean;
   /** Fires when the run is to stop; made outside, since reading ends with it too. */
   readonly stopping: AbortController;
   /** Called after each settled item: saves checkpoints when they are due. */
@@ -57,8 +60,7 @@ export class Pipeline {
   #stopReason: StopReason | null = null;
   #stopMessage: string | null = null;
   #failure: unknown = null;
-  #lastSettledMs: number;
-  #idleSaid = false;
+  readonly #idle: IdleAlarm;
 
   constructor(options: PipelineOptions) {
     const { gateway, recorder, steadyNow } = options;
@@ -69,7 +71,7 @@ export class Pipeline {
     });
     this.#breaker = new RunBreaker(options.runBreaker);
     const startedMs = steadyNow();
-    this.#lastSettledMs = startedMs;
+    this.#idle = new IdleAlarm(options.deadlines.idleMs, steadyNow);
     this.#asker = new Asker({
       ...options,
       holdReason: () => (options.pause.current === null ? options.holdReason() : "paused"),
@@ -99,6 +101,9 @@ export class Pipeline {
   }
   get waiting(): Waiting | null {
     return this.#feed.waiting;
+  }
+  get passSinceMs(): number | null {
+    return this.#feed.passSinceMs;
   }
   get pending(): number {
     return this.#feed.pending;
@@ -161,10 +166,14 @@ export class Pipeline {
 
   /** A pause is over: the time it took was nobody's. @param sinceMs when it began, by the steady clock */
   unpaused(sinceMs: number): void {
-    this.#lastSettledMs = this.#options.steadyNow();
-    this.#backoff.excuse(sinceMs, this.#lastSettledMs);
-    this.#idleSaid = false;
+    this.#backoff.excuse(sinceMs, this.#options.steadyNow());
+    this.#idle.reset();
     this.wake();
+  }
+
+  /** Somebody else changed the source. */
+  poke(): void {
+    this.#feed.poke();
   }
 
   /** Puts items into slots as long as there are both. */
@@ -267,13 +276,12 @@ export class Pipeline {
   }
 
   async #settle(settlement: Settlement, ordinal: number | null, ...took: Took): Promise<void> {
-    const { recorder, sink, reader, onSettled, steadyNow } = this.#options;
+    const { recorder, sink, reader, onSettled } = this.#options;
     await sink.room();
     const seq = await recorder.settle(settlement, ...took);
     sink.push(seq, settlement);
     if (ordinal !== null) reader.settle(ordinal);
-    this.#lastSettledMs = steadyNow();
-    this.#idleSaid = false;
+    this.#idle.reset();
     onSettled();
   }
 
@@ -320,19 +328,17 @@ export class Pipeline {
 
   /** Twice a second: wakes what waits for a time, and looks for what goes on for too long. */
   #tick(): void {
-    const { deadlines, mode, steadyNow, executionId, events, pause } = this.#options;
+    const { deadlines, mode, patient = false, steadyNow, executionId, events, pause } = this.#options;
     const triedMs = steadyNow() - (pause.endedMs ?? Number.NEGATIVE_INFINITY);
     const stuck = mode === "batch" && pause.current === null ? this.#asker.stuck(triedMs) : null;
-    if (stuck !== null) this.stop(stuck.reason, stuck.message);
-    if (!this.#idleSaid && this.#asker.calls.inFlight > 0 && steadyNow() - this.#lastSettledMs > deadlines.idleMs) {
-      this.#idleSaid = true;
+    if (stuck !== null && !(patient && stuck.reason === "run-breaker")) this.stop(stuck.reason, stuck.message);
+    if (this.#asker.calls.inFlight > 0 && this.#idle.rings())
       events.emit("execution:wait", {
         executionId,
         reason: `nothing was settled for ${Math.round(deadlines.idleMs / 1000)} s`,
         untilMs: this.#options.now(),
         items: this.#asker.calls.inFlight,
       });
-    }
     this.#feed.tick();
     this.wake();
   }

@@ -51,6 +51,23 @@ export interface SourceInspection {
   readonly notMarkable: string | null;
 }
 
+/** A change of the source that somebody else made: never our own marks. */
+export interface SourceChange {
+  readonly key: ItemKey;
+  /** `new`: not marked; `text`: a marked document was changed or replaced. */
+  readonly kind: "new" | "text";
+}
+
+export interface WatchOptions {
+  /** Opaque, from an earlier watch; null: from now on. */
+  readonly resumeAfter: string | null;
+  readonly signal: AbortSignal;
+  /** Called with changes (possibly none: then only the token moved on). No more are read until it resolves. */
+  readonly onChanges: (changes: readonly SourceChange[], resumeToken: string) => void | Promise<void>;
+  /** Called when watching began (again): null; and when it broke off: why. It comes back by itself. */
+  readonly onState: (trouble: string | null) => void;
+}
+
 /** The side that is read and marked. */
 export interface Source {
   /**
@@ -87,6 +104,11 @@ export interface Source {
    * where an item that is not marked is read again anyway.
    */
   reopen?(keys: readonly ItemKey[]): Promise<void>;
+  /**
+   * Tells of changes that others make, until the signal. Missing where the store has no such thing. Resolves early when
+   * this server has none either: `onState` has said why.
+   */
+  watch?(options: WatchOptions): Promise<void>;
 }
 
 /** What became of one guarded write. */

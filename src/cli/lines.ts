@@ -11,6 +11,7 @@ export type StateEvent =
   | "execution:wait"
   | "execution:resume"
   | "execution:drain"
+  | "source:watch"
   | "endpoint:pause"
   | "endpoint:resume"
   | "endpoint:state"
@@ -121,9 +122,13 @@ const writers: { [K in StateEvent]: (payload: EventMap[K], nowMs: number) => str
     pairs(nowMs, "wait", {
       items,
       reason,
-      until: clock(untilMs),
-      in: durationRange(untilMs - nowMs, untilMs - nowMs, "-"),
+      ...(untilMs === null ? {} : { until: clock(untilMs), in: durationRange(untilMs - nowMs, untilMs - nowMs, "-") }),
     }),
+  ],
+  "source:watch": ({ watching, reason }, nowMs) => [
+    watching
+      ? pairs(nowMs, "watch", { "": "changes of the source wake this run" })
+      : pairs(nowMs, "poll only", { reason: withoutPassword(reason ?? "") }),
   ],
   "execution:resume": ({ waitedMs }, nowMs) => [
     pairs(nowMs, "resume", { reason: "the store answers again", waited: durationRange(waitedMs, waitedMs, "-") }),

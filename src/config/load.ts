@@ -159,6 +159,7 @@ export async function loadSettings({
     },
     ...(get("mark.in") === "target" ? { markIn: "target" as const } : {}),
     filter,
+    watch: get("source.watch"),
     retryOnly: null,
     reclassify: get("reclassify"),
     limit: get("limit"),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Price } from "../job.ts";
 import { CONFIRMATION_OPTIONS } from "./confirmation.ts";
+import { CONTINUOUS_OPTIONS } from "./continuous-options.ts";
 import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
 import { EXAMPLE_FIELDS } from "./example-fields.ts";
 import { FILE_OPTIONS } from "./file-options.ts";
@@ -257,6 +258,7 @@ export const OPTIONS = {
   ...SOURCE_OPTIONS,
   ...LANE_OPTIONS,
   ...METRICS_OPTIONS,
+  ...CONTINUOUS_OPTIONS,
   prices: shaped<Readonly<Record<string, Price>>>({
     help: "USD per million tokens by model name; beats the built-in list",
     expected: "a price {input, output, and optionally cachedInput, cacheWrite} in USD per million tokens",

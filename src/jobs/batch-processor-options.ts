@@ -73,7 +73,7 @@ export interface BatchProcessorOptions {
   /** Names of the fields, or `"target"` for a source that is only read. */
   mark?: Partial<MarkFields> | "target";
   /** Where the documents are, when that is not `mongodbUri` and `dbName`. */
-  source?: StorePlace;
+  source?: StorePlace & { watch?: "auto" | "off" };
   /** Where the records go, when that is not `mongodbUri` and `dbName`. */
   target?: StorePlace;
   prices?: Record<string, Price>;

@@ -227,7 +227,7 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
   const env = { ...keys, ...(options.apiKey === undefined ? {} : { QUERYMILL_API_KEY: options.apiKey }) };
   const cache = options.cache === false ? { enabled: false } : options.cache;
   const { balance, hedge, limits, redact, source, target } = options;
-  if (options.store !== undefined && (source ?? target) !== undefined)
+  if (options.store !== undefined && (source?.uri ?? source?.db ?? target) !== undefined)
     throw new QuerymillError("USAGE", "store excludes source and target: it is both sides. Leave one of them out.");
   const config = {
     endpoints,

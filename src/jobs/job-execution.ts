@@ -10,10 +10,12 @@ import { Planner } from "../plan.ts";
 import { SourceReader } from "../source-reader.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { type FileSystem, nodeFileSystem } from "../state/files.ts";
+import { insist } from "../traffic/insist.ts";
 import type { Adapters } from "./adapters.ts";
 import { openBudget } from "./budget.ts";
 import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { Closers } from "./closers.ts";
+import { openContinuous } from "./continuous.ts";
 import { ControlledExecution } from "./controlled-execution.ts";
 import { countItems } from "./count-items.ts";
 import type { Execution } from "./execution.ts";
@@ -22,25 +24,21 @@ import { openAnswers } from "./open-answers.ts";
 import { openClassifier } from "./open-classifier.ts";
 import { openGateway } from "./open-gateway.ts";
 import { type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
+import { openPatiently } from "./patient-start.ts";
 import { beginReclassification } from "./reclassify.ts";
 import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
-import {
-  archive,
-  freshLeftover,
-  inspectLeftover,
-  isSameQuestion,
-  type Leftover,
-  nextSuspects,
-  quarantine,
-} from "./recovery.ts";
+import { inspectLeftover, isSameQuestion, type Leftover, nextSuspects, quarantine } from "./recovery.ts";
 import { requeue } from "./requeue.ts";
 import { RunView } from "./run-view.ts";
+import { startAfresh } from "./start-afresh.ts";
 
 /** One execution: opens the job, recovers what an earlier one left, runs the pipeline, closes. */
 export class JobExecution extends ControlledExecution implements Execution {
   readonly #manager: BatchFileManager;
   readonly #fingerprint: Fingerprint;
   readonly #stopping = new AbortController();
+  /** Ends what is waited for before there is a pipeline. */
+  readonly #stoppingStart = new AbortController();
   readonly #view: RunView;
   readonly #closers = new Closers();
   #pipeline: Pipeline | null = null;
@@ -65,6 +63,7 @@ export class JobExecution extends ControlledExecution implements Execution {
   stop(reason: StopReason, message: string | null = null): void {
     if (this.#pipeline !== null) this.#pipeline.stop(reason, message);
     else this.#stopBefore ??= { reason, message };
+    this.#stoppingStart.abort();
     this.#view.state = "draining";
   }
 
@@ -80,10 +79,13 @@ export class JobExecution extends ControlledExecution implements Execution {
       const damagedQueues = await openState(this.#manager, this.settings, this.executionId, closers);
       let leftover = await inspectLeftover(this.#manager, this.settings.fresh ? this.executionId : null);
       refuseWhatIsUnclear(this.settings, leftover, this.#fingerprint);
-      const open = await openStores(this.#manager, this.settings, this.adapters, this.executionId, closers);
+      const open = await this.#open();
       this.#view.opened(open);
       const damaged = damagedQueues + (await quarantine(this.#manager, leftover, this.executionId));
-      if (this.settings.fresh && leftover.scan.segments.size > 0) leftover = await this.#startAfresh(open, leftover);
+      if (this.settings.fresh && leftover.scan.segments.size > 0)
+        leftover = await startAfresh(this.#manager, open, leftover, this.#stopping.signal, (...on) =>
+          this.#recordingOptions(...on),
+        );
       return await this.#execute(open, leftover, damaged);
     } finally {
       await closers.closeAll();
@@ -91,22 +93,14 @@ export class JobExecution extends ControlledExecution implements Execution {
     }
   }
 
-  /** `--fresh`: what is journaled is stored, the rest archived; ledger and dead letters stay. */
-  async #startAfresh(open: OpenJob, leftover: Leftover): Promise<Leftover> {
-    const failed: QuerymillError[] = [];
-    const { journal, sink } = await openRecording(
-      open,
-      leftover,
-      this.#recordingOptions(
-        () => {},
-        (_, error) => failed.push(error),
-      ),
-    );
-    await storeJournaled(this.#manager, leftover, sink, this.#stopping.signal);
-    await journal.close();
-    if (failed[0] !== undefined) throw failed[0];
-    await archive(this.#manager, this.executionId);
-    return freshLeftover(leftover);
+  #open(): Promise<OpenJob> {
+    const open = (own: Closers) => openStores(this.#manager, this.settings, this.adapters, this.executionId, own);
+    return openPatiently(open, this.#closers, {
+      patient: this.settings.mode !== "batch",
+      signal: this.#stoppingStart.signal,
+      onWait: (reason, afterMs) => this.#view.waitToStart(reason, this.clocks.steadyNow() + afterMs),
+      onOpen: () => this.#view.startsAfterWait(),
+    });
   }
 
   #recordingOptions(onStored: (key: ItemKey) => void, onFatal: RecordingOptions["onFatal"]): RecordingOptions {
@@ -128,6 +122,8 @@ export class JobExecution extends ControlledExecution implements Execution {
     const adapters = this.adapters;
     const events = this.events;
     const { now, steadyNow } = this.clocks;
+    const watch = this.#view.storeWatch;
+    const { signal } = this.#stopping;
     const closers = this.#closers;
     const active = new Set<ItemKey>();
     this.#view.state = "recovering";
@@ -164,8 +160,8 @@ export class JobExecution extends ControlledExecution implements Execution {
       limit: settings.limit,
       // New work begins at once, beside the storing of what was journaled before it.
       startBehind: leftover.unclean ? (leftover.checkpoint?.cursor ?? null) : null,
-      watch: this.#view.storeWatch,
-      signal: this.#stopping.signal,
+      watch,
+      signal,
     });
     const suspects: Record<string, { crashes: number; alone: number }> = leftover.unclean
       ? nextSuspects(leftover.suspects, leftover.inFlight)
@@ -196,7 +192,7 @@ export class JobExecution extends ControlledExecution implements Execution {
     if (leftover.inFlight.length > 0)
       await recorder.crashed(leftover.inFlight, lostCalls(leftover.state, leftover.inFlight.length));
     for (const key of leftover.unsunk.values()) active.add(key);
-    const recovered = storeJournaled(this.#manager, leftover, sink, this.#stopping.signal, (settlement) =>
+    const recovered = storeJournaled(this.#manager, leftover, sink, signal, (settlement) =>
       recorder.countRecovered(settlement),
     );
     // Until the pipeline waits for it, a failure is not "unhandled".
@@ -211,8 +207,8 @@ export class JobExecution extends ControlledExecution implements Execution {
       fingerprint: this.#fingerprint,
       executionId: this.executionId,
       now,
-      watch: this.#view.storeWatch,
-      signal: this.#stopping.signal,
+      watch,
+      signal,
       note: (text) => this.#view.note(text),
       stop: (reason, message) => this.stop(reason, message),
     });
@@ -238,7 +234,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       executionId: this.executionId,
       fence: open.lease.fence,
       adopt:
-        leftover.checkpoint === null && (await open.target.count()) > 0
+        leftover.checkpoint === null && (await insist(() => open.target.count(), watch, signal)) > 0
           ? (settled, item) =>
               !again?.refuses(settled) && isSameQuestion(settled, item, adapters.prompt, settings.endpoints)
           : null,
@@ -246,8 +242,8 @@ export class JobExecution extends ControlledExecution implements Execution {
       concealed: (item, record) => adapters.privacy?.concealed(item, record) ?? record,
       active,
       answers,
-      watch: this.#view.storeWatch,
-      signal: this.#stopping.signal,
+      watch,
+      signal,
       now,
     });
     const first = await firstItems(
@@ -268,6 +264,7 @@ export class JobExecution extends ControlledExecution implements Execution {
     const pipeline = new Pipeline({
       mode: settings.mode === "continuous" ? "continuous" : "batch",
       executionId: this.executionId,
+      patient: settings.mode !== "batch",
       batchSize: settings.batchSize,
       intervalMs: () => settings.intervalSeconds * 1000,
       limit: settings.limit,
@@ -316,6 +313,21 @@ export class JobExecution extends ControlledExecution implements Execution {
     this.controls({ pipeline, recorder, manager: this.#manager, active });
     this.#view.running({ pipeline, recorder, sink, gateway, manager: this.#manager, startedMs, lease: open.lease });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
+    if (settings.mode === "continuous") {
+      const beside = await openContinuous({
+        settings,
+        manager: this.#manager,
+        open,
+        executionId: this.executionId,
+        events,
+        pipeline,
+        active,
+        storeWatch: watch,
+        ...this.clocks,
+      });
+      closers.add(() => beside.close());
+      this.#view.beside(beside);
+    }
     await pipeline.run(first);
     if (pipeline.stopReason === null) await again?.end();
     // Hints: the next start removes what stays.

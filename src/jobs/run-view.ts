@@ -1,5 +1,12 @@
 import { type Clocks, onWall } from "../clocks.ts";
-import type { Events, ExecutionEnd, ExecutionStatus, RunSnapshot, StopReason } from "../events.ts";
+import {
+  type Events,
+  type ExecutionEnd,
+  type ExecutionStatus,
+  type RunSnapshot,
+  type StopReason,
+  UNKNOWN_LAG,
+} from "../events.ts";
 import { type JobSettings, modelLabel, slotCeiling } from "../job.ts";
 import type { Prompt } from "../llm/provider.ts";
 import type { Pause } from "../pause.ts";
@@ -71,6 +78,9 @@ export class RunView {
   #notes: readonly string[] = [];
   #total: number | null = null;
   #parts: Parts | null = null;
+  #continuous: Pick<RunSnapshot, "lag" | "watch"> | null = null;
+  /** What the start waits for; the end by the steady clock. */
+  #startWait: { reason: string; untilMs: number; items: number } | null = null;
   #startedMs: number;
   readonly #errors = new Map<
     string,
@@ -91,10 +101,9 @@ export class RunView {
     this.#clocks = clocks;
     this.#startedMs = clocks.steadyNow();
     this.storeWatch = new StoreWatch({
-      storeMs: settings.deadlines.storeMs,
+      storeMs: settings.mode === "batch" ? settings.deadlines.storeMs : null,
       now: clocks.steadyNow,
-      onWait: (reason, untilMs) =>
-        events.emit("execution:wait", { executionId, reason, untilMs: onWall(clocks, untilMs), items: 0 }),
+      onWait: (reason, untilMs) => this.#sayWait(reason, untilMs),
       onResume: (waitedMs) => events.emit("execution:resume", { executionId, waitedMs }),
     });
     events.on("call:failed", ({ message, failure, endpoint }) => this.#noteError(message, failure, endpoint));
@@ -109,6 +118,29 @@ export class RunView {
     this.#model = [...new Set(models)].join(", ");
     this.#remote = endpoints.some(({ provider }) => provider.remote);
     this.#notes = notes;
+  }
+
+  /** The start waits for store or model. @param untilMs of the next try, steady clock */
+  waitToStart(reason: string, untilMs: number): void {
+    // Each reason once: the wait itself is shown as long as it lasts.
+    if (this.#startWait?.reason !== reason) this.#sayWait(reason, null);
+    this.#startWait = { reason, untilMs, items: 0 };
+  }
+
+  startsAfterWait(): void {
+    this.#startWait = null;
+    const waitedMs = this.#clocks.steadyNow() - this.#startedMs;
+    this.#events.emit("execution:resume", { executionId: this.#executionId, waitedMs });
+  }
+
+  #sayWait(reason: string, untilMs: number | null): void {
+    const told = untilMs === null ? null : onWall(this.#clocks, untilMs);
+    this.#events.emit("execution:wait", { executionId: this.#executionId, reason, untilMs: told, items: 0 });
+  }
+
+  /** What is measured beside the pipeline of continuous mode. */
+  beside(continuous: Pick<RunSnapshot, "lag" | "watch">): void {
+    this.#continuous = continuous;
   }
 
   /** One more sentence for the user, at the start. */
@@ -154,7 +186,7 @@ export class RunView {
     const counters = recorder?.counters(pipeline?.pending ?? 0) ?? NO_COUNTERS;
     const seconds = Math.max(0.001, (nowMs - startedAtMs - this.#pause.totalMs) / 1000);
     const paused = this.#pause.current;
-    const forStore = this.storeWatch.waiting;
+    const forStore = this.storeWatch.waiting ?? this.#startWait;
     const waiting = forStore
       ? { ...forStore, untilMs: told(forStore.untilMs) }
       : (pipeline?.waiting ?? this.#waitingForLimit(aheadMs));
@@ -198,6 +230,8 @@ export class RunView {
       jobTotals: recorder === undefined ? null : { ...recorder.totals },
       journal: { records: recorder?.appliedSeq ?? 0, unstored: parts?.sink.unstored ?? 0 },
       held: parts?.lease.holdReason() ?? null,
+      lag: this.#continuous?.lag ?? UNKNOWN_LAG,
+      watch: this.#continuous?.watch ?? null,
     };
   }
 

@@ -179,6 +179,10 @@ export class ScheduledExecution implements Execution {
       // What only a person can mend would fail again at every time.
       if (end.exitCode === 4 && end.stopReason !== "daily-quota" && end.stopReason !== "budget")
         this.stop(end.stopReason ?? "config");
+    } catch (error) {
+      // Told to stop while it waited for store or model: nothing was begun.
+      const isStopped = error instanceof QuerymillError && error.code === "RUN_STOPPED";
+      if (this.#stopped === null || !isStopped) throw error;
     } finally {
       this.#current = null;
     }

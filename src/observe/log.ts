@@ -53,8 +53,12 @@ export function logEvents(events: Events, logger: Logger): void {
     .on("limit:change", (change) => logger.debug(change, "calls at once changed"))
     .on("endpoint:resume", (resume) => logger.info(resume, "endpoint is asked again"))
     .on("execution:wait", ({ untilMs, ...wait }) =>
-      logger.info({ ...wait, until: new Date(untilMs).toISOString() }, "execution waits"),
+      logger.info({ ...wait, until: untilMs === null ? null : new Date(untilMs).toISOString() }, "execution waits"),
     )
+    .on("source:watch", ({ watching, ...watch }) =>
+      logger.info(watch, watching ? "the source is watched" : "the source is only polled"),
+    )
+    .on("source:wake", (wake) => logger.debug(wake, "woken by changes of the source"))
     .on("execution:resume", (resume) => logger.info(resume, "the store answers again"))
     .on("execution:drain", (drain) => logger.info(drain, "draining"))
     .on("execution:end", ({ labels: _labels, jobTotals: _totals, ...end }) => logger.info(end, "execution ended"))

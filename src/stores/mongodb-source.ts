@@ -2,7 +2,16 @@ import { type Collection, type Db, type Document, ObjectId } from "mongodb";
 import { QuerymillError } from "../errors.ts";
 import { type ItemKey, idOf, keyOf } from "../item.ts";
 import type { MarkFields } from "../job.ts";
-import type { Cursor, MarkGroup, Page, Source, SourceDocument, SourceInspection, SourceOptions } from "../store.ts";
+import type {
+  Cursor,
+  MarkGroup,
+  Page,
+  Source,
+  SourceDocument,
+  SourceInspection,
+  SourceOptions,
+  WatchOptions,
+} from "../store.ts";
 import { collectionMissing, nearestNames } from "./missing-collection.ts";
 import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
 import { projectionOf, type Range, readRange } from "./mongodb-page.ts";
@@ -162,6 +171,11 @@ export class MongoSource implements Source {
   async unmark(keys: readonly ItemKey[]): Promise<void> {
     const { processed, processedAt, processedBy } = markOf(this.#options);
     await this.#update(keys, { $unset: { [processed]: "", [processedAt]: "", [processedBy]: "" } });
+  }
+
+  async watch(options: WatchOptions): Promise<void> {
+    const { watchCollection } = await import("./mongodb-watch.ts");
+    await watchCollection(this.#collection, this.#options, this.#guarded, options);
   }
 
   async #update(keys: readonly ItemKey[], change: Document): Promise<void> {

@@ -40,6 +40,7 @@ export class TargetMarkedSource implements Source {
   readonly #records: Target;
   readonly #notes: Target;
   readonly #targetStore: Store;
+  readonly watch?: NonNullable<Source["watch"]>;
   /** Notes are replaced, never removed: once there was one, there is one. */
   #hasNotes = false;
 
@@ -55,6 +56,8 @@ export class TargetMarkedSource implements Source {
     this.#targetStore = targetStore;
     this.#records = targetStore.target(target);
     this.#notes = targetStore.target(outcomesOf(target));
+    const { watch } = this.#documents;
+    if (watch !== undefined) this.watch = watch.bind(this.#documents);
   }
 
   async prepare(): Promise<readonly string[]> {

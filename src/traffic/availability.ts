@@ -14,6 +14,8 @@ export interface AvailabilityOptions {
 
 /** First rest after a 429 without Retry-After and after the breaker opened, in ms; doubles while probes fail. */
 const FIRST_REST_MS = 5_000;
+/** Longest rest between two free looks, in ms; doubles from the first rest on while nobody is there. */
+const LONGEST_LOOK_MS = 30_000;
 /** Longest rest, in ms. A server's Retry-After beyond it is probed earlier: a refused call costs nothing. */
 export const LONGEST_REST_MS = 120_000;
 /** A server that asks for less than this again and again is not believed: least second rest in a row, doubling. */
@@ -39,6 +41,7 @@ export class Availability {
   #restUntilMs = 0;
   #restReason = "";
   #restsInRow = 0;
+  #looksInRow = 0;
   /** The present rest was begun by calls that failed, not by a limit. */
   #isFailing = false;
   /** When calls last went well before the current trouble. */
@@ -173,9 +176,13 @@ export class Availability {
       () => false,
     );
     if (this.#state !== "checking" || this.#restNumber !== number || this.#closing.signal.aborted) return;
-    if (found) this.#beRested();
-    // Looking is free, so it is looked for again and again.
-    else this.#beginRest(FIRST_REST_MS, this.#restReason, true);
+    if (found) {
+      this.#looksInRow = 0;
+      return this.#beRested();
+    }
+    // Looking is free, so it is looked for again and again, and for hours.
+    this.#beginRest(Math.min(LONGEST_LOOK_MS, FIRST_REST_MS * 2 ** this.#looksInRow), this.#restReason, true);
+    this.#looksInRow += 1;
   }
 
   #beRested(): void {

@@ -1,12 +1,12 @@
 import { messageOf } from "../errors.ts";
 
 export interface StoreWatchOptions {
-  /** How long the store may be away, in ms. */
-  readonly storeMs: number;
+  /** How long the store may be away, in ms; null: for however long. */
+  readonly storeMs: number | null;
   /** A clock that is never set. */
   readonly now: () => number;
-  /** Called when something has waited for the store for some seconds. `untilMs` is when it is given up. */
-  readonly onWait?: (reason: string, untilMs: number) => void;
+  /** Called when something has waited for the store for some seconds. `untilMs` is when it is given up; null: never. */
+  readonly onWait?: (reason: string, untilMs: number | null) => void;
   /** Called when nothing waits any more, after a wait that was told. */
   readonly onResume?: (waitedMs: number) => void;
 }
@@ -32,16 +32,17 @@ export class StoreWatch {
     this.#options = options;
   }
 
-  /** How long the store may be away, in ms. */
-  get storeMs(): number {
+  /** How long the store may be away, in ms; null: for however long. */
+  get storeMs(): number | null {
     return this.#options.storeMs;
   }
 
   /** What the oldest action waits for, when it has done so for some seconds; the end by its clock. */
-  get waiting(): { reason: string; untilMs: number; items: number } | null {
+  get waiting(): { reason: string; untilMs: number | null; items: number } | null {
     const [oldest] = this.#waits;
     if (oldest === undefined || this.#options.now() - oldest.sinceMs < SAY_AFTER_MS) return null;
-    return { reason: reasonOf(oldest), untilMs: oldest.sinceMs + this.storeMs, items: 0 };
+    const untilMs = this.storeMs === null ? null : oldest.sinceMs + this.storeMs;
+    return { reason: reasonOf(oldest), untilMs, items: 0 };
   }
 
   begin(): StoreWait {

@@ -1,4 +1,4 @@
-import type { Counters, ExecutionEnd, RunSnapshot } from "../../src/events.ts";
+import { type Counters, type ExecutionEnd, type RunSnapshot, UNKNOWN_LAG } from "../../src/events.ts";
 
 /** 23 Nov, 13:14:08 local time. */
 export const START_MS = new Date(2026, 10, 23, 13, 14, 8).getTime();
@@ -125,6 +125,8 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
     jobTotals: null,
     journal: { records: 0, unstored: 0 },
     held: null,
+    lag: UNKNOWN_LAG,
+    watch: null,
     ...changes,
   };
 }

@@ -17,7 +17,7 @@ it("a clock that is set forward or back neither doubles a scheduled run nor skip
   });
   const said: string[] = [];
   execution.events
-    .on("execution:wait", ({ reason, untilMs }) => said.push(`${reason} ${clock(untilMs)}`))
+    .on("execution:wait", ({ reason, untilMs }) => said.push(`${reason} ${clock(untilMs!)}`))
     .on("execution:end", () => said.push(`ran ${clock(wallMs)}`));
   const ended = execution.run();
   onTestFinished(() => execution.abort());

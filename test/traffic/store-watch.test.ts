@@ -10,7 +10,7 @@ function makeWatch() {
   const watch = new StoreWatch({
     storeMs: 600_000,
     now: Date.now,
-    onWait: (reason, untilMs) => said.push(`${reason}, until ${untilMs - Date.now()} ms from now`),
+    onWait: (reason, untilMs) => said.push(`${reason}, until ${untilMs! - Date.now()} ms from now`),
     onResume: (waitedMs) => said.push(`resumed after ${waitedMs} ms`),
   });
   return { watch, said };
