@@ -49,6 +49,8 @@ export class Asker {
   /** What is in flight, and how well the slots are used. */
   readonly calls: CallMeter;
   #wakers: (() => void)[] = [];
+  /** When calls were last seen held (steady clock). */
+  #heldMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: AskerOptions) {
     this.#options = options;
@@ -88,8 +90,13 @@ export class Asker {
 
   /** Why waiting on is of no use: a model that does not answer, or a limit that lets nothing go for long. */
   stuck(): { readonly reason: StopReason; readonly message: string } | null {
-    const { gateway, deadlines, steadyNow } = this.#options;
-    if (gateway.troubleMs > deadlines.itemMs) {
+    const { gateway, deadlines, steadyNow, holdReason } = this.#options;
+    if (holdReason() !== null) {
+      this.#heldMs = steadyNow();
+      return null;
+    }
+    // While nothing may go out, nothing is tried.
+    if (Math.min(gateway.troubleMs, steadyNow() - this.#heldMs) > deadlines.itemMs) {
       const reasons = gateway.endpoints.map((endpoint) => {
         const { name, pauseReason, stateReason } = endpoint.snapshot();
         return `${name}: ${stateReason ?? pauseReason ?? "every call fails"}`;
@@ -161,7 +168,7 @@ export class Asker {
     while (!stopping.aborted) {
       const reserved = holdReason() === null ? (budget?.reserve() ?? "go") : "wait";
       if (reserved === "spent") stop("budget", "The budget is spent.");
-      if (reserved === "wait") await new Promise<void>((resolve) => this.#wakers.push(resolve));
+      if (reserved === "wait") await this.#rested(task, new Promise<void>((resolve) => this.#wakers.push(resolve)));
       if (reserved !== "go") continue;
       const permit = await this.#rested(task, gateway.acquire(classifier.wishOf(task), stopping));
       if (permit === null) budget?.settle();
@@ -170,12 +177,12 @@ export class Asker {
     return null;
   }
 
-  /** Waiting for an endpoint is not the item's time. */
-  async #rested(task: Task, asked: Promise<Permit | null> | Permit | null): Promise<Permit | null> {
+  /** Waiting for an endpoint, the store or the run window is not the item's time. */
+  async #rested<T>(task: Task, waited: Promise<T> | T): Promise<T> {
     const sinceMs = this.#options.steadyNow();
-    const permit = await asked;
+    const result = await waited;
     task.restedMs += this.#options.steadyNow() - sinceMs;
-    return permit;
+    return result;
   }
 
   #sayFailed(task: Task, endpoint: Endpoint, step: Failure, afterMs: number | null): void {

@@ -1,5 +1,6 @@
 import type { ErrorCode, FailureClass } from "./errors.ts";
 import type { LimiterSnapshot } from "./rate-limits.ts";
+import type { ScheduleSnapshot } from "./scheduling/schedule.ts";
 
 /** What an execution has done so far. Always `read = classified + skipped + retryQueued + deadLetters + inFlight`. */
 export interface Counters {
@@ -156,6 +157,17 @@ export interface EventMap {
   "execution:resume": { executionId: string; waitedMs: number };
   "execution:drain": { executionId: string; inFlight: number; reason: StopReason };
   "execution:end": ExecutionEnd;
+  /** A scheduled run begins; `timeMs` is its time, of which `delayMs` is the delay by jitter. `caughtUp`: for missed ones. */
+  "schedule:run": { name: string; timeMs: number; delayMs: number; caughtUp: boolean };
+  /**
+   * Times that passed without a run: `running`, since one was under way; `down`, since no process was there, or the machine
+   * slept. At most 1,000 are counted. A run at the start makes up for all of them when the schedule says so.
+   */
+  "schedule:missed": { name: string; times: number; reason: "running" | "down"; firstMs: number; lastMs: number };
+  /** A run could not begin, and its schedule goes on with its next time. */
+  "schedule:failed": { name: string; timeMs: number; code: ErrorCode; message: string };
+  /** Calls go out again, until then. That they stop is told by `execution:wait`. */
+  "window:open": { executionId: string; untilMs: number };
 }
 
 /** Why the number of calls that may be in flight at an endpoint changed. */
@@ -227,6 +239,8 @@ export interface RunSnapshot {
   /** When the oldest call is given up, in ms of age. */
   attemptTimeoutMs: number;
   budget: { usd: number; per: string; spentUsd: number } | null;
+  /** When scheduled runs begin; empty in other modes. */
+  schedules: readonly ScheduleSnapshot[];
 }
 
 type Listener<T> = (payload: T) => void;

@@ -24,6 +24,7 @@ import { openAnswers } from "./open-answers.ts";
 import { openClassifier } from "./open-classifier.ts";
 import { openGateway } from "./open-gateway.ts";
 import { type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
+import { openWindow } from "./open-window.ts";
 import { beginReclassification } from "./reclassify.ts";
 import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
 import {
@@ -286,6 +287,8 @@ export class JobExecution implements Execution {
         uncertainCalls: leftover.inFlight.length,
       });
     }
+    const window = openWindow(settings, { executionId: this.#executionId, events, now });
+    const holdReason = (): string | null => open.lease.holdReason() ?? window?.holdReason() ?? null;
     const pipeline = new Pipeline({
       mode: settings.mode === "continuous" ? "continuous" : "batch",
       executionId: this.#executionId,
@@ -303,6 +306,7 @@ export class JobExecution implements Execution {
       classifier: openClassifier(settings, adapters, gateway, {
         stamp: { job: settings.job, executionId: this.#executionId, fence: open.lease.fence },
         clocks: this.#clocks,
+        holdReason,
       }),
       gateway,
       recorder,
@@ -316,7 +320,7 @@ export class JobExecution implements Execution {
       active,
       stopping: this.#stopping,
       ...this.#clocks,
-      holdReason: () => open.lease.holdReason(),
+      holdReason,
       onSettled: () => keeper.settled(),
     });
     this.#pipeline = pipeline;
@@ -326,7 +330,7 @@ export class JobExecution implements Execution {
       pipeline.abort();
     });
     await countItems(open.source, settings.limit, toRetry?.length ?? null, (total) => this.#view.count(total));
-    this.#view.running({ pipeline, recorder, gateway, manager: this.#manager, startedMs });
+    this.#view.running({ pipeline, recorder, gateway, manager: this.#manager, window, startedMs });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     await pipeline.run(first);
     if (pipeline.stopReason === null) await again?.end();

@@ -9,7 +9,11 @@ export function openClassifier(
   settings: JobSettings,
   { prompt, checkAnswer, estimateUsage }: Adapters,
   gateway: Gateway,
-  { stamp, clocks }: { readonly stamp: ClassifierOptions["stamp"]; readonly clocks: Clocks },
+  {
+    stamp,
+    clocks,
+    holdReason,
+  }: { readonly stamp: ClassifierOptions["stamp"]; readonly clocks: Clocks; readonly holdReason: () => string | null },
 ): Classifier {
   const { retry, deadlines, maxOutputTokens, hedge } = settings;
   return new Classifier({
@@ -18,7 +22,10 @@ export function openClassifier(
     estimateUsage,
     retry,
     itemMs: deadlines.itemMs,
-    hedge: hedge === null ? null : { ...hedge, takeOther: (wish) => gateway.takeOther(wish) },
+    hedge:
+      hedge === null
+        ? null
+        : { ...hedge, takeOther: (wish) => (holdReason() === null ? gateway.takeOther(wish) : null) },
     maxOutputTokens,
     stamp,
     ...clocks,

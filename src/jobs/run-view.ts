@@ -7,6 +7,7 @@ import type { Recorder } from "../recorder.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Gateway } from "../traffic/gateway.ts";
 import { StoreWatch } from "../traffic/store-watch.ts";
+import type { WindowGate } from "../traffic/window-gate.ts";
 import { spentOf } from "./budget.ts";
 import type { OpenJob } from "./open-job.ts";
 
@@ -15,6 +16,8 @@ interface Parts {
   readonly recorder: Recorder;
   readonly gateway: Gateway;
   readonly manager: BatchFileManager;
+  /** null: calls may go out at all hours. */
+  readonly window: WindowGate | null;
   /** By the steady clock. */
   readonly startedMs: number;
 }
@@ -144,7 +147,7 @@ export class RunView {
     const forStore = this.storeWatch.waiting;
     const waiting = forStore
       ? { ...forStore, untilMs: told(forStore.untilMs) }
-      : (pipeline?.waiting ?? this.#waitingForLimit(aheadMs));
+      : (this.#waitingForWindow() ?? pipeline?.waiting ?? this.#waitingForLimit(aheadMs));
     const backoff = pipeline?.backoff ?? { count: 0, nextAtMs: null, reason: null };
     return {
       job,
@@ -181,6 +184,7 @@ export class RunView {
       oldestInFlightMs: pipeline?.calls.oldestMs ?? null,
       attemptTimeoutMs: deadlines.attemptMs,
       budget: this.#budget(),
+      schedules: [],
     };
   }
 
@@ -195,6 +199,14 @@ export class RunView {
         lastChange: lastChange === null ? null : { ...lastChange, atMs: lastChange.atMs + aheadMs },
       };
     });
+  }
+
+  #waitingForWindow(): RunSnapshot["waiting"] {
+    const waiting = this.#parts?.window?.waiting ?? null;
+    if (waiting === null) return null;
+    const { pipeline, recorder } = this.#parts!;
+    // Those that are in a slot without a call.
+    return { ...waiting, items: Math.max(0, recorder.counters(0).inFlight - pipeline.calls.inFlight) };
   }
 
   /** Nothing goes out because every endpoint was told to take nothing, or has used up a limit for some time. */

@@ -55,6 +55,10 @@ export function logEvents(events: Events, logger: Logger): void {
     .on("execution:wait", ({ untilMs, ...wait }) =>
       logger.info({ ...wait, until: new Date(untilMs).toISOString() }, "execution waits"),
     )
+    .on("schedule:run", (run) => logger.info(run, "a scheduled run begins"))
+    .on("schedule:missed", (missed) => logger.warn(missed, "scheduled times were missed"))
+    .on("schedule:failed", ({ message, ...failed }) => logger.warn(failed, message))
+    .on("window:open", (window) => logger.info(window, "the run window is open"))
     .on("execution:resume", (resume) => logger.info(resume, "the store answers again"))
     .on("execution:drain", (drain) => logger.info(drain, "draining"))
     .on("execution:end", ({ labels: _labels, jobTotals: _totals, ...end }) => logger.info(end, "execution ended"))

@@ -94,6 +94,7 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
     skippedReasons: { "no text": 1_203, "text is not a string": 643 },
     deadLetterReasons: { "label-unknown": 214, content: 31, "three-alike": 19 },
     labels: {},
+    schedules: [],
     errors: [
       {
         message: "529 overloaded",
