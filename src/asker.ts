@@ -14,7 +14,7 @@ export interface AskerOptions extends Clocks {
   readonly mode: Mode;
   readonly executionId: string;
   readonly deadlines: { readonly itemMs: number };
-  readonly budget: Budget | null;
+  readonly budget: Budget;
   readonly classifier: Classifier;
   readonly gateway: Gateway;
   readonly journal: Journal;
@@ -49,8 +49,6 @@ export class Asker {
   /** What is in flight, and how well the slots are used. */
   readonly calls: CallMeter;
   #wakers: (() => void)[] = [];
-  /** When calls were last seen held (steady clock). */
-  #heldMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: AskerOptions) {
     this.#options = options;
@@ -76,7 +74,7 @@ export class Asker {
         this.#sayFailed(task, permit.endpoint, step, afterMs);
         if (afterMs !== null) return { next: "wait", afterMs, reason: step.message };
       } finally {
-        this.#options.budget?.settle();
+        this.#options.budget.settle();
       }
     }
   }
@@ -88,15 +86,13 @@ export class Asker {
     for (const wake of wakers) wake();
   }
 
-  /** Why waiting on is of no use: a model that does not answer, or a limit that lets nothing go for long. */
-  stuck(): { readonly reason: StopReason; readonly message: string } | null {
-    const { gateway, deadlines, steadyNow, holdReason } = this.#options;
-    if (holdReason() !== null) {
-      this.#heldMs = steadyNow();
-      return null;
-    }
-    // While nothing may go out, nothing is tried.
-    if (Math.min(gateway.troubleMs, steadyNow() - this.#heldMs) > deadlines.itemMs) {
+  /**
+   * Why waiting on is of no use: a model that does not answer, or a limit that lets nothing go for long.
+   * @param triedMs how long it could be tried, without a pause, in ms
+   */
+  stuck(triedMs: number): { readonly reason: StopReason; readonly message: string } | null {
+    const { gateway, deadlines, steadyNow } = this.#options;
+    if (Math.min(gateway.troubleMs, triedMs) > deadlines.itemMs) {
       const reasons = gateway.endpoints.map((endpoint) => {
         const { name, pauseReason, stateReason } = endpoint.snapshot();
         return `${name}: ${stateReason ?? pauseReason ?? "every call fails"}`;
@@ -158,31 +154,38 @@ export class Asker {
   #permit(task: Task): Promise<Permit | null> | Permit | null {
     const { gateway, classifier, budget, holdReason, stopping } = this.#options;
     if (stopping.aborted) return null;
-    if (budget !== null || holdReason() !== null) return this.#permitInTurn(task);
+    if (budget.isLimited || holdReason() !== null) return this.#rested(task, this.#permitInTurn(task));
+    budget.reserve();
     const asked = gateway.acquire(classifier.wishOf(task), stopping);
-    return asked instanceof Promise ? this.#rested(task, asked) : asked;
+    if (asked === null) budget.settle();
+    return asked instanceof Promise ? this.#rested(task, this.#orSettle(asked)) : asked;
   }
 
   async #permitInTurn(task: Task): Promise<Permit | null> {
     const { gateway, classifier, budget, holdReason, stopping, stop } = this.#options;
     while (!stopping.aborted) {
-      const reserved = holdReason() === null ? (budget?.reserve() ?? "go") : "wait";
+      const reserved = holdReason() === null ? budget.reserve() : "wait";
       if (reserved === "spent") stop("budget", "The budget is spent.");
-      if (reserved === "wait") await this.#rested(task, new Promise<void>((resolve) => this.#wakers.push(resolve)));
+      if (reserved === "wait") await new Promise<void>((resolve) => this.#wakers.push(resolve));
       if (reserved !== "go") continue;
-      const permit = await this.#rested(task, gateway.acquire(classifier.wishOf(task), stopping));
-      if (permit === null) budget?.settle();
-      return permit;
+      return await this.#orSettle(gateway.acquire(classifier.wishOf(task), stopping));
     }
     return null;
   }
 
-  /** Waiting for an endpoint, the store or the run window is not the item's time. */
-  async #rested<T>(task: Task, waited: Promise<T> | T): Promise<T> {
+  /** What was reserved is given back when there is no call. */
+  async #orSettle(asked: Promise<Permit | null> | Permit | null): Promise<Permit | null> {
+    const permit = await asked;
+    if (permit === null) this.#options.budget.settle();
+    return permit;
+  }
+
+  /** Waiting for an endpoint, the budget or the end of a pause is not the item's time. */
+  async #rested(task: Task, asked: Promise<Permit | null>): Promise<Permit | null> {
     const sinceMs = this.#options.steadyNow();
-    const result = await waited;
+    const permit = await asked;
     task.restedMs += this.#options.steadyNow() - sinceMs;
-    return result;
+    return permit;
   }
 
   #sayFailed(task: Task, endpoint: Endpoint, step: Failure, afterMs: number | null): void {

@@ -155,6 +155,18 @@ export interface EventMap {
   "execution:wait": { executionId: string; reason: string; untilMs: number; items: number };
   /** The store answers again, after a wait for it was told. */
   "execution:resume": { executionId: string; waitedMs: number };
+  /** No new calls are made until it is taken back; those in flight come home. */
+  "execution:pause": { executionId: string; reason: string | null; by: string | null; holder: PauseHolder };
+  "execution:unpause": { executionId: string; by: string | null; pausedMs: number };
+  /** Something was changed of the run from outside: which verb, by whom, and the values of before and after. */
+  "control:command": {
+    executionId: string;
+    verb: string;
+    by: string | null;
+    changes: Readonly<Record<string, { from: string | number | null; to: string | number | null }>>;
+  };
+  /** The process can be controlled from now on, at this address on this machine. */
+  "control:ready": { job: string; pid: number; address: string; version: number };
   "execution:drain": { executionId: string; inFlight: number; reason: StopReason };
   "execution:end": ExecutionEnd;
   /** A scheduled run begins; `timeMs` is its time, of which `delayMs` is the delay by jitter. `caughtUp`: for missed ones. */
@@ -169,6 +181,9 @@ export interface EventMap {
   /** Calls go out again, until then. That they stop is told by `execution:wait`. */
   "window:open": { executionId: string; untilMs: number };
 }
+
+/** Who holds a run up: a person (or a program), or a window of hours. */
+export type PauseHolder = "operator" | "window";
 
 /** Why the number of calls that may be in flight at an endpoint changed. */
 export type LimitReason = "slow-start" | "clean-round" | "rate-limited" | "latency" | "ceiling";
@@ -207,7 +222,7 @@ export interface RunSnapshot {
   job: string;
   executionId: string;
   mode: string;
-  state: "starting" | "recovering" | "running" | "waiting" | "draining" | "ended";
+  state: "starting" | "recovering" | "running" | "waiting" | "paused" | "draining" | "ended";
   startedAtMs: number;
   nowMs: number;
   store: string;
@@ -235,6 +250,8 @@ export interface RunSnapshot {
   errors: readonly { message: string; failure: string; endpoint: string | null; count: number; lastMs: number }[];
   /** What the whole execution waits for, if it does. */
   waiting: { reason: string; untilMs: number | null; items: number } | null;
+  /** Set while no new calls are made on purpose. */
+  paused: { reason: string | null; by: string | null; holder: PauseHolder; sinceMs: number } | null;
   oldestInFlightMs: number | null;
   /** When the oldest call is given up, in ms of age. */
   attemptTimeoutMs: number;

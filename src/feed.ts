@@ -4,6 +4,7 @@ import type { Events } from "./events.ts";
 import type { ItemKey } from "./item.ts";
 import type { Mode } from "./job.ts";
 import type { Answers } from "./lanes/answers.ts";
+import type { Pause } from "./pause.ts";
 import type { Plan, Planner } from "./plan.ts";
 import type { Sink } from "./sink.ts";
 import type { SourceReader } from "./source-reader.ts";
@@ -13,7 +14,7 @@ export interface FeedOptions extends Clocks {
   readonly mode: Mode;
   readonly executionId: string;
   readonly batchSize: number;
-  readonly intervalMs: number;
+  readonly intervalMs: () => number;
   /** Items of this execution in all; null for no limit. */
   readonly limit: number | null;
   /** Wait for retry queues at the end of batch mode, at most so long, in ms; null to leave them. */
@@ -32,6 +33,7 @@ export interface FeedOptions extends Clocks {
   readonly answers: Answers | null;
   /** Keys of items that are read ahead, in flight or not stored yet. */
   readonly active: Set<ItemKey>;
+  readonly pause: Pause;
   readonly stopping: AbortSignal;
 }
 
@@ -81,6 +83,8 @@ export class Feed {
   #aheadItems: number;
   #planned = 0;
   #lastDueCheckMs = 0;
+  /** What was made due from outside is not waited for until everything else is done. */
+  #isRequeued = false;
   #wakeUp: (() => void) | null = null;
   #ended = false;
   #limitReached = false;
@@ -126,6 +130,13 @@ export class Feed {
     const wakeUp = this.#wakeUp;
     this.#wakeUp = null;
     wakeUp?.();
+  }
+
+  /** Retries were made due from outside. */
+  requeued(): void {
+    this.#isRequeued = true;
+    this.#lastDueCheckMs = 0;
+    this.wake();
   }
 
   /** Called now and then: adapts how far to read ahead. */
@@ -187,14 +198,12 @@ export class Feed {
   async #fillUp(): Promise<boolean> {
     const { planner, retryQueue, steadyNow } = this.#options;
     const need = this.#aheadItems - this.#ready.length;
-    if (need <= 0 || this.#slots.waiting() >= BACKOFF_ITEMS) {
+    if (this.#isPaused || need <= 0 || this.#slots.waiting() >= BACKOFF_ITEMS) {
       await this.#change();
       return false;
     }
     if (!this.#options.leaveRetries && retryQueue.size > 0 && steadyNow() - this.#lastDueCheckMs > DUE_CHECK_MS) {
-      const due = await planner.fromRetryQueue(this.#room());
-      if (due.tasks.length + due.settlements.length + due.parked === 0) this.#lastDueCheckMs = steadyNow();
-      await this.#accept(due);
+      await this.#takeDue();
       if (this.#room() <= 0) return false;
     }
     if (this.#options.retriesOnly) return (planner.nextDueInMs() ?? 1) > 0;
@@ -208,7 +217,10 @@ export class Feed {
     const { mode, intervalMs, reader, sink, planner, retryQueue, now, steadyNow, retryWaitMs } = this.#options;
     if (mode === "batch") {
       // Only now is it known what comes back: everything in flight has to be settled and stored first.
-      while (!this.#stopped && !(this.empty && this.#slots.quiet())) await this.#change();
+      while (!this.#stopped && !(this.empty && this.#slots.quiet())) {
+        if (this.#isRequeued && !this.#isPaused) await this.#takeDue();
+        else await this.#change();
+      }
       if (this.#stopped) return false;
       await this.#options.recovered;
       await sink.drain();
@@ -219,9 +231,15 @@ export class Feed {
       }
     }
     await this.#options.planner.rest();
-    const waitUntilMs = steadyNow() + (mode === "batch" ? (retryWaitMs ?? 0) : intervalMs);
+    const sinceMs = steadyNow() - this.#options.pause.totalMs;
     while (!this.#stopped) {
-      const leftMs = waitUntilMs - steadyNow();
+      if (this.#isPaused) {
+        this.#waiting = null;
+        await this.#change();
+        continue;
+      }
+      const waitedMs = steadyNow() - this.#options.pause.totalMs - sinceMs;
+      const leftMs = (mode === "batch" ? (retryWaitMs ?? 0) : intervalMs()) - waitedMs;
       const dueInMs = this.#options.leaveRetries ? null : planner.nextDueInMs();
       if (dueInMs !== null && dueInMs <= 0) break;
       if (mode === "batch" && (dueInMs === null || dueInMs > leftMs)) return false;
@@ -235,6 +253,16 @@ export class Feed {
     this.#lastDueCheckMs = 0;
     if (mode !== "batch") reader.rewind();
     return !this.#stopped;
+  }
+
+  async #takeDue(): Promise<void> {
+    const { planner, steadyNow } = this.#options;
+    const due = await planner.fromRetryQueue(this.#room());
+    if (due.tasks.length + due.settlements.length + due.parked === 0) {
+      this.#lastDueCheckMs = steadyNow();
+      this.#isRequeued = false;
+    }
+    await this.#accept(due);
   }
 
   async #accept(plan: Plan): Promise<void> {
@@ -275,6 +303,10 @@ export class Feed {
     if (before?.reason === waiting.reason && Math.abs(before.untilMs - waiting.untilMs) < SAME_END_MS) return;
     const { events, executionId } = this.#options;
     events.emit("execution:wait", { executionId, ...waiting });
+  }
+
+  get #isPaused(): boolean {
+    return this.#options.pause.current !== null;
   }
 
   get #stopped(): boolean {

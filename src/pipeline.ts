@@ -1,9 +1,11 @@
 import { type Asked, Asker, type AskerOptions } from "./asker.ts";
+import { Backoff } from "./backoff.ts";
 import type { Task } from "./classify.ts";
 import { messageOf, QuerymillError } from "./errors.ts";
 import { type StopReason, stopReasonOf } from "./events.ts";
 import { Feed, type FeedOptions, type Waiting } from "./feed.ts";
 import type { Outcome, Settlement } from "./outcome.ts";
+import type { Pause } from "./pause.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { BatchFiles } from "./state/batch-file.ts";
@@ -17,6 +19,8 @@ export interface PipelineOptions
   readonly runBreaker: { readonly share: number; readonly window: number };
   readonly recorder: Recorder;
   readonly batches: BatchFiles;
+  /** While it is held no call is begun and nothing is read. */
+  readonly pause: Pause;
   /** Fires when the run is to stop; made outside, since reading ends with it too. */
   readonly stopping: AbortController;
   /** Called after each settled item: saves checkpoints when they are due. */
@@ -37,8 +41,7 @@ const BEGUN_AT_ONCE = 64;
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #feed: Feed;
-  /** Items between two attempts, with when they may be tried again (steady clock). */
-  readonly #backoff = new Map<Task, { atMs: number; reason: string }>();
+  readonly #backoff = new Backoff();
   readonly #asker: Asker;
   readonly #stopping: AbortController;
   readonly #aborting = new AbortController();
@@ -67,6 +70,7 @@ export class Pipeline {
     this.#lastSettledMs = startedMs;
     this.#asker = new Asker({
       ...options,
+      holdReason: () => (options.pause.current === null ? options.holdReason() : "paused"),
       stopping: options.stopping.signal,
       aborting: this.#aborting.signal,
       stop: (reason, message) => this.stop(reason, message),
@@ -101,10 +105,9 @@ export class Pipeline {
   get calls(): Pick<CallMeter, "inFlight" | "utilization" | "oldestMs"> {
     return this.#asker.calls;
   }
-  get backoff(): { count: number; nextAtMs: number | null; reason: string | null } {
-    let next: { atMs: number; reason: string } | null = null;
-    for (const entry of this.#backoff.values()) if (next === null || entry.atMs < next.atMs) next = entry;
-    return { count: this.#backoff.size, nextAtMs: next?.atMs ?? null, reason: next?.reason ?? null };
+  /** Items between two attempts. */
+  get backoff(): Backoff["first"] {
+    return this.#backoff.first;
   }
 
   /**
@@ -137,16 +140,29 @@ export class Pipeline {
     });
     this.#stopping.abort();
     setTimeout(() => this.#aborting.abort(), this.#options.deadlines.drainMs).unref();
-    this.#wake();
+    this.wake();
   }
 
   /**
    * Cuts the calls in flight: their items go back, their answers may be paid again. What is answered and cannot be
    * stored soon, stays in the journal.
    */
-  abort(): void {
-    this.stop("signal");
+  abort(reason: StopReason = "signal"): void {
+    this.stop(reason);
     this.#aborting.abort();
+  }
+
+  /** Retries were made due from outside. */
+  requeued(): void {
+    this.#feed.requeued();
+  }
+
+  /** A pause is over: the time it took was nobody's. @param sinceMs when it began, by the steady clock */
+  unpaused(sinceMs: number): void {
+    this.#lastSettledMs = this.#options.steadyNow();
+    this.#backoff.excuse(sinceMs, this.#lastSettledMs);
+    this.#idleSaid = false;
+    this.wake();
   }
 
   /** Puts items into slots as long as there are both. */
@@ -155,7 +171,7 @@ export class Pipeline {
     if (this.#stopped) this.#releaseBackoff();
     for (
       let begun = 0;
-      !this.#stopped && this.#working < gateway.capacity && this.#settling < gateway.capacity;
+      this.#mayBegin && this.#working < gateway.capacity && this.#settling < gateway.capacity;
       begun += 1
     ) {
       if (begun >= BEGUN_AT_ONCE) {
@@ -166,7 +182,7 @@ export class Pipeline {
         break;
       }
       gateway.soonest = reader.ended && this.#feed.pending < gateway.capacity;
-      const task = this.#nextDue() ?? this.#feed.take();
+      const task = this.#backoff.takeDue(this.#options.steadyNow) ?? this.#feed.take();
       if (task === undefined) break;
       this.#working += 1;
       void this.#run(task);
@@ -206,17 +222,6 @@ export class Pipeline {
     this.#options.recorder.admit(task.item.key, () => task.spend);
   }
 
-  #nextDue(): Task | undefined {
-    if (this.#backoff.size === 0) return undefined;
-    const now = this.#options.steadyNow();
-    for (const [task, { atMs }] of this.#backoff) {
-      if (atMs > now) continue;
-      this.#backoff.delete(task);
-      return task;
-    }
-    return undefined;
-  }
-
   async #finish(task: Task, outcome: Outcome, latencyMs: number | null): Promise<void> {
     const { executionId, now } = this.#options;
     const { item, origin, attempts, spend } = task;
@@ -242,7 +247,7 @@ export class Pipeline {
   }
 
   #putOff(task: Task, afterMs: number, reason: string): void {
-    this.#backoff.set(task, { atMs: this.#options.steadyNow() + afterMs, reason });
+    this.#backoff.add(task, this.#options.steadyNow() + afterMs, reason);
     const twin = this.#options.answers?.oneMore(task);
     if (twin !== undefined) this.#feed.askNow([twin]);
   }
@@ -288,8 +293,7 @@ export class Pipeline {
   }
 
   #releaseBackoff(): void {
-    for (const task of this.#backoff.keys()) {
-      this.#backoff.delete(task);
+    for (const task of this.#backoff.takeAll()) {
       this.#settling += 1;
       this.#release(task)
         .catch((error) => this.#fail(error))
@@ -304,7 +308,12 @@ export class Pipeline {
     return this.#stopping.signal.aborted;
   }
 
-  #wake(): void {
+  get #mayBegin(): boolean {
+    return !this.#stopped && this.#options.pause.current === null;
+  }
+
+  /** Looks again at what it follows: the pause, the budget, what is due. */
+  wake(): void {
     this.#asker.wake();
     this.#feed.wake();
     this.#begin();
@@ -312,8 +321,9 @@ export class Pipeline {
 
   /** Twice a second: wakes what waits for a time, and looks for what goes on for too long. */
   #tick(): void {
-    const { deadlines, mode, steadyNow, executionId, events } = this.#options;
-    const stuck = mode === "batch" ? this.#asker.stuck() : null;
+    const { deadlines, mode, steadyNow, executionId, events, pause } = this.#options;
+    const triedMs = steadyNow() - (pause.endedMs ?? Number.NEGATIVE_INFINITY);
+    const stuck = mode === "batch" && pause.current === null ? this.#asker.stuck(triedMs) : null;
     if (stuck !== null) this.stop(stuck.reason, stuck.message);
     if (!this.#idleSaid && this.#asker.calls.inFlight > 0 && steadyNow() - this.#lastSettledMs > deadlines.idleMs) {
       this.#idleSaid = true;
@@ -325,7 +335,7 @@ export class Pipeline {
       });
     }
     this.#feed.tick();
-    this.#wake();
+    this.wake();
   }
 
   /** What ends a run: trouble of disk or store is a reason to stop, anything else a bug to report. */

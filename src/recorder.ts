@@ -44,6 +44,8 @@ export class Recorder {
   readonly deadLetterReasons: Record<string, number> = {};
   /** Items that this execution sent to a retry queue: `waiting` there, or `back` in a slot. Each is read once. */
   readonly #queued = new Map<string, "waiting" | "back">();
+  /** Items that became dead letters in this execution, with the class of their failure. */
+  readonly #dead = new Map<string, string>();
   /** What admitted items have cost that are not settled yet: an item between two attempts was paid for already. */
   readonly #open = new Map<string, () => Spend>();
   /** Settled items by the second of the steady clock, for the rate of the last 30 s. */
@@ -122,11 +124,22 @@ export class Recorder {
     this.#apply(await this.#append({ kind: "reopened", key, outcome }), applyReopening(this.#state, outcome));
     this.counts[COUNTER_OF[outcome]] -= 1;
     this.counts.read -= 1;
+    this.#dead.delete(key);
   }
 
-  /** Dead letters went to a retry queue. */
-  async requeue(items: number): Promise<void> {
+  /** Dead letters went to a retry queue. What died in this execution waits again, and is not read twice. */
+  async requeue(keys: readonly string[]): Promise<void> {
+    const items = keys.length;
     this.#apply(await this.#append({ kind: "requeued", items }), applyRequeue(this.#state, items));
+    for (const key of keys) {
+      const failure = this.#dead.get(key);
+      if (failure === undefined) continue;
+      this.#dead.delete(key);
+      this.#queued.set(key, "waiting");
+      this.counts.deadLetters -= 1;
+      this.counts.retryQueued += 1;
+      decrement(this.deadLetterReasons, failure);
+    }
   }
 
   /** Settled items lost their marks, to be classified again. Counted once, however often it is told. */
@@ -213,7 +226,10 @@ export class Recorder {
     this.#perSecond.set(second, (this.#perSecond.get(second) ?? 0) + 1);
     if (settlement.outcome === "classified") this.#countRecord(settlement.record, settlement.savedUsd);
     if (settlement.outcome === "skipped") increment(this.skippedReasons, settlement.reason);
-    if (settlement.outcome === "deadLetter") increment(this.deadLetterReasons, settlement.failure);
+    if (settlement.outcome === "deadLetter") {
+      increment(this.deadLetterReasons, settlement.failure);
+      this.#dead.set(settlement.key, settlement.failure);
+    }
     if (!this.#options.events.wants("item:settled")) return;
     const event: EventMap["item:settled"] = {
       executionId: this.#options.executionId,
@@ -260,4 +276,10 @@ const COUNTED = ["category", "sentiment", "urgency", "language"] as const;
 
 function increment(counts: Record<string, number>, name: string): void {
   counts[name] = (counts[name] ?? 0) + 1;
+}
+
+function decrement(counts: Record<string, number>, name: string): void {
+  const left = (counts[name] ?? 0) - 1;
+  if (left > 0) counts[name] = left;
+  else delete counts[name];
 }

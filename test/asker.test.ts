@@ -46,12 +46,10 @@ async function open(endpoints: readonly HandOptions[], { hasBudget = false } = {
     mode: "batch",
     executionId: "x-1",
     deadlines: { itemMs: 600_000 },
-    budget: hasBudget
-      ? new Budget(
-          () => told.usdLeft,
-          () => 1,
-        )
-      : null,
+    budget: new Budget(
+      () => (hasBudget ? told.usdLeft : null),
+      () => 1,
+    ),
     classifier: new Classifier({
       prompt: buildPrompt(DEFAULT_TAXONOMY),
       checkAnswer: compileAnswer(DEFAULT_TAXONOMY),

@@ -1,6 +1,6 @@
 import type { ClassifierOptions } from "../classify.ts";
 import type { Item, Skipped } from "../item.ts";
-import type { EndpointSettings } from "../job.ts";
+import type { EndpointSettings, JobSettings } from "../job.ts";
 import type { ModelProvider, Prompt } from "../llm/provider.ts";
 import type { Privacy } from "../redaction/privacy.ts";
 import type { SourceDocument, Store } from "../store.ts";
@@ -17,11 +17,14 @@ export interface EndpointPricing {
 /** What an execution works with; `wiring.ts` is the only place that names implementations. */
 export interface Adapters {
   openStore(): Promise<Store>;
-  openProvider(endpoint: EndpointSettings): Promise<ModelProvider>;
+  /** @param connections most at once */
+  openProvider(endpoint: EndpointSettings, connections: number): Promise<ModelProvider>;
   readonly prompt: Prompt;
   readonly checkAnswer: ClassifierOptions["checkAnswer"];
   readonly estimateUsage: ClassifierOptions["estimateUsage"];
   readonly pricingOf: (endpoint: EndpointSettings) => EndpointPricing;
+  /** What {@link pricingOf} would be with other prices of the settings. */
+  pricingWith(prices: JobSettings["prices"]): Promise<Adapters["pricingOf"]>;
   /** For the user: what was learned from, and what the model cannot do. */
   readonly notes: readonly string[];
   readonly makeItem: (document: SourceDocument) => Item | Skipped;

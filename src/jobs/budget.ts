@@ -16,23 +16,23 @@ export function spentOf({ budget }: JobSettings, recorder: Recorder, nowMs: numb
   return spentIn(state, budget.per, nowMs) + openUsd;
 }
 
-/** @returns null without a budget */
+/** Follows the budget of the settings, which may be changed, given and taken away under way. */
 export function openBudget(
   settings: JobSettings,
   { pricingOf, estimateUsage, prompt }: Adapters,
   recorder: Recorder,
   now: () => number,
-): Budget | null {
-  const { budget, endpoints } = settings;
-  if (budget === null) return null;
+): Budget {
+  const { endpoints } = settings;
   const usage = estimateUsage(promptChars(prompt) + TEXT_CHARS, ANSWER_CHARS);
   // Whichever endpoint is asked first: as much as the dearest takes.
-  const guess = Math.max(...endpoints.map((endpoint) => pricingOf(endpoint).costOf(usage, endpoint.model.name) ?? 0));
+  const guess = (): number =>
+    Math.max(...endpoints.map((endpoint) => pricingOf(endpoint).costOf(usage, endpoint.model.name) ?? 0));
   return new Budget(
-    () => budget.usd - spentOf(settings, recorder, now()),
+    () => (settings.budget === null ? null : settings.budget.usd - spentOf(settings, recorder, now())),
     () => {
       const { costUsd, uncertainUsd, modelCalls } = recorder.totals;
-      return modelCalls === 0 ? guess : ((costUsd ?? 0) + (uncertainUsd ?? 0)) / modelCalls;
+      return modelCalls === 0 ? guess() : ((costUsd ?? 0) + (uncertainUsd ?? 0)) / modelCalls;
     },
   );
 }

@@ -39,7 +39,7 @@ async function lookAt(
   const { model } = endpoint;
   let provider: ModelProvider | null = null;
   try {
-    provider = await adapters.openProvider(endpoint);
+    provider = await adapters.openProvider(endpoint, 1);
     const startedMs = performance.now();
     await provider.check(AbortSignal.timeout(settings.deadlines.connectMs * 2));
     const tookMs = Math.round(performance.now() - startedMs);

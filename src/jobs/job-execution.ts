@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Clocks, systemClocks } from "../clocks.ts";
-import { didYouMean } from "../config/nearest.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
-import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
+import type { ExecutionEnd, RunSnapshot, StopReason } from "../events.ts";
 import type { ItemKey } from "../item.ts";
 import { type Fingerprint, fingerprintOf, type JobSettings } from "../job.ts";
 import { lostCalls } from "../outcome.ts";
@@ -11,12 +10,11 @@ import { Planner } from "../plan.ts";
 import { SourceReader } from "../source-reader.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { type FileSystem, nodeFileSystem } from "../state/files.ts";
-import type { Endpoint } from "../traffic/endpoint.ts";
-import type { Gateway } from "../traffic/gateway.ts";
 import type { Adapters } from "./adapters.ts";
 import { openBudget } from "./budget.ts";
 import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { Closers } from "./closers.ts";
+import { ControlledExecution } from "./controlled-execution.ts";
 import { countItems } from "./count-items.ts";
 import type { Execution } from "./execution.ts";
 import { firstItems } from "./first-items.ts";
@@ -24,7 +22,6 @@ import { openAnswers } from "./open-answers.ts";
 import { openClassifier } from "./open-classifier.ts";
 import { openGateway } from "./open-gateway.ts";
 import { type OpenJob, openState, openStores, refuseUnpricedBudget, refuseWhatIsUnclear } from "./open-job.ts";
-import { openWindow } from "./open-window.ts";
 import { beginReclassification } from "./reclassify.ts";
 import { openRecording, type RecordingOptions, storeJournaled } from "./recording.ts";
 import {
@@ -38,32 +35,28 @@ import {
 } from "./recovery.ts";
 import { requeue } from "./requeue.ts";
 import { RunView } from "./run-view.ts";
+import { WindowKeeper } from "./window-keeper.ts";
 
 /** One execution: opens the job, recovers what an earlier one left, runs the pipeline, closes. */
-export class JobExecution implements Execution {
-  readonly events = new Events();
-  readonly #settings: JobSettings;
-  readonly #adapters: Adapters;
-  readonly #executionId: string;
+export class JobExecution extends ControlledExecution implements Execution {
   readonly #manager: BatchFileManager;
   readonly #fingerprint: Fingerprint;
-  readonly #clocks: Clocks;
   readonly #stopping = new AbortController();
   readonly #view: RunView;
   readonly #closers = new Closers();
   #pipeline: Pipeline | null = null;
-  #gateway: Gateway | null = null;
   #stopBefore: { reason: StopReason; message: string | null } | null = null;
 
   constructor(settings: JobSettings, adapters: Adapters, clocks = systemClocks, files: FileSystem = nodeFileSystem) {
-    this.#settings = settings;
-    this.#adapters = adapters;
-    this.#clocks = clocks;
-    this.#executionId = `${new Date(clocks.now()).toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}-${randomBytes(2).toString("hex")}`;
+    super(settings, adapters, newExecutionId(clocks), clocks);
     this.#manager = new BatchFileManager(settings.batchDir, { tenant: settings.tenant, job: settings.job }, files);
     this.#manager.files.onFull = (error) => this.stop("disk", error.message);
     this.#fingerprint = fingerprintOf(settings, adapters.prompt.version);
-    this.#view = new RunView(settings, this.#executionId, adapters.prompt, this.events, clocks);
+    this.#view = new RunView(this.settings, this.executionId, adapters.prompt, {
+      events: this.events,
+      clocks,
+      pause: this.paused,
+    });
   }
 
   snapshot(): RunSnapshot {
@@ -76,40 +69,22 @@ export class JobExecution implements Execution {
     this.#view.state = "draining";
   }
 
-  abort(): void {
-    this.stop("signal");
-    this.#pipeline?.abort();
-  }
-
-  drainEndpoint(name: string): void {
-    this.#endpoint(name).drain("told to drain");
-  }
-
-  resumeEndpoint(name: string): void {
-    this.#endpoint(name).resume();
-  }
-
-  #endpoint(name: string): Endpoint {
-    const endpoint = this.#gateway?.find(name);
-    if (endpoint !== undefined) return endpoint;
-    const names = this.#settings.endpoints.map((one) => one.name);
-    const why = names.includes(name)
-      ? "It is not open yet: wait for execution:start."
-      : `This run has ${names.join(", ")}.${didYouMean(name, names)}`;
-    throw new QuerymillError("USAGE", `There is no endpoint ${name}. ${why}`);
+  abort(reason: StopReason = "signal"): void {
+    this.stop(reason);
+    this.#pipeline?.abort(reason);
   }
 
   async run(): Promise<ExecutionEnd> {
     const closers = this.#closers;
     try {
-      refuseUnpricedBudget(this.#settings, this.#adapters.pricingOf);
-      const damagedQueues = await openState(this.#manager, this.#settings, this.#executionId, closers);
-      let leftover = await inspectLeftover(this.#manager, this.#settings.fresh ? this.#executionId : null);
-      refuseWhatIsUnclear(this.#settings, leftover, this.#fingerprint);
-      const open = await openStores(this.#manager, this.#settings, this.#adapters, this.#executionId, closers);
+      refuseUnpricedBudget(this.settings, this.adapters.pricingOf);
+      const damagedQueues = await openState(this.#manager, this.settings, this.executionId, closers);
+      let leftover = await inspectLeftover(this.#manager, this.settings.fresh ? this.executionId : null);
+      refuseWhatIsUnclear(this.settings, leftover, this.#fingerprint);
+      const open = await openStores(this.#manager, this.settings, this.adapters, this.executionId, closers);
       this.#view.opened(open);
-      const damaged = damagedQueues + (await quarantine(this.#manager, leftover, this.#executionId));
-      if (this.#settings.fresh && leftover.scan.segments.size > 0) leftover = await this.#startAfresh(open, leftover);
+      const damaged = damagedQueues + (await quarantine(this.#manager, leftover, this.executionId));
+      if (this.settings.fresh && leftover.scan.segments.size > 0) leftover = await this.#startAfresh(open, leftover);
       return await this.#execute(open, leftover, damaged);
     } finally {
       await closers.closeAll();
@@ -131,18 +106,18 @@ export class JobExecution implements Execution {
     await storeJournaled(this.#manager, leftover, sink, this.#stopping.signal);
     await journal.close();
     if (failed[0] !== undefined) throw failed[0];
-    await archive(this.#manager, this.#executionId);
+    await archive(this.#manager, this.executionId);
     return freshLeftover(leftover);
   }
 
   #recordingOptions(onStored: (key: ItemKey) => void, onFatal: RecordingOptions["onFatal"]): RecordingOptions {
     return {
       manager: this.#manager,
-      settings: this.#settings,
-      adapters: this.#adapters,
-      executionId: this.#executionId,
+      settings: this.settings,
+      adapters: this.adapters,
+      executionId: this.executionId,
       events: this.events,
-      ...this.#clocks,
+      ...this.clocks,
       watch: this.#view.storeWatch,
       onStored,
       onFatal,
@@ -150,10 +125,10 @@ export class JobExecution implements Execution {
   }
 
   async #execute(open: OpenJob, leftover: Leftover, damaged: number): Promise<ExecutionEnd> {
-    const settings = this.#settings;
-    const adapters = this.#adapters;
+    const settings = this.settings;
+    const adapters = this.adapters;
     const events = this.events;
-    const { now, steadyNow } = this.#clocks;
+    const { now, steadyNow } = this.clocks;
     const closers = this.#closers;
     const active = new Set<ItemKey>();
     this.#view.state = "recovering";
@@ -173,12 +148,12 @@ export class JobExecution implements Execution {
     closers.add(() => journal.close());
     const startedMs = steadyNow();
     const gateway = openGateway(open.endpoints, settings, adapters, {
-      executionId: this.#executionId,
+      executionId: this.executionId,
       events,
-      clocks: this.#clocks,
+      clocks: this.clocks,
     });
     closers.add(() => gateway.close());
-    this.#gateway = gateway;
+    this.openedGateway(gateway, open.endpoints, closers);
     const { retryQueue, deadLetters } = this.#manager;
     const reader = new SourceReader({
       source: open.source,
@@ -196,7 +171,7 @@ export class JobExecution implements Execution {
     const suspects: Record<string, { crashes: number; alone: number }> = leftover.unclean
       ? nextSuspects(leftover.suspects, leftover.inFlight)
       : leftover.suspects;
-    const run = { executionId: this.#executionId, fingerprint: this.#fingerprint, now };
+    const run = { executionId: this.executionId, fingerprint: this.#fingerprint, now };
     const answers = await openAnswers(this.#manager, settings, open, leftover, run, closers);
     for (const note of answers?.notes ?? []) this.#view.note(note);
     const keeper = new CheckpointKeeper({
@@ -207,13 +182,13 @@ export class JobExecution implements Execution {
       reader,
       answers,
       events,
-      executionId: this.#executionId,
+      executionId: this.executionId,
       fingerprint: this.#fingerprint,
       before: leftover.checkpoint,
       suspects,
       interval: settings.checkpointInterval,
       startedAt: new Date(now()).toISOString(),
-      ...this.#clocks,
+      ...this.clocks,
       onError: (error) => this.stop("disk", messageOf(error)),
     });
     closers.add(() => keeper.close());
@@ -235,7 +210,7 @@ export class JobExecution implements Execution {
       recorder,
       recovered,
       fingerprint: this.#fingerprint,
-      executionId: this.#executionId,
+      executionId: this.executionId,
       now,
       watch: this.#view.storeWatch,
       signal: this.#stopping.signal,
@@ -246,7 +221,9 @@ export class JobExecution implements Execution {
     // What is to be retried may be among it.
     if (settings.retryOnly !== null) await recovered;
     const toRetry =
-      settings.retryOnly === null ? null : await requeue(this.#manager, recorder, settings.retryOnly, now());
+      settings.retryOnly === null
+        ? null
+        : await requeue(this.#manager, recorder, settings.retryOnly, { nowMs: now(), active });
     const planner = new Planner({
       reader,
       source: open.source,
@@ -254,10 +231,12 @@ export class JobExecution implements Execution {
       batches: this.#manager.batches,
       retryQueue,
       deadLetters,
-      rounds: settings.retry.rounds,
+      get rounds() {
+        return settings.retry.rounds;
+      },
       makeItem: adapters.makeItem,
       batchSize: settings.batchSize,
-      executionId: this.#executionId,
+      executionId: this.executionId,
       fence: open.lease.fence,
       adopt:
         leftover.checkpoint === null && (await open.target.count()) > 0
@@ -276,24 +255,22 @@ export class JobExecution implements Execution {
       this.#manager,
       recording,
       { unclean: leftover.unclean, suspects },
-      { executionId: this.#executionId, limit: settings.limit, now, active },
+      { executionId: this.executionId, limit: settings.limit, now, active },
     );
     if (leftover.unclean || leftover.unsunk.size > 0) {
       events.emit("execution:recover", {
-        executionId: this.#executionId,
+        executionId: this.executionId,
         stored: leftover.unsunk.size,
         fromBatchFiles: first.again.length,
         damaged,
         uncertainCalls: leftover.inFlight.length,
       });
     }
-    const window = openWindow(settings, { executionId: this.#executionId, events, now });
-    const holdReason = (): string | null => open.lease.holdReason() ?? window?.holdReason() ?? null;
     const pipeline = new Pipeline({
       mode: settings.mode === "continuous" ? "continuous" : "batch",
-      executionId: this.#executionId,
+      executionId: this.executionId,
       batchSize: settings.batchSize,
-      intervalMs: settings.intervalSeconds * 1000,
+      intervalMs: () => settings.intervalSeconds * 1000,
       limit: settings.limit,
       retryWaitMs: settings.wait && settings.retryOnly === null ? settings.deadlines.retryWaitMs : null,
       retriesOnly: settings.retryOnly !== null,
@@ -304,9 +281,9 @@ export class JobExecution implements Execution {
       planner,
       reader,
       classifier: openClassifier(settings, adapters, gateway, {
-        stamp: { job: settings.job, executionId: this.#executionId, fence: open.lease.fence },
-        clocks: this.#clocks,
-        holdReason,
+        stamp: { job: settings.job, executionId: this.executionId, fence: open.lease.fence },
+        clocks: this.clocks,
+        pause: this.paused,
       }),
       gateway,
       recorder,
@@ -318,9 +295,10 @@ export class JobExecution implements Execution {
       events,
       answers,
       active,
+      pause: this.paused,
       stopping: this.#stopping,
-      ...this.#clocks,
-      holdReason,
+      ...this.clocks,
+      holdReason: () => open.lease.holdReason(),
       onSettled: () => keeper.settled(),
     });
     this.#pipeline = pipeline;
@@ -329,7 +307,14 @@ export class JobExecution implements Execution {
       pipeline.stop("fenced", error.message);
       pipeline.abort();
     });
-    await countItems(open.source, settings.limit, toRetry?.length ?? null, (total) => this.#view.count(total));
+    await countItems(
+      open.source,
+      settings.limit,
+      toRetry === null ? null : toRetry.deadLetters.length + toRetry.waiting.length,
+      (total) => this.#view.count(total),
+    );
+    this.controls({ pipeline, recorder, manager: this.#manager, active });
+    const window = WindowKeeper.open(settings, this, { executionId: this.executionId, now, closers });
     this.#view.running({ pipeline, recorder, gateway, manager: this.#manager, window, startedMs });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     await pipeline.run(first);
@@ -344,4 +329,9 @@ export class JobExecution implements Execution {
     events.emit("execution:end", end);
     return end;
   }
+}
+
+function newExecutionId({ now }: Clocks): string {
+  const second = new Date(now()).toISOString().slice(0, 19).replaceAll(/[-:]/g, "");
+  return `${second}-${randomBytes(2).toString("hex")}`;
 }

@@ -1,10 +1,11 @@
 import { Classifier, type ClassifierOptions } from "../classify.ts";
 import type { Clocks } from "../clocks.ts";
 import type { JobSettings } from "../job.ts";
+import type { Pause } from "../pause.ts";
 import type { Gateway } from "../traffic/gateway.ts";
 import type { Adapters } from "./adapters.ts";
 
-/** The part of an execution that asks. @param run who asks, and by which clocks */
+/** The part of an execution that asks. It follows retries and hedging of the settings as they are changed. */
 export function openClassifier(
   settings: JobSettings,
   { prompt, checkAnswer, estimateUsage }: Adapters,
@@ -12,20 +13,23 @@ export function openClassifier(
   {
     stamp,
     clocks,
-    holdReason,
-  }: { readonly stamp: ClassifierOptions["stamp"]; readonly clocks: Clocks; readonly holdReason: () => string | null },
+    pause,
+  }: { readonly stamp: ClassifierOptions["stamp"]; readonly clocks: Clocks; readonly pause: Pause },
 ): Classifier {
-  const { retry, deadlines, maxOutputTokens, hedge } = settings;
+  const { deadlines, maxOutputTokens } = settings;
+  // A pause makes no second calls either.
+  const takeOther: Gateway["takeOther"] = (wish) => (pause.current === null ? gateway.takeOther(wish) : null);
   return new Classifier({
     prompt,
     checkAnswer,
     estimateUsage,
-    retry,
+    get retry() {
+      return settings.retry;
+    },
     itemMs: deadlines.itemMs,
-    hedge:
-      hedge === null
-        ? null
-        : { ...hedge, takeOther: (wish) => (holdReason() === null ? gateway.takeOther(wish) : null) },
+    get hedge() {
+      return settings.hedge === null ? null : { ...settings.hedge, takeOther };
+    },
     maxOutputTokens,
     stamp,
     ...clocks,

@@ -2,17 +2,17 @@ import { type Clocks, onWall } from "../clocks.ts";
 import { messageOf } from "../errors.ts";
 import type { Events } from "../events.ts";
 import { type EndpointSettings, type JobSettings, slotCeiling } from "../job.ts";
-import type { ModelProvider } from "../llm/provider.ts";
 import type { ConcurrencyOptions } from "../traffic/concurrency.ts";
 import { Endpoint } from "../traffic/endpoint.ts";
 import { Gateway } from "../traffic/gateway.ts";
+import { ReplaceableProvider } from "../traffic/replaceable-provider.ts";
 import type { Adapters } from "./adapters.ts";
 import type { Closers } from "./closers.ts";
 
 /** An endpoint that was opened, and why it could not be reached. */
 export interface OpenEndpoint {
   readonly settings: EndpointSettings;
-  readonly provider: ModelProvider;
+  readonly provider: ReplaceableProvider;
   /** null: it answers. */
   readonly trouble: string | null;
 }
@@ -24,13 +24,13 @@ const FIRST_ABSENCE_MS = 5_000;
 
 /** Opens the providers of all endpoints; nothing is sent. */
 export async function openProviders(
-  { endpoints }: JobSettings,
+  job: JobSettings,
   adapters: Adapters,
   closers: Closers,
-): Promise<{ settings: EndpointSettings; provider: ModelProvider }[]> {
-  const opened: { settings: EndpointSettings; provider: ModelProvider }[] = [];
-  for (const settings of endpoints) {
-    const provider = await adapters.openProvider(settings);
+): Promise<Omit<OpenEndpoint, "trouble">[]> {
+  const opened: Omit<OpenEndpoint, "trouble">[] = [];
+  for (const settings of job.endpoints) {
+    const provider = new ReplaceableProvider(await adapters.openProvider(settings, mostCalls(settings, job)));
     closers.add(() => provider.close());
     opened.push({ settings, provider });
   }
@@ -42,7 +42,7 @@ export async function openProviders(
  * @throws QuerymillError MODEL_UNREACHABLE when none is
  */
 export async function checkProviders(
-  opened: readonly { settings: EndpointSettings; provider: ModelProvider }[],
+  opened: readonly Omit<OpenEndpoint, "trouble">[],
   connectMs: number,
 ): Promise<OpenEndpoint[]> {
   const errors: unknown[] = [];
@@ -74,7 +74,7 @@ export function openGateway(
       provider,
       settings: own,
       concurrency: concurrencyOf(own, settings),
-      costOf: pricingOf(own).costOf,
+      costOf: (usage, model) => pricingOf(own).costOf(usage, model),
       now: clocks.steadyNow,
       random: Math.random,
       onPause: (reason, untilMs) =>
@@ -95,7 +95,15 @@ export function openGateway(
   });
 }
 
-function concurrencyOf({ concurrent }: EndpointSettings, settings: JobSettings): ConcurrencyOptions {
-  const max = Math.min(slotCeiling(settings), concurrent ?? Number.POSITIVE_INFINITY);
-  return { start: FIRST_LIMIT, max, mode: settings.concurrent === "auto" ? "auto" : "fixed" };
+/** @returns the most calls at once of one endpoint */
+export function mostCalls({ concurrent }: EndpointSettings, job: JobSettings): number {
+  return Math.min(slotCeiling(job), concurrent ?? Number.POSITIVE_INFINITY);
+}
+
+export function concurrencyOf(endpoint: EndpointSettings, settings: JobSettings): ConcurrencyOptions {
+  return {
+    start: FIRST_LIMIT,
+    max: mostCalls(endpoint, settings),
+    mode: settings.concurrent === "auto" ? "auto" : "fixed",
+  };
 }

@@ -53,7 +53,9 @@ export async function openRecording(open: OpenJob, leftover: Leftover, options: 
     job: settings.job,
     executionId,
     fence: open.lease.fence,
-    rounds: settings.retry.rounds,
+    get rounds() {
+      return settings.retry.rounds;
+    },
     keyOf: (document) => keyOf(document._id),
     isChanged: (document, settlement) => isChanged(adapters.makeItem(document), settlement),
     restored: settings.redaction.restore

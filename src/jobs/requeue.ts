@@ -16,6 +16,12 @@ export interface RetryPreview {
   readonly waiting: readonly Omit<QueueEntry, "payload">[];
 }
 
+/** What was made due. */
+export interface Requeued {
+  readonly deadLetters: readonly ItemKey[];
+  readonly waiting: readonly ItemKey[];
+}
+
 /** What {@link requeue} would touch; changes nothing. */
 export function previewRequeue(
   { deadLetters, retryQueue }: Pick<BatchFileManager, "deadLetters" | "retryQueue">,
@@ -27,21 +33,31 @@ export function previewRequeue(
 /**
  * Makes the selected items due now, with all their rounds before them; dead letters return to the retry queue. An item
  * is in the retry queue before it leaves the dead letters, so a crash in between loses none.
- * @returns the keys
+ * @param active items that are worked on just now, which are left alone
  */
 export async function requeue(
   manager: BatchFileManager,
   recorder: Recorder,
   selection: RetrySelection,
-  nowMs: number,
-): Promise<ItemKey[]> {
-  const { deadLetters, waiting } = previewRequeue(manager, selection);
-  await makeDue(manager.retryQueue, manager.retryQueue, waiting, nowMs);
-  await makeDue(manager.deadLetters, manager.retryQueue, deadLetters, nowMs);
-  const buried = deadLetters.map(({ key }) => key);
-  if (buried.length > 0) await recorder.requeue(buried.length);
-  await manager.deadLetters.remove(buried);
-  return [...buried, ...waiting.map(({ key }) => key)];
+  { nowMs, active }: { readonly nowMs: number; readonly active: Set<ItemKey> },
+): Promise<Requeued> {
+  const found = previewRequeue(manager, selection);
+  const isFree = ({ key }: { readonly key: ItemKey }): boolean => !active.has(key);
+  const deadLetters = found.deadLetters.filter(isFree);
+  const waiting = found.waiting.filter(isFree);
+  const keys = { deadLetters: deadLetters.map(({ key }) => key), waiting: waiting.map(({ key }) => key) };
+  const all = [...keys.deadLetters, ...keys.waiting];
+  // Nobody may take one before it is where it belongs: settled meanwhile, it would come back.
+  for (const key of all) active.add(key);
+  try {
+    await makeDue(manager.retryQueue, manager.retryQueue, waiting, nowMs);
+    await makeDue(manager.deadLetters, manager.retryQueue, deadLetters, nowMs);
+    if (keys.deadLetters.length > 0) await recorder.requeue(keys.deadLetters);
+    await manager.deadLetters.remove(keys.deadLetters);
+  } finally {
+    for (const key of all) active.delete(key);
+  }
+  return keys;
 }
 
 /** Entries moved together: bounds memory, since payloads are read from disk. */

@@ -2,14 +2,15 @@ import { type Clocks, onWall } from "../clocks.ts";
 import type { Events, ExecutionEnd, ExecutionStatus, RunSnapshot, StopReason } from "../events.ts";
 import { type JobSettings, modelLabel, slotCeiling } from "../job.ts";
 import type { Prompt } from "../llm/provider.ts";
+import type { Pause, Paused } from "../pause.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Recorder } from "../recorder.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Gateway } from "../traffic/gateway.ts";
 import { StoreWatch } from "../traffic/store-watch.ts";
-import type { WindowGate } from "../traffic/window-gate.ts";
 import { spentOf } from "./budget.ts";
 import type { OpenJob } from "./open-job.ts";
+import type { WindowKeeper } from "./window-keeper.ts";
 
 interface Parts {
   readonly pipeline: Pipeline;
@@ -17,7 +18,7 @@ interface Parts {
   readonly gateway: Gateway;
   readonly manager: BatchFileManager;
   /** null: calls may go out at all hours. */
-  readonly window: WindowGate | null;
+  readonly window: WindowKeeper | null;
   /** By the steady clock. */
   readonly startedMs: number;
 }
@@ -62,6 +63,7 @@ export class RunView {
   readonly #prompt: Prompt;
   readonly #events: Events;
   readonly #clocks: Clocks;
+  readonly #pause: Pause;
   #store = "";
   #model = "";
   #remote = true;
@@ -74,8 +76,14 @@ export class RunView {
     { message: string; failure: string; endpoint: string | null; count: number; lastMs: number }
   >();
 
-  constructor(settings: JobSettings, executionId: string, prompt: Prompt, events: Events, clocks: Clocks) {
+  constructor(
+    settings: JobSettings,
+    executionId: string,
+    prompt: Prompt,
+    { events, clocks, pause }: { readonly events: Events; readonly clocks: Clocks; readonly pause: Pause },
+  ) {
     this.#settings = settings;
+    this.#pause = pause;
     this.#executionId = executionId;
     this.#prompt = prompt;
     this.#events = events;
@@ -143,17 +151,18 @@ export class RunView {
     const recorder = parts?.recorder;
     const pipeline = parts?.pipeline;
     const counters = recorder?.counters(pipeline?.pending ?? 0) ?? NO_COUNTERS;
-    const seconds = Math.max(0.001, (nowMs - startedAtMs) / 1000);
+    const seconds = Math.max(0.001, (nowMs - startedAtMs - this.#pause.totalMs) / 1000);
+    const paused = this.#pause.current;
     const forStore = this.storeWatch.waiting;
     const waiting = forStore
       ? { ...forStore, untilMs: told(forStore.untilMs) }
-      : (this.#waitingForWindow() ?? pipeline?.waiting ?? this.#waitingForLimit(aheadMs));
+      : (parts?.window?.waiting ?? pipeline?.waiting ?? this.#waitingForLimit(aheadMs));
     const backoff = pipeline?.backoff ?? { count: 0, nextAtMs: null, reason: null };
     return {
       job,
       executionId: this.#executionId,
       mode,
-      state: this.state === "running" && waiting !== null ? "waiting" : this.state,
+      state: this.#stateWhile(paused, waiting !== null),
       startedAtMs,
       nowMs,
       store: this.#store,
@@ -164,7 +173,7 @@ export class RunView {
       promptVersion: this.#prompt.version,
       total: this.#total,
       counters,
-      itemsPerSecond: recorder?.rate(this.#startedMs) ?? 0,
+      itemsPerSecond: recorder?.rate(Math.max(this.#startedMs, this.#pause.endedMs ?? 0)) ?? 0,
       itemsPerSecondMean: (counters.read - counters.inFlight) / seconds,
       slots: {
         limit: parts?.gateway.capacity ?? slotCeiling(this.#settings),
@@ -181,11 +190,19 @@ export class RunView {
       labels: structuredClone(recorder?.labels ?? {}),
       errors: [...this.#errors.values()].map((error) => ({ ...error, lastMs: error.lastMs + aheadMs })),
       waiting,
+      paused: paused && { ...paused, sinceMs: told(paused.sinceMs)! },
       oldestInFlightMs: pipeline?.calls.oldestMs ?? null,
       attemptTimeoutMs: deadlines.attemptMs,
       budget: this.#budget(),
       schedules: [],
     };
+  }
+
+  /** A closed run window is waited for; paused is what somebody said. */
+  #stateWhile(paused: Paused | null, isWaiting: boolean): RunSnapshot["state"] {
+    if (this.state !== "running") return this.state;
+    if (paused !== null && !(paused.holder === "window" && isWaiting)) return "paused";
+    return isWaiting ? "waiting" : "running";
   }
 
   /** @param aheadMs what the wall clock is ahead of the steady one */
@@ -199,14 +216,6 @@ export class RunView {
         lastChange: lastChange === null ? null : { ...lastChange, atMs: lastChange.atMs + aheadMs },
       };
     });
-  }
-
-  #waitingForWindow(): RunSnapshot["waiting"] {
-    const waiting = this.#parts?.window?.waiting ?? null;
-    if (waiting === null) return null;
-    const { pipeline, recorder } = this.#parts!;
-    // Those that are in a slot without a call.
-    return { ...waiting, items: Math.max(0, recorder.counters(0).inFlight - pipeline.calls.inFlight) };
   }
 
   /** Nothing goes out because every endpoint was told to take nothing, or has used up a limit for some time. */

@@ -1,17 +1,20 @@
 import { randomBytes } from "node:crypto";
-import { type Clocks, systemClocks } from "../clocks.ts";
+import { type Clocks, onWall, systemClocks } from "../clocks.ts";
 import { type ErrorCode, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
 import type { JobSettings } from "../job.ts";
+import { Pause } from "../pause.ts";
 import type { ScheduleSettings } from "../scheduling/schedule.ts";
 import { type Due, type Passed, Timetable } from "../scheduling/timetable.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { openStateFolder } from "../state/files.ts";
 import { loadScheduleState, saveScheduleState } from "../state/schedule-state.ts";
 import type { Adapters } from "./adapters.ts";
-import type { Execution } from "./execution.ts";
+import type { Execution, PauseOptions } from "./execution.ts";
 import { JobExecution } from "./job-execution.ts";
+import { checkBudget, checkConcurrency, type LiveChanges } from "./live-changes.ts";
 import { refuseUnpricedBudget } from "./open-job.ts";
+import type { Requeued, RetrySelection } from "./requeue.ts";
 
 /** How often a wait looks at the clock, in ms: it may have been set, and the machine may have slept. */
 const LOOK_MS = 1_000;
@@ -51,11 +54,15 @@ export class ScheduledExecution implements Execution {
   #stopped: StopReason | null = null;
   #wake: () => void = () => {};
   #waitsUntilMs: number | null = null;
+  readonly #paused: Pause;
+  /** What was changed of the settings since the start. */
+  #changes: LiveChanges = {};
 
   constructor(settings: JobSettings, adapters: Adapters, clocks = systemClocks) {
     this.#settings = settings;
     this.#adapters = adapters;
     this.#clocks = clocks;
+    this.#paused = new Pause(clocks.steadyNow);
     this.#schedules = settings.schedules ?? [];
     this.#manager = new BatchFileManager(settings.batchDir, settings);
     this.#timetable = new Timetable(this.#schedules, this.#seed, clocks.now());
@@ -89,9 +96,55 @@ export class ScheduledExecution implements Execution {
     this.#wake();
   }
 
-  abort(): void {
-    this.stop("signal");
-    this.#current?.abort();
+  abort(reason: StopReason = "signal"): void {
+    this.stop(reason);
+    this.#current?.abort(reason);
+  }
+
+  pause(reason: string | null = null, options: PauseOptions = {}): void {
+    const { by = null, holder = "operator" } = options;
+    const isNew = this.#paused.begin(holder, reason, by);
+    if (this.#current !== null) this.#current.pause(reason, options);
+    else if (isNew) this.events.emit("execution:pause", { executionId: this.#lastId, reason, by, holder });
+  }
+
+  resume(options: PauseOptions = {}): void {
+    const { by = null, holder = "operator" } = options;
+    const { sinceMs } = this.#paused;
+    this.#paused.end(holder);
+    if (this.#current !== null) this.#current.resume(options);
+    else if (sinceMs !== null && this.#paused.endedMs !== null && this.#paused.sinceMs === null)
+      this.events.emit("execution:unpause", {
+        executionId: this.#lastId,
+        by,
+        pausedMs: this.#paused.endedMs - sinceMs,
+      });
+  }
+
+  async setConcurrency(calls: number | "auto"): Promise<void> {
+    checkConcurrency(calls);
+    await this.change({ concurrent: calls });
+  }
+
+  async setBudget(usd: number | null): Promise<void> {
+    checkBudget(usd);
+    const { budget } = { ...this.#settings, ...this.#changes };
+    await this.change({ budget: usd === null ? null : { usd, per: budget?.per ?? "job" } });
+  }
+
+  async requeue(selection: RetrySelection = {}): Promise<Requeued> {
+    return await this.#running().requeue(selection);
+  }
+
+  /** Holds for all later runs too. */
+  async change(changes: LiveChanges): Promise<void> {
+    const all = { ...this.#changes, ...changes };
+    await (this.#current ?? new JobExecution(this.#settings, this.#adapters, this.#clocks)).change(all);
+    this.#changes = all;
+  }
+
+  get #lastId(): string {
+    return this.#last?.end.executionId ?? "";
   }
 
   drainEndpoint(name: string): void {
@@ -104,7 +157,10 @@ export class ScheduledExecution implements Execution {
 
   #running(): JobExecution {
     if (this.#current !== null) return this.#current;
-    throw new QuerymillError("USAGE", "No scheduled run is under way, so there is no endpoint to drain or resume now.");
+    throw new QuerymillError(
+      "USAGE",
+      "No scheduled run is under way, so there is nothing to drain, resume or requeue now. Wait for the next time.",
+    );
   }
 
   snapshot(): RunSnapshot {
@@ -113,7 +169,9 @@ export class ScheduledExecution implements Execution {
     if (this.#current !== null) return { ...this.#current.snapshot(), schedules };
     const before = this.#last?.snapshot ?? this.#idle!.snapshot();
     const waiting = { reason: "next scheduled time", untilMs: this.#waitsUntilMs, items: 0 };
-    return { ...before, nowMs, state: "waiting", waiting, schedules };
+    const current = this.#paused.current;
+    const paused = current && { ...current, sinceMs: onWall(this.#clocks, current.sinceMs) };
+    return { ...before, nowMs, state: paused === null ? "waiting" : "paused", paused, waiting, schedules };
   }
 
   /**
@@ -164,10 +222,13 @@ export class ScheduledExecution implements Execution {
   }
 
   async #execute(schedule: ScheduleSettings, timeMs: number): Promise<void> {
+    if (this.#stopped !== null) return;
     const execution = new JobExecution(this.#settingsOf(schedule), this.#adapters, this.#clocks);
     execution.events.onAny((name, payload) => this.events.emit(name, payload as never));
     this.#current = execution;
     this.#idle = null;
+    await execution.change(this.#changes);
+    for (const { holder, reason, by } of this.#paused.all) execution.pause(reason, { holder, by });
     try {
       const end = await execution.run();
       this.#last = { end, snapshot: execution.snapshot() };
@@ -190,8 +251,7 @@ export class ScheduledExecution implements Execution {
   #sayNext(untilMs: number): void {
     if (this.#waitsUntilMs === untilMs) return;
     this.#waitsUntilMs = untilMs;
-    const executionId = this.#last?.end.executionId ?? "";
-    this.events.emit("execution:wait", { executionId, reason: "next scheduled time", untilMs, items: 0 });
+    this.events.emit("execution:wait", { executionId: this.#lastId, reason: "next scheduled time", untilMs, items: 0 });
   }
 
   /** Says which times have passed that are not going to run. */

@@ -19,6 +19,7 @@ import {
 import { backoffMs } from "../traffic/retry.ts";
 import type { Adapters } from "./adapters.ts";
 import { openExistingStore } from "./existing-store.ts";
+import { mostCalls } from "./open-gateway.ts";
 import { refuseUnpricedBudget } from "./open-job.ts";
 
 /** Texts shown in one call: so many that a model still sorts all of them. */
@@ -156,7 +157,7 @@ export async function suggest(
   labels: LabelRange,
 ): Promise<Suggestion> {
   const endpoint = settings.endpoints[0]!;
-  const provider = await adapters.openProvider(endpoint);
+  const provider = await adapters.openProvider(endpoint, mostCalls(endpoint, settings));
   const { costOf } = adapters.pricingOf(endpoint);
   let usage: Usage = ZERO_USAGE;
   let costUsd: number | null = 0;

@@ -1,5 +1,5 @@
 import { QuerymillError } from "../errors.ts";
-import { type EndpointSettings, type JobSettings, type ModelSettings, shortHash, slotCeiling } from "../job.ts";
+import { type EndpointSettings, type JobSettings, type ModelSettings, shortHash } from "../job.ts";
 import { compileAnswer } from "../llm/answer.ts";
 import { type ExampleSet, withExamples } from "../llm/examples.ts";
 import { offlineCaveat } from "../llm/offline-notes.ts";
@@ -44,15 +44,20 @@ export async function chooseAdapters(settings: JobSettings, own: Own = {}): Prom
   const { examples, prompt } = await learn(settings, privacy);
   const offline = settings.endpoints.some(({ model }) => model.provider === "offline");
   const caveat = offline ? offlineCaveat(taxonomy, examples) : null;
-  const pricing = await loadPricing(prices);
+  const pricingWith: Adapters["pricingWith"] = async (own) => {
+    const pricing = await loadPricing(own);
+    return ({ model }) => pricingOf(model, pricing);
+  };
   return {
     openStore: async () => (own.store ? await asOwn(own.store, settings) : await openStore(settings)),
-    openProvider: async (endpoint) => own.provider ?? (await openProvider(endpoint, settings, examples)),
+    openProvider: async (endpoint, connections) =>
+      own.provider ?? (await openProvider(endpoint, { ...settings, connections }, examples)),
     prompt,
     notes: [...(examples?.notes ?? []), ...(caveat === null ? [] : [caveat])],
     checkAnswer: compileAnswer(taxonomy),
     estimateUsage,
-    pricingOf: ({ model }) => pricingOf(model, pricing),
+    pricingOf: await pricingWith(prices),
+    pricingWith,
     makeItem: (document) => makeItem(document, mapping, privacy),
     privacy,
     fields: fieldsNeeded(mapping),
@@ -132,11 +137,10 @@ function pricingOf(model: ModelSettings, pricing: Pricing): EndpointPricing {
 /** @throws QuerymillError MODEL_NOT_CHOSEN, CONFIG_INVALID */
 async function openProvider(
   endpoint: EndpointSettings,
-  settings: JobSettings,
+  { deadlines, taxonomy, connections }: JobSettings & { readonly connections: number },
   examples: ExampleSet | null,
 ): Promise<ModelProvider> {
-  const { name, model, concurrent } = endpoint;
-  const { deadlines, taxonomy } = settings;
+  const { name, model } = endpoint;
   if (model.provider === "offline") {
     const { openOffline } = await import("../llm/offline.ts");
     return await openOffline(taxonomy, examples);
@@ -147,7 +151,7 @@ async function openProvider(
     model: model.name,
     endpoint: name,
     apiKey,
-    connections: Math.min(slotCeiling(settings), concurrent ?? Number.POSITIVE_INFINITY),
+    connections,
     connectMs: deadlines.connectMs,
     attemptMs: deadlines.attemptMs,
   };

@@ -12,7 +12,7 @@ import type { LimitReason } from "../events.ts";
  * - answers that are slow compared with the best time: no growth; very slow: it shrinks a little per round (`latency`).
  *   Where shrinking does not make them faster the limit was not the cause, and the slower time becomes the usual one.
  * - little headroom in the endpoint's rate limits: no growth, since more calls at once would not bring more answers.
- * - the ceiling was reached, or lowered (`ceiling`).
+ * - the ceiling was reached, or changed (`ceiling`).
  */
 export interface ConcurrencyState {
   /** Calls that may be in flight, integer in 1..max. */
@@ -105,6 +105,13 @@ export function firstLimit({ start, max, mode }: ConcurrencyOptions): Concurrenc
     refusedAtMs: Number.NEGATIVE_INFINITY,
     latency: { answers: 0, recent: 0, best: Number.POSITIVE_INFINITY, shrinking: null },
   };
+}
+
+/** The ceiling or the mode was changed from outside. */
+export function retunedLimit(state: ConcurrencyState, { max, mode }: ConcurrencyOptions): LimitStep {
+  // A limit that met push-back finds its way up again by itself.
+  const isFree = mode === "fixed" && state.trouble === null;
+  return state.limit > max || isFree ? move(state, max, "ceiling") : stay(state);
 }
 
 /** One move. `options.max` may change between moves. */

@@ -9,7 +9,9 @@ import {
   type ConcurrencyState,
   firstLimit,
   type LimitChange,
+  type LimitStep,
   nextLimit,
+  retunedLimit,
   type Seen,
 } from "./concurrency.ts";
 import { Latencies } from "./latencies.ts";
@@ -44,7 +46,7 @@ const TOLD_PAUSE_MS = 1_000;
 /** One URL with one key: whether it may be called now, how many calls it takes at once and in a minute, how it fares. */
 export class Endpoint {
   readonly provider: ModelProvider;
-  readonly weight: number;
+  weight: number;
   /** Later numbers answer only while no endpoint of an earlier one can. */
   readonly fallback: number;
   readonly costOf: EndpointOptions["costOf"];
@@ -56,6 +58,7 @@ export class Endpoint {
   readonly #tokens = new TokenEstimate();
   readonly #latencies: Latencies;
   #concurrency: ConcurrencyState;
+  #bounds: ConcurrencyOptions;
   #lastChange: EndpointSnapshot["lastChange"] = null;
   #inFlight = 0;
   #state: EndpointState = "in";
@@ -66,7 +69,7 @@ export class Endpoint {
   #toldUntilMs: number | null = null;
 
   constructor(options: EndpointOptions) {
-    const { provider, settings, now, random, onPause, onResume } = options;
+    const { provider, settings, now } = options;
     this.provider = provider;
     this.weight = settings.weight;
     this.fallback = settings.fallback;
@@ -74,15 +77,10 @@ export class Endpoint {
     this.#options = options;
     this.#limiter = new RateLimiter({ configured: settings.limits, now });
     this.#latencies = new Latencies(now);
-    this.#concurrency = firstLimit(options.concurrency);
-    this.#availability = new Availability({
-      now,
-      random,
-      onPause,
-      onResume,
-      onChange: () => this.onChange(),
-      check: (signal) => provider.check(signal),
-    });
+    this.#bounds = options.concurrency;
+    this.#concurrency = firstLimit(this.#bounds);
+    const check = (signal: AbortSignal): Promise<void> => provider.check(signal);
+    this.#availability = new Availability({ ...options, onChange: () => this.onChange(), check });
   }
 
   get name(): string {
@@ -162,6 +160,15 @@ export class Endpoint {
     this.#setState("in", null);
   }
 
+  /** Other bounds from now on: calls in flight beyond them come home. */
+  retune({ concurrency, settings }: Pick<EndpointOptions, "concurrency" | "settings">): void {
+    this.weight = settings.weight;
+    this.#limiter.configure(settings.limits);
+    this.#bounds = concurrency;
+    this.#move(retunedLimit(this.#concurrency, concurrency));
+    this.onChange();
+  }
+
   snapshot(): EndpointSnapshot {
     const { provider, model } = this.provider;
     const { rest } = this.#availability;
@@ -174,7 +181,7 @@ export class Endpoint {
       weight: this.weight,
       inFlight: this.#inFlight,
       limit: this.#concurrency.limit,
-      ceiling: this.#options.concurrency.max,
+      ceiling: this.#bounds.max,
       lastChange: this.#lastChange,
       answered: this.#latencies.answers,
       ...this.#latencies.snapshot(),
@@ -293,7 +300,10 @@ export class Endpoint {
   }
 
   #see(seen: Seen): void {
-    const { state, change } = nextLimit(this.#concurrency, seen, this.#options.concurrency);
+    this.#move(nextLimit(this.#concurrency, seen, this.#bounds));
+  }
+
+  #move({ state, change }: LimitStep): void {
     this.#concurrency = state;
     if (change === null) return;
     this.#lastChange = { ...change, atMs: this.#options.now() };

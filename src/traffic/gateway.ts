@@ -49,6 +49,7 @@ const TYPICAL_USAGE = {
 export class Gateway {
   readonly endpoints: readonly Endpoint[];
   readonly #options: GatewayOptions;
+  #bounds: Pick<GatewayOptions, "ceiling" | "balance">;
   readonly #shares = new Shares<Endpoint>();
   #waiters: Waiter[] = [];
   #timer: NodeJS.Timeout | null = null;
@@ -60,6 +61,7 @@ export class Gateway {
 
   constructor(options: GatewayOptions) {
     this.#options = options;
+    this.#bounds = options;
     this.endpoints = options.endpoints;
     for (const endpoint of options.endpoints) {
       endpoint.onChange = () => {
@@ -69,11 +71,18 @@ export class Gateway {
     }
   }
 
+  /** Other bounds of the whole run from now on. */
+  retune(bounds: Pick<GatewayOptions, "ceiling" | "balance">): void {
+    this.#bounds = bounds;
+    this.#serve();
+    this.onCapacity();
+  }
+
   /** Calls that may be made at once now, 0..ceiling; 0 while every endpoint was told to take none. */
   get capacity(): number {
     let calls = 0;
     for (const endpoint of this.#serving()) calls += endpoint.limit;
-    return Math.min(this.#options.ceiling, calls);
+    return Math.min(this.#bounds.ceiling, calls);
   }
 
   /** Set while callers wait for a limit in requests or tokens. */
@@ -164,7 +173,7 @@ export class Gateway {
 
   /** True when waiting for an endpoint that is full brings the answer sooner than the best that has room. */
   #isSoonerBusy(serving: readonly Endpoint[], ready: readonly Endpoint[]): boolean {
-    if (!this.soonest || this.#options.balance !== "latency") return false;
+    if (!this.soonest || this.#bounds.balance !== "latency") return false;
     const best = Math.min(...ready.map(({ latencyMs }) => latencyMs ?? 0));
     return serving.some(({ latencyMs, inFlight, limit, canServe }) => {
       if (!canServe || latencyMs === null || inFlight < limit) return false;
@@ -174,7 +183,7 @@ export class Gateway {
   }
 
   #choose(ready: readonly Endpoint[]): Endpoint {
-    const { balance, random } = this.#options;
+    const { balance } = this.#bounds;
     // Whether one that rested answers again is found out by a call only, however dear or slow it is.
     const rested = this.soonest ? undefined : ready.find(({ isRested }) => isRested);
     const endpoint =
@@ -182,7 +191,7 @@ export class Gateway {
       choose(ready, balance, {
         costOf: (one) => one.costOf(TYPICAL_USAGE, one.provider.model),
         servedOf: (one) => this.#shares.of(one),
-        random,
+        random: this.#options.random,
         soonest: this.soonest,
       });
     this.#shares.serve(endpoint);

@@ -45,11 +45,11 @@ const ERROR_WEIGHT = 1 / 64;
  */
 export class RateLimiter {
   readonly #now: () => number;
-  readonly #configured: readonly Known[];
+  #configured: readonly Known[] = [];
   readonly #ledgers: Readonly<Record<Counted, SendLedger>> = { requests: new SendLedger(), tokens: new SendLedger() };
   readonly #told: { requests: Known | null; tokens: Known | null } = { requests: null, tokens: null };
   /** All of the above. */
-  #known: readonly Known[];
+  #known: readonly Known[] = [];
   /** A refusal's Retry-After ends here. */
   #closedUntilMs = 0;
   #extraSpareMs = 0;
@@ -62,13 +62,24 @@ export class RateLimiter {
   /** @param options.now monotonic ms */
   constructor({ configured, now }: { readonly configured: RateLimits; readonly now: () => number }) {
     this.#now = now;
+    this.configure(configured);
+  }
+
+  /** Other limits from now on. What is used up of one stays used up, as a share. */
+  configure(limits: RateLimits): void {
+    const now = this.#now();
+    const before = this.#configured;
     this.#configured = (Object.keys(NAMES) as (keyof RateLimits)[]).flatMap((name): Known[] => {
-      const limit = configured[name];
+      const limit = limits[name];
       if (limit === null) return [];
       const { counted, periodMs } = NAMES[name];
-      return [{ counted, origin: "config", bucket: new Bucket(limit, periodMs, now()) }];
+      const old = before.find(({ counted: what, bucket }) => what === counted && bucket.periodMs === periodMs);
+      if (old?.bucket.limit === limit) return [old];
+      const bucket = new Bucket(limit, periodMs, now);
+      if (old !== undefined) bucket.take((1 - old.bucket.share(now)) * limit, now);
+      return [{ counted, origin: "config", bucket }];
     });
-    this.#known = this.#configured;
+    this.#known = [...this.#configured, ...this.#known.filter(({ origin }) => origin === "headers")];
   }
 
   /** ms until a call of so many tokens may go out, whole and finite; 0: now. It may be less when asked again. */

@@ -27,6 +27,12 @@ const execution: Execution = {
   abort: () => {
     aborted = true;
   },
+  pause: () => {},
+  resume: () => {},
+  setConcurrency: async () => {},
+  setBudget: async () => {},
+  requeue: async () => ({ deadLetters: [], waiting: [] }),
+  change: async () => {},
   drainEndpoint: () => {},
   resumeEndpoint: () => {},
   snapshot: () =>

@@ -56,6 +56,7 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
     counters: COUNTERS,
     itemsPerSecond: 45.2,
     itemsPerSecondMean: 34.4,
+    paused: null,
     slots: { limit: 50, ceiling: 50, busy: 40, utilization: 0.81, automatic: false },
     endpoints: [
       {
