@@ -1,7 +1,9 @@
 import type { CallEnded } from "./call-ended.ts";
 import type { ErrorCode, FailureClass } from "./errors.ts";
+import type { Lag } from "./lag.ts";
 import type { LimiterSnapshot } from "./rate-limits.ts";
 import type { ClassificationRecord } from "./record.ts";
+import type { ScheduleSnapshot } from "./scheduling/schedule.ts";
 
 /** What an execution has done so far. Always `read = classified + skipped + retryQueued + deadLetters + inFlight`. */
 export interface Counters {
@@ -183,6 +185,14 @@ export interface EventMap {
   "source:wake": { executionId: string; added: number; changed: number };
   "execution:drain": { executionId: string; inFlight: number; reason: StopReason };
   "execution:end": ExecutionEnd;
+  /** A scheduled run begins; `timeMs` is its time, of which `delayMs` is the delay by jitter. `caughtUp`: for missed ones. */
+  "schedule:run": { name: string; timeMs: number; delayMs: number; caughtUp: boolean };
+  /** Times that passed without a run, at most 1,000: one was under way (`running`), or nobody was there (`down`). */
+  "schedule:missed": { name: string; times: number; reason: "running" | "down"; firstMs: number; lastMs: number };
+  /** A run could not begin, and its schedule goes on with its next time. */
+  "schedule:failed": { name: string; timeMs: number; code: ErrorCode; message: string };
+  /** Calls go out again, until then. That they stop is told by `execution:wait`. */
+  "window:open": { executionId: string; untilMs: number };
 }
 
 /** Who holds a run up: a person (or a program), or a window of hours. */
@@ -268,19 +278,9 @@ export interface RunSnapshot {
   lag: Lag;
   /** What wakes continuous mode beside its poll; null: nothing does, or could. */
   watch: { watching: boolean; reason: string | null } | null;
+  /** When scheduled runs begin; empty in other modes. */
+  schedules: readonly ScheduleSnapshot[];
 }
-
-/**
- * Age of the oldest unprocessed item: 0 ms when there is none, null while it is not known. `basis` is what tells its age: a
- * time in the document, the time in its ObjectId, or since when this process has known of it.
- */
-export interface Lag {
-  readonly ms: number | null;
-  /** Epoch ms. */
-  readonly sinceMs: number | null;
-  readonly basis: "updated-at" | "object-id" | "first-seen" | null;
-}
-export const UNKNOWN_LAG: Lag = { ms: null, sinceMs: null, basis: null };
 
 type Listener<T> = (payload: T) => void;
 

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Filter } from "./filter.ts";
 import { NO_LIMITS, type RateLimits } from "./rate-limits.ts";
 import type { RedactionSettings } from "./redaction/kinds.ts";
+import type { RunWindow, ScheduleSettings } from "./scheduling/schedule.ts";
 import type { Taxonomy } from "./taxonomy.ts";
 
 /** Which settled items are classified again: all, those whose text changed, those answered with another taxonomy, prompt or model. */
@@ -174,8 +175,10 @@ export interface JobSettings {
   /** Wait for due retry queues at the end of batch mode. */
   readonly wait: boolean;
   readonly dryRun: boolean;
-  readonly schedule: string | null;
-  readonly timezone: string | null;
+  /** At least one in scheduled mode; of those whose times come together, the first runs first. @default none */
+  readonly schedules?: readonly ScheduleSettings[];
+  /** When calls may go out; null: at all hours. @default null */
+  readonly window?: RunWindow | null;
   /** `mongodb://…` or a file path (`sqlite:…`). May hold credentials: never print it; use the store's `address`. */
   readonly storeUri: string;
   readonly db: string;

@@ -159,9 +159,9 @@ export class Pipeline {
     this.#aborting.abort();
   }
 
-  /** Retries were made due from outside. */
-  requeued(): void {
-    this.#feed.requeued();
+  /** Told of what was changed from outside: `requeued` retries are due, `poke` the source has changed. */
+  get feed(): Pick<Feed, "requeued" | "poke"> {
+    return this.#feed;
   }
 
   /** A pause is over: the time it took was nobody's. @param sinceMs when it began, by the steady clock */
@@ -169,11 +169,6 @@ export class Pipeline {
     this.#backoff.excuse(sinceMs, this.#options.steadyNow());
     this.#idle.reset();
     this.wake();
-  }
-
-  /** Somebody else changed the source. */
-  poke(): void {
-    this.#feed.poke();
   }
 
   /** Puts items into slots as long as there are both. */

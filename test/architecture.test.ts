@@ -12,6 +12,7 @@ const NOUNS = [
   "item.ts",
   "errors.ts",
   "events.ts",
+  "lag.ts",
   "call-ended.ts",
   "taxonomy.ts",
   "job.ts",
@@ -22,6 +23,7 @@ const NOUNS = [
   "filter.ts",
   "default-taxonomy.ts",
   "redaction/kinds.ts",
+  "scheduling/schedule.ts",
 ];
 const PORTS = ["store.ts", "llm/provider.ts"];
 /** Calculations on values: they get clock, randomness and bytes as arguments. */
@@ -104,7 +106,11 @@ const PURE = [
   "cli/panel.ts",
   "cli/panel-endpoints.ts",
   "cli/run-limit.ts",
+  "cli/schedule-words.ts",
   "cli/format.ts",
+  "scheduling/cron.ts",
+  "scheduling/window.ts",
+  "scheduling/zone.ts",
   "staleness.ts",
   "taxonomies/check.ts",
   "taxonomies/diff.ts",

@@ -39,6 +39,7 @@ querymill doctor --sample 5 --input tickets.csv`,
     "mode",
     "schedule",
     "timezone",
+    "window",
   ] as const;
   return addJobOptions(
     command,

@@ -12,6 +12,10 @@ export type StateEvent =
   | "execution:resume"
   | "execution:drain"
   | "source:watch"
+  | "schedule:run"
+  | "schedule:missed"
+  | "schedule:failed"
+  | "window:open"
   | "endpoint:pause"
   | "endpoint:resume"
   | "endpoint:state"
@@ -133,6 +137,14 @@ const writers: { [K in StateEvent]: (payload: EventMap[K], nowMs: number) => str
   "execution:resume": ({ waitedMs }, nowMs) => [
     pairs(nowMs, "resume", { reason: "the store answers again", waited: durationRange(waitedMs, waitedMs, "-") }),
   ],
+  "schedule:run": ({ name, timeMs, caughtUp }, nowMs) => [
+    pairs(nowMs, `schedule ${name}`, { time: clock(timeMs), ...(caughtUp ? { caught_up: "yes" } : {}) }),
+  ],
+  "schedule:missed": ({ name, times, reason }, nowMs) => [pairs(nowMs, `schedule ${name} missed`, { times, reason })],
+  "schedule:failed": ({ name, message }, nowMs) => [
+    pairs(nowMs, `schedule ${name} failed`, { message: withoutPassword(message) }),
+  ],
+  "window:open": ({ untilMs }, nowMs) => [pairs(nowMs, "window open", { until: clock(untilMs) })],
   "execution:drain": ({ inFlight, reason }, nowMs) => [pairs(nowMs, "drain", { flight: inFlight, reason })],
   "endpoint:pause": ({ endpoint, reason, untilMs }, nowMs) => [
     pairs(nowMs, `limit ${endpoint} pause`, { reason, until: clock(untilMs) }),

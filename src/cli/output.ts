@@ -6,6 +6,7 @@ import { clock, count, duration, type Look, printable, symbols, wrapped } from "
 import { endLine, endNotes, LimitChanges, noTextAdvice, progressLine, stateLines } from "./lines.ts";
 import { renderPanel } from "./panel.ts";
 import { asTyped } from "./program.ts";
+import { failedWords, missedWords } from "./schedule-words.ts";
 import { nextCommands, renderSummary, type SummaryOptions, suggestedBudget } from "./summary.ts";
 import { fitLines, LiveTerminal, lookOf, needsAscii } from "./terminal.ts";
 
@@ -100,6 +101,8 @@ function openLive(execution: Execution, stream: NodeJS.WriteStream, facts: Summa
     terminal.print(fitLines(lines, look()));
   };
   execution.events.on("execution:start", ({ notes }) => notes.forEach(note));
+  execution.events.on("schedule:missed", (missed) => note(missedWords(missed, Date.now())));
+  execution.events.on("schedule:failed", (failed) => note(failedWords(failed)));
   return {
     note,
     log: (line) => {

@@ -5,6 +5,7 @@ import * as f from "./format.ts";
 import { endpointTable, worstEndpoint } from "./panel-endpoints.ts";
 import { type PanelOptions, renderLine, renderNarrow } from "./panel-narrow.ts";
 import { savedWords } from "./saved.ts";
+import { nextRuns } from "./schedule-words.ts";
 
 const WIDEST = 100;
 const NARROW = 72;
@@ -34,6 +35,7 @@ function renderWide(snapshot: RunSnapshot, options: PanelOptions): string[] {
     bar: ["", ...progress(snapshot, options)],
     facts: facts(snapshot, options),
     tokens: tokens(snapshot, options),
+    next: nextRuns(snapshot, options.columns),
     sum: ["", ...sum(snapshot, options)],
     endpoints: ["", ...endpointTable(snapshot, options, 2)],
     errors: ["", ...errors(snapshot, options)],
@@ -46,9 +48,11 @@ function renderWide(snapshot: RunSnapshot, options: PanelOptions): string[] {
   if (lines().length > room)
     parts.endpoints = endpointTable({ ...snapshot, endpoints: worstEndpoint(snapshot.endpoints) }, options, 1);
   if (lines().length > room) parts.tokens = [];
+  if (lines().length > room) parts.next = parts.next.slice(0, 1);
   if (lines().length > room) parts.origin = [];
   if (lines().length > room) parts.foot = parts.foot.slice(-1);
   if (lines().length > room) parts.endpoints = [];
+  if (lines().length > room) parts.next = [];
   return lines().length > room ? [...parts.title, ...sum(snapshot, options)] : lines();
 }
 

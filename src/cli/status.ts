@@ -7,11 +7,14 @@ import { QuerymillError } from "../errors.ts";
 import { fileInvalid } from "../files/file-fault.ts";
 import type { JobSettings } from "../job.ts";
 import { findJobs, type JobStatus, readStatus } from "../jobs/status.ts";
+import type { ScheduleSnapshot } from "../scheduling/schedule.ts";
+import type { StateIdentity } from "../state/identity.ts";
 import { clock, count, duration, type Look, left, momentRange, money, printable, right, symbols } from "./format.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
 import { modelFlags } from "./model-flags.ts";
 import { makeCommand } from "./options.ts";
 import { asTyped } from "./program.ts";
+import { timesLine } from "./schedule-words.ts";
 import { openScreen } from "./screen.ts";
 
 /** With more jobs than this only the named one is told in full. */
@@ -39,10 +42,9 @@ async function status(flags: Record<string, unknown>): Promise<number> {
   if (wanted.length === 0 && flags.input !== undefined && flags.job === undefined)
     throw await noJobOf(files.input!, jobFlags, folder);
   if (named !== null && wanted.length === 0) throw unknownJob(named, found, folder);
-  const jobs: (JobStatus & { nextTimes: string[] })[] = [];
+  const jobs: Told[] = [];
   for (const identity of wanted) {
-    const nextTimes = identity.job === settings.job ? await scheduledTimes(settings) : [];
-    jobs.push({ ...(await readStatus(batchDir, identity)), nextTimes });
+    jobs.push({ ...(await readStatus(batchDir, identity)), ...(await scheduled(settings, identity, Date.now())) });
   }
   const screen = openScreen();
   if (output.json) screen.json({ event: "status", time: new Date().toISOString(), batchDir, jobs });
@@ -71,10 +73,24 @@ async function demoHint(batchDir: string): Promise<string[]> {
   return demo.length === 0 ? [] : [`The demo has run:  ${asTyped("querymill status --demo")}`];
 }
 
-async function scheduledTimes({ schedule, timezone }: JobSettings): Promise<string[]> {
-  if (schedule === null) return [];
-  const { nextTimes } = await import("../jobs/schedule.ts");
-  return nextTimes(schedule, timezone, 5).map((time) => time.toISOString());
+/** What status says of the schedules of a job: the next five times of each, and of all together. */
+interface Scheduled {
+  readonly schedules: readonly ScheduleSnapshot[];
+  /** ISO times. */
+  readonly nextTimes: readonly string[];
+}
+
+type Told = JobStatus & Scheduled;
+
+async function scheduled(settings: JobSettings, identity: StateIdentity, nowMs: number): Promise<Scheduled> {
+  const { scheduledTimes } = await import("../jobs/scheduled-times.ts");
+  const schedules = await scheduledTimes(settings, identity, nowMs).catch((error: unknown) => {
+    // What is wrong with the state is said of the job.
+    if (error instanceof QuerymillError) return [];
+    throw error;
+  });
+  const all = schedules.flatMap(({ nextMs }) => nextMs).sort((a, b) => a - b);
+  return { schedules, nextTimes: all.slice(0, 5).map((ms) => new Date(ms).toISOString()) };
 }
 
 /** @param input the file of which there is no job */
@@ -105,7 +121,7 @@ function unknownJob(name: string, found: readonly { readonly job: string }[], fo
   );
 }
 
-function overview(jobs: readonly (JobStatus & { nextTimes: string[] })[], nowMs: number, look: Look): string[] {
+function overview(jobs: readonly Told[], nowMs: number, look: Look): string[] {
   const { dash, bad } = symbols(look.ascii);
   const rows = jobs.map((job) => ({
     job,
@@ -129,12 +145,7 @@ function overview(jobs: readonly (JobStatus & { nextTimes: string[] })[], nowMs:
   });
 }
 
-function details(
-  job: JobStatus & { readonly nextTimes: readonly string[] },
-  nowMs: number,
-  flags: string,
-  look: Look,
-): string[] {
+function details(job: Told, nowMs: number, flags: string, look: Look): string[] {
   if (job.state === "unreadable") return [`${look.style("red", symbols(look.ascii).bad)} ${job.problem}`];
   const { dash } = symbols(look.ascii);
   const at = (ms: number): string => momentRange(ms, ms, nowMs, dash);
@@ -183,7 +194,11 @@ function details(
       "last end",
       `${at(Date.parse(lastEnd.endedAt))}, ${lastEnd.status.replaceAll("_", " ")}${lastEnd.stopReason ? ` (${lastEnd.stopReason})` : ""}: ${count(lastEnd.read)} read in ${duration(lastEnd.durationMs)}, exit ${lastEnd.exitCode}`,
     );
-  if (job.nextTimes.length > 0) row("next times", job.nextTimes.map((time) => at(Date.parse(time))).join("   "));
+  for (const schedule of job.schedules)
+    row(
+      "next times",
+      `${timesLine(schedule, nowMs, 200)}   (${schedule.name}: ${schedule.cron}, ${schedule.timezone})`,
+    );
   row("state", relative(process.cwd(), job.folder));
   lines.push(...nextLines(job, flags, look));
   return lines;
@@ -218,11 +233,7 @@ function nextLines({ deadLetters, state }: JobStatus, flags: string, { style }: 
   return ["", `  ${style("cyan", command)}  ${style("dim", "what they would cost")}`];
 }
 
-function lastSeen(
-  { state, checkpoint, lastEnd, nextTimes }: JobStatus & { nextTimes: string[] },
-  nowMs: number,
-  dash: string,
-): string {
+function lastSeen({ state, checkpoint, lastEnd, nextTimes }: Told, nowMs: number, dash: string): string {
   const at = (time: string): string => momentRange(Date.parse(time), Date.parse(time), nowMs, dash);
   if (state === "unreadable") return "see below, or --job";
   if (nextTimes[0] !== undefined) return `next ${at(nextTimes[0])}`;

@@ -14,7 +14,7 @@ import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
 import { type FileSettings, fileConflicts, fileSettings, inputJob, inputStore } from "./input.ts";
 import { redactionOf } from "./lane-options.ts";
 import { severalProblems } from "./problems.ts";
-import { scheduleProblems } from "./schedule-problems.ts";
+import { resolveSchedules } from "./schedules.ts";
 import { type OptionKey, optionOf } from "./schema.ts";
 import { type ServiceSettings, serviceSettings } from "./service.ts";
 import { mergeVariables, type ResolvedOptions, resolveOptions, unknownVariables, type Variables } from "./sources.ts";
@@ -84,12 +84,13 @@ export async function loadSettings({
     files && given === null ? await readConfig(flags, variables, cwd) : { file: given, folder: cwd };
   const options = resolveOptions(flags, variables, file);
   const { get } = options;
+  const times = await resolveSchedules(options, Date.now());
   const problems = [
     ...options.problems,
     ...conflicts(options),
     ...endpointConflicts(options),
     ...fileConflicts(options),
-    ...(await scheduleProblems(options)),
+    ...times.problems,
   ];
   const notes = unknownVariables([...Object.keys(env)]);
 
@@ -136,8 +137,8 @@ export async function loadSettings({
     acceptChanges: get("acceptChanges"),
     wait: get("wait"),
     dryRun: get("dryRun"),
-    schedule: get("mode") === "scheduled" ? get("schedule") : null,
-    timezone: get("timezone"),
+    ...(times.schedules.length === 0 ? {} : { schedules: times.schedules }),
+    ...(times.window === null ? {} : { window: times.window }),
     storeUri: store.uri,
     db,
     ...(from === null ? {} : { sourceStore: { storeUri: from.store.uri, db: from.db } }),
@@ -229,16 +230,6 @@ function conflicts({ get, name, origin, atLeast }: ResolvedOptions): string[] {
     problems.push(
       `--reclassify all and ${name("mode")} ${mode} exclude each other: each restart would ask for everything again. Run it once in mode batch, or use --reclassify stale or changed.`,
     );
-  if (mode === "scheduled" && get("schedule") === null)
-    problems.push(
-      `${name("mode")} scheduled needs a time: add --schedule, such as --schedule "30 2 * * *" for every night.`,
-    );
-  if (mode !== "scheduled" && get("schedule") !== null && atLeast("schedule", "mode"))
-    problems.push(
-      `${name("schedule")} has no effect in mode ${mode}, which does not look at the clock. Add --mode scheduled.`,
-    );
-  if (get("timezone") !== null && get("schedule") === null)
-    problems.push(`${name("timezone")} is the zone of a schedule, and there is none. Add --schedule, or leave it out.`);
   if (get("concurrent") !== "auto" && origin("concurrentMax") !== "default" && atLeast("concurrentMax", "concurrent"))
     problems.push(
       `${name("concurrentMax")} is the ceiling of --concurrent auto, and ${name("concurrent")} is ${get("concurrent")}, which is a ceiling itself. Add --concurrent auto, or leave it out.`,

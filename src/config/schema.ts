@@ -19,6 +19,7 @@ import {
   text,
   toggle,
 } from "./option.ts";
+import { SCHEDULE_OPTIONS } from "./schedule-options.ts";
 import { DATABASE, SOURCE_OPTIONS, STORE } from "./source-options.ts";
 
 const COLLECTION = /^(?!system\.)[^$\0]{1,200}$/;
@@ -98,18 +99,7 @@ export const OPTIONS = {
     unit: "retries",
     default: 3,
   }),
-  schedule: text({
-    flag: "--schedule <cron>",
-    help: 'when scheduled mode runs: "30 2 * * *" is every night at 2:30',
-    expected: "a cron expression",
-    default: null,
-  }),
-  timezone: text({
-    flag: "--timezone <zone>",
-    help: "of the schedule, such as Europe/Berlin; default: this machine's",
-    expected: "a time zone such as Europe/Berlin",
-    default: null,
-  }),
+  ...SCHEDULE_OPTIONS,
   store: text({
     flag: "--store <uri>",
     help: "mongodb://…, mongodb+srv://… or a file; default: MONGODB_URI, else a file in the batch directory",

@@ -46,8 +46,6 @@ export async function evaluationJob(
     recover: true,
     fresh: false,
     dryRun: false,
-    schedule: null,
-    timezone: null,
     storeUri: `sqlite:${join(batchDir, `${job}.sqlite`)}`,
     db: "querymill",
     sourceCollection: ROWS,
@@ -57,6 +55,8 @@ export async function evaluationJob(
     filter: null,
     retryOnly: null,
     limit: null,
+    // Somebody waits for its figures.
+    window: null,
   };
 }
 

@@ -1,7 +1,9 @@
+import type { ScheduleOption, WindowOption } from "../config/schedule-options.ts";
 import type { Balance, Deadlines, MarkFields, Mode, Price, Reclassify, RetryOptions, TextMapping } from "../job.ts";
 import type { ModelProvider } from "../llm/provider.ts";
 import type { RateLimits } from "../rate-limits.ts";
 import type { RedactionKind, Redactor } from "../redaction/kinds.ts";
+import type { CatchUp } from "../scheduling/schedule.ts";
 import type { Store } from "../store.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 
@@ -33,7 +35,16 @@ export interface BatchProcessorOptions {
   maxRetries?: number;
   /** Cron expression of scheduled mode. */
   schedule?: string;
+  /** Of schedule and window, IANA name. @default this machine's */
   timezone?: string;
+  /** Several schedules instead of `schedule`. */
+  schedules?: readonly ProcessorSchedule[];
+  /** Scheduled times that passed while nobody ran: one run at the start for all of them, or none. @default "none" */
+  catchUp?: CatchUp;
+  /** Each scheduled time begins later by a delay of its own, at most so many seconds. @default 0 */
+  jitterSeconds?: number;
+  /** When calls may go out: `"22:00-06:00"`, in every mode; `days` are those on which it opens. @default at all hours */
+  window?: WindowOption;
   /** `openai/NAME`, `ollama/NAME`, …, or `offline`; a bare name together with `baseUrl`. */
   model?: string;
   /** Of an OpenAI-compatible server. */
@@ -90,6 +101,13 @@ export interface StorePlace {
   /** `mongodb://…`, or the path of a file for the embedded store. */
   uri?: string;
   db?: string;
+}
+
+/** One schedule: when its runs begin, and what they have instead of the processor's. */
+export interface ProcessorSchedule extends Omit<ScheduleOption, "name" | "cron"> {
+  /** Unique: letters, digits, . _ -. */
+  name: string;
+  cron: string;
 }
 
 /** One URL with one key. */

@@ -118,6 +118,10 @@ const FLAGS: Readonly<Record<keyof BatchProcessorOptions, string | null>> = {
   maxRetries: "--retries",
   schedule: "--schedule",
   timezone: "--timezone",
+  schedules: null,
+  catchUp: "--catch-up",
+  jitterSeconds: "--jitter",
+  window: "--window",
   model: "--model",
   baseUrl: "--base-url",
   apiKey: null,
@@ -209,6 +213,8 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
     retries: options.maxRetries,
     schedule: options.schedule,
     timezone: options.timezone,
+    catchUp: options.catchUp,
+    jitter: options.jitterSeconds,
     model: options.model ?? (provider ? `${provider.provider}/${provider.model}` : undefined),
     baseUrl: options.baseUrl ?? (provider ? "http://127.0.0.1/v1" : undefined),
     job: options.job,
@@ -226,7 +232,7 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
   const { keys, endpoints } = withKeyVariables(options);
   const env = { ...keys, ...(options.apiKey === undefined ? {} : { QUERYMILL_API_KEY: options.apiKey }) };
   const cache = options.cache === false ? { enabled: false } : options.cache;
-  const { balance, hedge, limits, redact, source, target } = options;
+  const { balance, hedge, limits, redact, source, target, schedules, window } = options;
   if (options.store !== undefined && (source?.uri ?? source?.db ?? target) !== undefined)
     throw new QuerymillError("USAGE", "store excludes source and target: it is both sides. Leave one of them out.");
   const config = {
@@ -238,6 +244,8 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
     cache,
     source,
     target,
+    schedules,
+    window,
     ...(mark === "target" ? { mark } : {}),
   };
   const input = { flags: Object.fromEntries(typed), env, cwd: process.cwd(), files: false, config };

@@ -1,7 +1,8 @@
 import type { Clocks } from "../clocks.ts";
-import { type Events, type Lag, type RunSnapshot, UNKNOWN_LAG } from "../events.ts";
+import type { Events, RunSnapshot } from "../events.ts";
 import type { ItemKey } from "../item.ts";
 import type { JobSettings } from "../job.ts";
+import { type Lag, UNKNOWN_LAG } from "../lag.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import { type ContinuousState, loadContinuous, saveContinuous } from "../state/continuous-file.ts";
@@ -62,7 +63,7 @@ export async function openContinuous(options: ContinuousOptions): Promise<Contin
           events,
           // Without marks in the source nobody can tell whether a changed document is settled.
           wakes: ({ kind }) => kind === "new" || settings.markIn === "target",
-          onWake: () => pipeline.poke(),
+          onWake: () => pipeline.feed.poke(),
           onChanged: options.onChanged ?? (() => {}),
           onToken: (token) => {
             resumeToken = token;

@@ -80,7 +80,7 @@ export abstract class ControlledExecution {
       throw new QuerymillError("USAGE", "There is nothing to requeue yet: wait for execution:start.");
     const { pipeline, recorder, manager, active } = this.#running;
     const made = await requeue(manager, recorder, selection, { nowMs: this.clocks.now(), active });
-    pipeline.requeued();
+    pipeline.feed.requeued();
     return made;
   }
 

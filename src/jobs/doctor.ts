@@ -10,7 +10,6 @@ import { outcomesOf } from "../stores/target-marks.ts";
 import { endpointFindings } from "./endpoint-findings.ts";
 import { openExistingStore } from "./existing-store.ts";
 import { bad, type Finding, ok, warn } from "./finding.ts";
-import { nextTimes } from "./schedule.ts";
 import { presetHint, refuseWrongShape } from "./source-shape.ts";
 import { whyNotWritable } from "./state-folder.ts";
 import { findJobs, readStatus } from "./status.ts";
@@ -53,7 +52,7 @@ export async function* diagnose(settings: JobSettings, options: DoctorOptions): 
   if (options.modelProblem !== null) yield bad("Model", options.modelProblem);
   else yield* endpointFindings(settings, options.call);
   yield* stateFindings(settings);
-  yield* scheduleFindings(settings, options.now());
+  yield* await scheduleFindings(settings, options.now());
 }
 
 /** What the model would be shown of one document. Customer text. */
@@ -197,16 +196,15 @@ async function* stateFindings({ batchDir, job, tenant }: JobSettings): AsyncGene
   else yield ok("Job", `${job} ended in good order`);
 }
 
-function* scheduleFindings({ schedule, timezone }: JobSettings, nowMs: number): Generator<Finding> {
-  if (schedule === null) return;
-  const zone = timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const [next] = nextTimes(schedule, timezone, 1, new Date(nowMs));
-  yield next === undefined
-    ? bad("Schedule", `"${schedule}" has no time to come.`)
-    : ok(
-        "Schedule",
-        `"${schedule}" in ${zone}: next at ${next.toISOString()}; it is ${new Date(nowMs).toISOString()} now`,
-      );
+async function scheduleFindings({ schedules = [] }: JobSettings, nowMs: number): Promise<Finding[]> {
+  if (schedules.length === 0) return [];
+  const { CronTimes } = await import("../scheduling/cron.ts");
+  return schedules.map(({ name, cron, timezone }) => {
+    const next = new CronTimes(cron, timezone).after(nowMs);
+    if (next === null) return bad("Schedule", `${name}: "${cron}" has no time to come.`);
+    const [at, now] = [next, nowMs].map((ms) => new Date(ms).toISOString());
+    return ok("Schedule", `${name}: "${cron}" in ${timezone}: next at ${at}; it is ${now} now`);
+  });
 }
 
 async function timed(action: () => Promise<unknown>, sinceMs: number): Promise<[actionMs: number, beforeMs: number]> {

@@ -31,6 +31,7 @@ import { inspectLeftover, isSameQuestion, type Leftover, nextSuspects, quarantin
 import { requeue } from "./requeue.ts";
 import { RunView } from "./run-view.ts";
 import { startAfresh } from "./start-afresh.ts";
+import { WindowKeeper } from "./window-keeper.ts";
 
 /** One execution: opens the job, recovers what an earlier one left, runs the pipeline, closes. */
 export class JobExecution extends ControlledExecution implements Execution {
@@ -304,27 +305,23 @@ export class JobExecution extends ControlledExecution implements Execution {
       pipeline.stop("fenced", error.message);
       pipeline.abort();
     });
-    await countItems(
-      open.source,
-      settings.limit,
-      toRetry === null ? null : toRetry.deadLetters.length + toRetry.waiting.length,
-      (total) => this.#view.count(total),
-    );
+    await countItems(open.source, settings.limit, toRetry, (total) => this.#view.count(total));
     this.controls({ pipeline, recorder, manager: this.#manager, active });
-    this.#view.running({ pipeline, recorder, sink, gateway, manager: this.#manager, startedMs, lease: open.lease });
+    const window = WindowKeeper.open(settings, this, { executionId: this.executionId, now, closers });
+    this.#view.running({
+      pipeline,
+      recorder,
+      sink,
+      gateway,
+      manager: this.#manager,
+      window,
+      startedMs,
+      lease: open.lease,
+    });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     if (settings.mode === "continuous") {
-      const beside = await openContinuous({
-        settings,
-        manager: this.#manager,
-        open,
-        executionId: this.executionId,
-        events,
-        pipeline,
-        active,
-        storeWatch: watch,
-        ...this.clocks,
-      });
+      const run = { manager: this.#manager, executionId: this.executionId, ...this.clocks };
+      const beside = await openContinuous({ ...run, settings, open, events, pipeline, active, storeWatch: watch });
       closers.add(() => beside.close());
       this.#view.beside(beside);
     }

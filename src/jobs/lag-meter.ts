@@ -1,6 +1,6 @@
 import type { Clocks } from "../clocks.ts";
-import { type Lag, UNKNOWN_LAG } from "../events.ts";
 import { type ItemKey, keyOf } from "../item.ts";
+import { type Lag, UNKNOWN_LAG } from "../lag.ts";
 import type { SourceDocument } from "../store.ts";
 
 export interface LagMeterOptions extends Clocks {

@@ -1,15 +1,9 @@
 import { type Clocks, onWall } from "../clocks.ts";
-import {
-  type Events,
-  type ExecutionEnd,
-  type ExecutionStatus,
-  type RunSnapshot,
-  type StopReason,
-  UNKNOWN_LAG,
-} from "../events.ts";
+import type { Events, ExecutionEnd, ExecutionStatus, RunSnapshot, StopReason } from "../events.ts";
 import { type JobSettings, modelLabel, slotCeiling } from "../job.ts";
+import { UNKNOWN_LAG } from "../lag.ts";
 import type { Prompt } from "../llm/provider.ts";
-import type { Pause } from "../pause.ts";
+import type { Pause, Paused } from "../pause.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Recorder } from "../recorder.ts";
 import type { Sink } from "../sink.ts";
@@ -18,7 +12,9 @@ import type { Gateway } from "../traffic/gateway.ts";
 import { StoreWatch } from "../traffic/store-watch.ts";
 import { spentOf } from "./budget.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
+import { NO_COUNTERS } from "./no-counters.ts";
 import type { OpenJob } from "./open-job.ts";
+import type { WindowKeeper } from "./window-keeper.ts";
 
 interface Parts {
   readonly pipeline: Pipeline;
@@ -26,35 +22,12 @@ interface Parts {
   readonly sink: Sink;
   readonly gateway: Gateway;
   readonly manager: BatchFileManager;
+  /** null: calls may go out at all hours. */
+  readonly window: WindowKeeper | null;
   /** By the steady clock. */
   readonly startedMs: number;
   readonly lease: Pick<LeaseKeeper, "holdReason">;
 }
-
-const NO_COUNTERS: RunSnapshot["counters"] = {
-  read: 0,
-  classified: 0,
-  skipped: 0,
-  retryQueued: 0,
-  deadLetters: 0,
-  inFlight: 0,
-  pending: 0,
-  recovered: 0,
-  cacheHits: 0,
-  studentAnswers: 0,
-  modelCalls: 0,
-  repairCalls: 0,
-  hedgedCalls: 0,
-  uncertainCalls: 0,
-  unpricedCalls: 0,
-  inputTokens: 0,
-  cachedInputTokens: 0,
-  outputTokens: 0,
-  reasoningTokens: 0,
-  costUsd: 0,
-  uncertainUsd: 0,
-  savedUsd: 0,
-};
 
 /** Waits for a rate limit are the normal pace below this, in ms. */
 const LONG_LIMIT_WAIT_MS = 5_000;
@@ -189,13 +162,13 @@ export class RunView {
     const forStore = this.storeWatch.waiting ?? this.#startWait;
     const waiting = forStore
       ? { ...forStore, untilMs: told(forStore.untilMs) }
-      : (pipeline?.waiting ?? this.#waitingForLimit(aheadMs));
+      : (parts?.window?.waiting ?? pipeline?.waiting ?? this.#waitingForLimit(aheadMs));
     const backoff = pipeline?.backoff ?? { count: 0, nextAtMs: null, reason: null };
     return {
       job,
       executionId: this.#executionId,
       mode,
-      state: this.state !== "running" ? this.state : paused ? "paused" : waiting ? "waiting" : "running",
+      state: this.#stateWhile(paused, waiting !== null),
       startedAtMs,
       nowMs,
       store: this.#store,
@@ -232,7 +205,15 @@ export class RunView {
       held: parts?.lease.holdReason() ?? null,
       lag: this.#continuous?.lag ?? UNKNOWN_LAG,
       watch: this.#continuous?.watch ?? null,
+      schedules: [],
     };
+  }
+
+  /** A closed run window is waited for; paused is what somebody said. */
+  #stateWhile(paused: Paused | null, isWaiting: boolean): RunSnapshot["state"] {
+    if (this.state !== "running") return this.state;
+    if (paused !== null && !(paused.holder === "window" && isWaiting)) return "paused";
+    return isWaiting ? "waiting" : "running";
   }
 
   /** @param aheadMs what the wall clock is ahead of the steady one */

@@ -1,49 +1,59 @@
-import { Cron } from "croner";
+import { randomBytes } from "node:crypto";
 import { type Clocks, onWall, systemClocks } from "../clocks.ts";
-import { messageOf, QuerymillError } from "../errors.ts";
+import { type ErrorCode, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import { Pause } from "../pause.ts";
+import type { ScheduleSettings } from "../scheduling/schedule.ts";
+import { type Due, type Passed, Timetable } from "../scheduling/timetable.ts";
+import { BatchFileManager } from "../state/batch-file-manager.ts";
+import { openStateFolder } from "../state/files.ts";
+import { loadScheduleState, saveScheduleState } from "../state/schedule-state.ts";
 import type { Adapters } from "./adapters.ts";
 import type { Execution, PauseOptions } from "./execution.ts";
 import { JobExecution } from "./job-execution.ts";
 import { checkBudget, checkConcurrency, type LiveChanges } from "./live-changes.ts";
+import { refuseUnpricedBudget } from "./open-job.ts";
 import type { Requeued, RetrySelection } from "./requeue.ts";
-
-/**
- * @returns the next times of a cron schedule
- * @throws QuerymillError USAGE when schedule or time zone cannot be read
- */
-export function nextTimes(schedule: string, timezone: string | null, count: number, from: Date = new Date()): Date[] {
-  try {
-    return new Cron(schedule, { ...(timezone === null ? {} : { timezone }) }).nextRuns(count, from);
-  } catch (error) {
-    throw new QuerymillError(
-      "USAGE",
-      `--schedule ${JSON.stringify(schedule)} cannot be read: ${messageOf(error)}. Expected five or six fields such as "30 2 * * *" (02:30 every day), or @daily.`,
-      { cause: error },
-    );
-  }
-}
 
 /** How often a wait looks at the clock, in ms: it may have been set, and the machine may have slept. */
 const LOOK_MS = 1_000;
+/** What keeps a run from beginning and mends itself, or is mended without touching the settings. */
+const PASSING: ReadonlySet<ErrorCode> = new Set([
+  "STORE_UNREACHABLE",
+  "STORE_FAILED",
+  "MODEL_UNREACHABLE",
+  "JOB_HELD",
+  "FENCED",
+  "STATE_UNWRITABLE",
+]);
+/** Why a run ended that would end the next one too, until a person has mended it. */
+const LASTING: ReadonlySet<StopReason> = new Set(["authentication", "billing", "config"]);
 
 /**
- * One execution at each time of a cron schedule, never two at once: a time that comes while one still runs is missed, and
- * said. Of the times that the clock is set past, the first one runs. A clock that is set back brings no time again that
- * has run. Ends only when it is stopped.
+ * One execution at each time of the job's schedules, never two at once. A time that comes while a run of the same schedule
+ * is under way is missed, and said; that of another schedule begins when the run has ended. Of the times of a schedule
+ * that the clock is set past, one runs. A clock that is set back brings no time again that has run. Ends only when it is
+ * stopped, or when a run ended for what only a person can mend.
  */
 export class ScheduledExecution implements Execution {
   readonly events = new Events();
   readonly #settings: JobSettings;
   readonly #adapters: Adapters;
   readonly #clocks: Clocks;
+  readonly #schedules: readonly ScheduleSettings[];
+  readonly #manager: BatchFileManager;
+  #timetable: Timetable;
+  #seed = randomBytes(4).toString("hex");
+  /** Names of schedules whose last run was cut off, or is under way. */
+  readonly #underWay = new Set<string>();
+  /** Shown before the first run. */
+  #idle: JobExecution | null;
   #current: JobExecution | null = null;
   #last: { end: ExecutionEnd; snapshot: RunSnapshot } | null = null;
   #stopped: StopReason | null = null;
   #wake: () => void = () => {};
-  #nextMs: number | null = null;
+  #waitsUntilMs: number | null = null;
   readonly #paused: Pause;
   /** What was changed of the settings since the start. */
   #changes: LiveChanges = {};
@@ -53,25 +63,27 @@ export class ScheduledExecution implements Execution {
     this.#adapters = adapters;
     this.#clocks = clocks;
     this.#paused = new Pause(clocks.steadyNow);
-    nextTimes(settings.schedule ?? "", settings.timezone, 1);
+    this.#schedules = settings.schedules ?? [];
+    this.#manager = new BatchFileManager(settings.batchDir, settings);
+    this.#timetable = new Timetable(this.#schedules, this.#seed, clocks.now());
+    this.#idle = new JobExecution(settings, adapters, clocks);
   }
 
   async run(): Promise<ExecutionEnd> {
-    let ranMs = Number.NEGATIVE_INFINITY;
-    let idle: JobExecution | null = null;
+    for (const schedule of this.#schedules) refuseUnpricedBudget(this.#settingsOf(schedule), this.#adapters.pricingOf);
+    const owed = await this.#open();
+    let slept = true;
     while (this.#stopped === null) {
-      const lookedMs = this.#clocks.now();
-      const from = new Date(Math.max(lookedMs, ranMs));
-      const [next] = nextTimes(this.#settings.schedule!, this.#settings.timezone, 1, from);
-      if (next === undefined) break;
-      idle ??= new JobExecution(this.#settings, this.#adapters, this.#clocks);
-      this.#sayNext(next.getTime());
-      if (!(await this.#sleepUntil(next.getTime(), lookedMs))) continue;
-      await this.#runOnce(idle);
-      idle = null;
-      this.#nextMs = null;
-      ranMs = next.getTime();
-      this.#sayMissed(next, new Date(this.#clocks.now()));
+      const caughtUp = owed.shift();
+      const due = caughtUp ?? this.#timetable.next();
+      if (due === null) break;
+      if (caughtUp === undefined && this.#clocks.now() < due.startMs) {
+        this.#sayNext(due.startMs);
+        slept = true;
+        if (!(await this.#sleepUntil(due.startMs))) continue;
+      }
+      await this.#runDue(due, caughtUp !== undefined, slept ? "down" : "running");
+      slept = false;
     }
     if (this.#last === null)
       throw new QuerymillError("RUN_STOPPED", "Stopped before the first scheduled time: nothing was run.");
@@ -152,72 +164,121 @@ export class ScheduledExecution implements Execution {
   }
 
   snapshot(): RunSnapshot {
-    const paused = this.#paused.current;
-    const snapshot =
-      this.#current?.snapshot() ??
-      this.#last?.snapshot ??
-      new JobExecution(this.#settings, this.#adapters, this.#clocks).snapshot();
-    return this.#current === null
-      ? {
-          ...snapshot,
-          nowMs: this.#clocks.now(),
-          state: paused === null ? "waiting" : "paused",
-          paused: paused && { ...paused, sinceMs: onWall(this.#clocks, paused.sinceMs) },
-          waiting: { reason: "next scheduled time", untilMs: this.#nextMs, items: 0 },
-        }
-      : snapshot;
+    const nowMs = this.#clocks.now();
+    const schedules = this.#timetable.snapshot(nowMs);
+    if (this.#current !== null) return { ...this.#current.snapshot(), schedules };
+    const before = this.#last?.snapshot ?? this.#idle!.snapshot();
+    const waiting = { reason: "next scheduled time", untilMs: this.#waitsUntilMs, items: 0 };
+    const current = this.#paused.current;
+    const paused = current && { ...current, sinceMs: onWall(this.#clocks, current.sinceMs) };
+    return { ...before, nowMs, state: paused === null ? "waiting" : "paused", paused, waiting, schedules };
   }
 
-  async #runOnce(execution: JobExecution): Promise<void> {
+  /**
+   * Reads how far the schedules had come, and says what was missed since.
+   * @returns the times to catch up with
+   */
+  async #open(): Promise<Due[]> {
+    const { files, folder, identity } = this.#manager;
+    await openStateFolder(files, folder);
+    const state = await loadScheduleState(files, folder, identity);
+    this.#seed = state?.seed ?? this.#seed;
+    const nowMs = this.#clocks.now();
+    this.#timetable = new Timetable(this.#schedules, this.#seed, nowMs);
+    const owed: Due[] = [];
+    for (const schedule of this.#schedules) {
+      const { name, cron, timezone, catchUp } = schedule;
+      const before = state?.schedules.find((other) => other.name === name);
+      // What another schedule would have done tells nothing of this one.
+      if (before === undefined || before.cron !== cron || before.timezone !== timezone) continue;
+      this.#timetable.settle(name, before.settledMs, true);
+      this.#timetable.lookAtClock(nowMs);
+      const passed = this.#timetable.passed(name, nowMs);
+      const missed = before.underWay ? withCutOff(passed, before.settledMs) : passed;
+      if (passed !== null) this.#timetable.settle(name, passed.lastMs, false);
+      if (missed === null) continue;
+      this.events.emit("schedule:missed", { name, reason: "down", ...missed });
+      if (catchUp === "once") owed.push({ schedule, timeMs: missed.lastMs, startMs: missed.lastMs });
+    }
+    await this.#save();
+    return owed;
+  }
+
+  /** @param before why times that have passed beside the one that runs did not run */
+  async #runDue(due: Due, caughtUp: boolean, before: "running" | "down"): Promise<void> {
+    const { schedule, timeMs, startMs } = due;
+    const { name } = schedule;
+    if (!caughtUp) {
+      this.#timetable.settle(name, timeMs, true);
+      this.#settlePassed(name, before);
+    }
+    this.#underWay.add(name);
+    await this.#save().catch(ignored);
+    this.events.emit("schedule:run", { name, timeMs, delayMs: startMs - timeMs, caughtUp });
+    await this.#execute(schedule, timeMs);
+    if (this.#stopped !== "signal") this.#underWay.delete(name);
+    this.#settlePassed(name, "running");
+    await this.#save().catch(ignored);
+  }
+
+  async #execute(schedule: ScheduleSettings, timeMs: number): Promise<void> {
+    if (this.#stopped !== null) return;
+    const execution = new JobExecution(this.#settingsOf(schedule), this.#adapters, this.#clocks);
     execution.events.pipeTo(this.events);
     this.#current = execution;
+    this.#idle = null;
     await execution.change(this.#changes);
     for (const { holder, reason, by } of this.#paused.all) execution.pause(reason, { holder, by });
     try {
       const end = await execution.run();
       this.#last = { end, snapshot: execution.snapshot() };
-      // What only a person can mend would fail again at every time.
-      if (end.exitCode === 4 && end.stopReason !== "daily-quota" && end.stopReason !== "budget")
-        this.stop(end.stopReason ?? "config");
+      if (end.exitCode === 4 && end.stopReason !== null && LASTING.has(end.stopReason)) this.stop(end.stopReason);
     } catch (error) {
       // Told to stop while it waited for store or model: nothing was begun.
-      const isStopped = error instanceof QuerymillError && error.code === "RUN_STOPPED";
-      if (this.#stopped === null || !isStopped) throw error;
+      if (this.#stopped !== null && error instanceof QuerymillError && error.code === "RUN_STOPPED") return;
+      if (!(error instanceof QuerymillError) || !PASSING.has(error.code)) throw error;
+      this.#idle = execution;
+      const { code, message } = error;
+      this.events.emit("schedule:failed", { name: schedule.name, timeMs, code, message });
     } finally {
       this.#current = null;
+      this.#waitsUntilMs = null;
     }
   }
 
-  #sayNext(nextMs: number): void {
-    if (this.#nextMs === nextMs) return;
-    this.#nextMs = nextMs;
-    this.events.emit("execution:wait", {
-      executionId: this.#last?.end.executionId ?? "",
-      reason: "next scheduled time",
-      untilMs: nextMs,
-      items: 0,
+  #settingsOf({ changes }: ScheduleSettings): JobSettings {
+    return { ...this.#settings, ...changes };
+  }
+
+  #sayNext(untilMs: number): void {
+    if (this.#waitsUntilMs === untilMs) return;
+    this.#waitsUntilMs = untilMs;
+    this.events.emit("execution:wait", { executionId: this.#lastId, reason: "next scheduled time", untilMs, items: 0 });
+  }
+
+  /** Says which times have passed that are not going to run. */
+  #settlePassed(name: string, reason: "running" | "down"): void {
+    const passed = this.#timetable.passed(name, this.#clocks.now());
+    if (passed === null) return;
+    this.#timetable.settle(name, passed.lastMs, false);
+    this.events.emit("schedule:missed", { name, reason, ...passed });
+  }
+
+  async #save(): Promise<void> {
+    const { files, folder, identity } = this.#manager;
+    const schedules = this.#schedules.map(({ name, cron, timezone, jitterSeconds }) => {
+      const settledMs = this.#timetable.settledMs(name);
+      return { name, cron, timezone, jitterSeconds, settledMs, underWay: this.#underWay.has(name) };
     });
+    await saveScheduleState(files, folder, { format: 1, ...identity, seed: this.#seed, schedules });
   }
 
-  #sayMissed(ran: Date, now: Date): void {
-    const missed = nextTimes(this.#settings.schedule!, this.#settings.timezone, 100, ran).filter(
-      (time) => time <= now,
-    ).length;
-    if (missed > 0)
-      this.events.emit("execution:wait", {
-        executionId: this.#last?.end.executionId ?? "",
-        reason: `${missed} scheduled times passed meanwhile and are missed`,
-        untilMs: now.getTime(),
-        items: 0,
-      });
-  }
-
-  /** @returns false when it was stopped, or the clock was set back behind `lookedMs`: there may be an earlier time then */
-  async #sleepUntil(untilMs: number, lookedMs: number): Promise<boolean> {
+  /** @returns false when it was stopped, or the clock was set so that another time may come first */
+  async #sleepUntil(untilMs: number): Promise<boolean> {
     while (this.#stopped === null) {
       const nowMs = this.#clocks.now();
       if (nowMs >= untilMs) return true;
-      if (nowMs < lookedMs) return false;
+      if (this.#timetable.lookAtClock(nowMs)) return false;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, Math.min(LOOK_MS, untilMs - nowMs));
         this.#wake = () => {
@@ -229,3 +290,11 @@ export class ScheduledExecution implements Execution {
     return false;
   }
 }
+
+/** The time whose run was cut off did not run either. */
+function withCutOff(passed: Passed | null, cutOffMs: number): Passed {
+  return { times: (passed?.times ?? 0) + 1, firstMs: cutOffMs, lastMs: passed?.lastMs ?? cutOffMs };
+}
+
+/** A disk that cannot be written is told by the run itself; what is lost here is said as missed after a restart. */
+function ignored(): void {}

@@ -10,6 +10,7 @@ import { decodeFrames } from "../state/frame.ts";
 import type { StateIdentity } from "../state/identity.ts";
 import { currentOwner, type Owner } from "../state/owner.ts";
 import type { QueueEntry } from "../state/retry-queue.ts";
+import { SCHEDULE_FILE } from "../state/schedule-state.ts";
 import { answersFolder } from "./answers-folder.ts";
 import { inspectLeftover, type Leftover } from "./recovery.ts";
 
@@ -146,10 +147,11 @@ function queuesOf(entries: readonly Omit<QueueEntry, "payload">[]): JobStatus["r
   return [...queues.values()];
 }
 
-/** Every checkpoint and every journal segment begins with whose it is. */
+/** Every checkpoint, every journal segment and the file of the schedules begins with whose it is. */
 async function identityOf(files: FileSystem, folder: string): Promise<StateIdentity | null> {
   const segments = await foldersIn(files, join(folder, "journal"));
-  for (const path of [join(folder, "checkpoint-0.json"), join(folder, "checkpoint-1.json"), ...segments]) {
+  const checkpoints = ["checkpoint-0.json", "checkpoint-1.json", SCHEDULE_FILE].map((name) => join(folder, name));
+  for (const path of [...checkpoints, ...segments]) {
     const data = await readOrNull(files, path);
     const frame = data === null ? undefined : decodeFrames(data).next().value;
     if (frame === undefined || frame.kind !== "record") continue;

@@ -14,7 +14,6 @@ import { fieldsNeeded, makeItem } from "../stores/mapping.ts";
 import type { Adapters, EndpointPricing } from "./adapters.ts";
 import type { Execution } from "./execution.ts";
 import { JobExecution } from "./job-execution.ts";
-import { ScheduledExecution } from "./schedule.ts";
 
 /** What a program that embeds Querymill brings itself. */
 export interface Own {
@@ -32,7 +31,10 @@ export interface Own {
  */
 export async function prepareExecution(settings: JobSettings, own: Own = {}): Promise<Execution> {
   const adapters = await chooseAdapters(settings, own);
-  if (settings.mode === "scheduled") return new ScheduledExecution(settings, adapters);
+  if (settings.mode === "scheduled") {
+    const { ScheduledExecution } = await import("./schedule.ts");
+    return new ScheduledExecution(settings, adapters);
+  }
   return new JobExecution(settings, adapters);
 }
 

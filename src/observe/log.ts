@@ -59,6 +59,10 @@ export function logEvents(events: Events, logger: Logger): void {
       logger.info(watch, watching ? "the source is watched" : "the source is only polled"),
     )
     .on("source:wake", (wake) => logger.debug(wake, "woken by changes of the source"))
+    .on("schedule:run", (run) => logger.info(run, "a scheduled run begins"))
+    .on("schedule:missed", (missed) => logger.warn(missed, "scheduled times were missed"))
+    .on("schedule:failed", ({ message, ...failed }) => logger.warn(failed, message))
+    .on("window:open", (window) => logger.info(window, "the run window is open"))
     .on("execution:resume", (resume) => logger.info(resume, "the store answers again"))
     .on("execution:drain", (drain) => logger.info(drain, "draining"))
     .on("execution:end", ({ labels: _labels, jobTotals: _totals, ...end }) => logger.info(end, "execution ended"))

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Lag } from "../events.ts";
+import type { Lag } from "../lag.ts";
 import { type FileSystem, replaceFile } from "./files.ts";
 import { decodeFrames, encodeFrame } from "./frame.ts";
 import { refuseForeign, type StateIdentity } from "./identity.ts";

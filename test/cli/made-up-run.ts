@@ -1,4 +1,5 @@
-import { type Counters, type ExecutionEnd, type RunSnapshot, UNKNOWN_LAG } from "../../src/events.ts";
+import type { Counters, ExecutionEnd, RunSnapshot } from "../../src/events.ts";
+import { UNKNOWN_LAG } from "../../src/lag.ts";
 
 /** 23 Nov, 13:14:08 local time. */
 export const START_MS = new Date(2026, 10, 23, 13, 14, 8).getTime();
@@ -95,6 +96,7 @@ export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
     skippedReasons: { "no text": 1_203, "text is not a string": 643 },
     deadLetterReasons: { "label-unknown": 214, content: 31, "three-alike": 19 },
     labels: {},
+    schedules: [],
     errors: [
       {
         message: "529 overloaded",

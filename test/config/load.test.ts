@@ -127,8 +127,9 @@ test.each([
 
 test("a mode given for one run overrules the schedule of the file", async () => {
   await put("querymill.yaml", "mode: scheduled\nschedule: 0 2 * * *\n");
-  expect((await load()).settings.schedule).toBe("0 2 * * *");
-  expect((await load({ mode: "batch" })).settings).toMatchObject({ mode: "batch", schedule: null });
+  expect((await load()).settings.schedules).toMatchObject([{ name: "main", cron: "0 2 * * *" }]);
+  const { settings } = await load({ mode: "batch" });
+  expect([settings.mode, settings.schedules]).toEqual(["batch", undefined]);
 });
 
 test("MONGODB_URI is the store, its path the database, unless --store says otherwise", async () => {

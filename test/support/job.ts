@@ -277,8 +277,6 @@ function settingsOf(batchDir: string, baseUrl: string, place: { storeUri: string
     acceptChanges: false,
     wait: true,
     dryRun: false,
-    schedule: null,
-    timezone: null,
     ...place,
     sourceCollection: SOURCE,
     targetCollection: TARGET,

@@ -1,0 +1,11 @@
+/**
+ * Age of the oldest unprocessed item: 0 ms when there is none, null while it is not known. `basis` is what tells its age: a
+ * time in the document, the time in its ObjectId, or since when this process has known of it.
+ */
+export interface Lag {
+  readonly ms: number | null;
+  /** Epoch ms. */
+  readonly sinceMs: number | null;
+  readonly basis: "updated-at" | "object-id" | "first-seen" | null;
+}
+export const UNKNOWN_LAG: Lag = { ms: null, sinceMs: null, basis: null };
