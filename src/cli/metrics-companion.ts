@@ -40,6 +40,8 @@ async function openOwn({ execution, settings, service, logger, note }: Host): Pr
       return;
     }
     logger.warn({ collector: where }, `metrics and traces cannot be sent: ${trouble}`);
+    // The end of a run is the last thing that is said of it.
+    if (execution.snapshot().state === "ended") return;
     note(
       `Metrics and traces cannot be sent to ${where} (${trouble}). It must take OTLP over HTTP, usually at port 4318. The run goes on without.`,
     );

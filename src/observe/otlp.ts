@@ -25,7 +25,7 @@ interface Exporter {
 }
 
 /** One export, its retries included, and the wait for the last one, in ms. */
-const EXPORT_MS = 5_000;
+const EXPORT_MS = 3_000;
 const SUCCESS = 0;
 
 /** @throws QuerymillError CONFIG_INVALID when packages are not installed */
