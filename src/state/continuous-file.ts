@@ -1,8 +1,7 @@
-import { join } from "node:path";
 import type { Lag } from "../lag.ts";
-import { type FileSystem, replaceFile } from "./files.ts";
-import { decodeFrames, encodeFrame } from "./frame.ts";
-import { refuseForeign, type StateIdentity } from "./identity.ts";
+import type { FileSystem } from "./files.ts";
+import type { StateIdentity } from "./identity.ts";
+import { loadStateRecord, saveStateRecord } from "./state-record.ts";
 
 /** What continuous mode keeps between processes, and shows to others: in the job's folder. */
 export interface ContinuousState extends StateIdentity {
@@ -25,16 +24,10 @@ export async function loadContinuous(
   folder: string,
   identity: StateIdentity,
 ): Promise<ContinuousState | null> {
-  const path = join(folder, NAME);
-  const data = await files.read(path);
-  const frame = data === null ? undefined : decodeFrames(data).next().value;
-  if (frame === undefined || frame.kind !== "record") return null;
-  const found = JSON.parse(frame.json) as ContinuousState;
-  refuseForeign(path, found, identity);
-  return found;
+  return await loadStateRecord<ContinuousState>(files, folder, NAME, identity);
 }
 
 /** Durable when it returns. */
 export async function saveContinuous(files: FileSystem, folder: string, state: ContinuousState): Promise<void> {
-  await replaceFile(files, join(folder, NAME), encodeFrame(1, JSON.stringify(state)));
+  await saveStateRecord(files, folder, NAME, state);
 }

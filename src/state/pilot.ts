@@ -1,8 +1,7 @@
-import { join } from "node:path";
 import type { ItemKey } from "../item.ts";
-import { type FileSystem, replaceFile } from "./files.ts";
-import { decodeFrames, encodeFrame } from "./frame.ts";
-import { refuseForeign, type StateIdentity } from "./identity.ts";
+import type { FileSystem } from "./files.ts";
+import type { StateIdentity } from "./identity.ts";
+import { loadStateRecord, saveStateRecord } from "./state-record.ts";
 
 /** The random items that a job's pilots asked. What they took stands in their records. */
 export interface Pilot extends StateIdentity {
@@ -25,16 +24,10 @@ const PILOT_FILE = "pilot.json";
 
 /** @returns null when there was none @throws QuerymillError STATE_NEWER, STATE_DAMAGED (another job's) */
 export async function loadPilot(files: FileSystem, folder: string, identity: StateIdentity): Promise<Pilot | null> {
-  const path = join(folder, PILOT_FILE);
-  const data = await files.read(path);
-  const frame = data === null ? undefined : decodeFrames(data).next().value;
-  if (frame === undefined || frame.kind !== "record") return null;
-  const found = JSON.parse(frame.json) as Pilot;
-  refuseForeign(path, found, identity);
-  return found;
+  return await loadStateRecord<Pilot>(files, folder, PILOT_FILE, identity);
 }
 
 /** Durable when it returns. */
 export async function savePilot(files: FileSystem, folder: string, pilot: Pilot): Promise<void> {
-  await replaceFile(files, join(folder, PILOT_FILE), encodeFrame(1, JSON.stringify(pilot)));
+  await saveStateRecord(files, folder, PILOT_FILE, pilot);
 }

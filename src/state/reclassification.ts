@@ -2,9 +2,9 @@ import { join } from "node:path";
 import type { ItemKey } from "../item.ts";
 import type { Fingerprint, Reclassify } from "../job.ts";
 import type { Cursor, MarkGroup } from "../store.ts";
-import { type FileSystem, replaceFile } from "./files.ts";
-import { decodeFrames, encodeFrame } from "./frame.ts";
-import { refuseForeign, type StateIdentity } from "./identity.ts";
+import type { FileSystem } from "./files.ts";
+import type { StateIdentity } from "./identity.ts";
+import { loadStateRecord, saveStateRecord } from "./state-record.ts";
 
 /** What is classified again, and how far taking its marks away has come. */
 export interface Reclassification extends StateIdentity {
@@ -39,18 +39,12 @@ export async function loadReclassification(
   folder: string,
   identity: StateIdentity,
 ): Promise<Reclassification | null> {
-  const path = join(folder, RECLASSIFICATION_FILE);
-  const data = await files.read(path);
-  const frame = data === null ? undefined : decodeFrames(data).next().value;
-  if (frame === undefined || frame.kind !== "record") return null;
-  const found = JSON.parse(frame.json) as Reclassification;
-  refuseForeign(path, found, identity);
-  return found;
+  return await loadStateRecord<Reclassification>(files, folder, RECLASSIFICATION_FILE, identity);
 }
 
 /** Durable when it returns. */
 export async function saveReclassification(files: FileSystem, folder: string, state: Reclassification): Promise<void> {
-  await replaceFile(files, join(folder, RECLASSIFICATION_FILE), encodeFrame(1, JSON.stringify(state)));
+  await saveStateRecord(files, folder, RECLASSIFICATION_FILE, state);
 }
 
 export async function removeReclassification(files: FileSystem, folder: string): Promise<void> {

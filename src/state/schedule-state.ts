@@ -1,7 +1,6 @@
-import { join } from "node:path";
-import { type FileSystem, replaceFile } from "./files.ts";
-import { decodeFrames, encodeFrame } from "./frame.ts";
-import { refuseForeign, type StateIdentity } from "./identity.ts";
+import type { FileSystem } from "./files.ts";
+import type { StateIdentity } from "./identity.ts";
+import { loadStateRecord, saveStateRecord } from "./state-record.ts";
 
 /** How far the schedules of a job have come. */
 export interface ScheduleState extends StateIdentity {
@@ -32,16 +31,10 @@ export async function loadScheduleState(
   folder: string,
   identity: StateIdentity,
 ): Promise<ScheduleState | null> {
-  const path = join(folder, SCHEDULE_FILE);
-  const data = await files.read(path);
-  const frame = data === null ? undefined : decodeFrames(data).next().value;
-  if (frame === undefined || frame.kind !== "record") return null;
-  const found = JSON.parse(frame.json) as ScheduleState;
-  refuseForeign(path, found, identity);
-  return found;
+  return await loadStateRecord<ScheduleState>(files, folder, SCHEDULE_FILE, identity);
 }
 
 /** Durable when it returns. */
 export async function saveScheduleState(files: FileSystem, folder: string, state: ScheduleState): Promise<void> {
-  await replaceFile(files, join(folder, SCHEDULE_FILE), encodeFrame(1, JSON.stringify(state)));
+  await saveStateRecord(files, folder, SCHEDULE_FILE, state);
 }
