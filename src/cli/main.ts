@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { didYouMean } from "../config/nearest.ts";
 import { QuerymillError } from "../errors.ts";
+import { packageVersion } from "../package-version.ts";
 
 interface CommandEntry {
   readonly help: string;
@@ -84,7 +84,7 @@ export async function main(argv: string[]): Promise<void> {
   // A reader that went away (`| head`) ends no command with a stack trace.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const [first, ...rest] = argv.slice(2);
-  if (first === "--version" || first === "-V") return print(version());
+  if (first === "--version" || first === "-V") return print(packageVersion());
   if (first === "help" && rest[0] === undefined) return print(overview());
   if (first === "--help" || first === "-h") return print(overview());
   const args = first === "help" ? [rest[0]!, "--help"] : argv.slice(2);
@@ -124,7 +124,7 @@ function unknownCommand(name: string): QuerymillError {
 function overview(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
   const list = Object.entries(COMMANDS).map(([name, { help }]) => `  ${name.padEnd(width)}   ${help}`);
-  return `Querymill ${version()} classifies support queries with a language model:
+  return `Querymill ${packageVersion()} classifies support queries with a language model:
 every query once, no answer paid for twice.
 
 Usage: querymill [command] [options]
@@ -136,11 +136,6 @@ Each command has --help. Settings also come from QUERYMILL_… variables, .env a
 Examples:
   querymill demo
   querymill run --model offline --store mongodb://localhost/support`;
-}
-
-function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 function print(text: string): void {

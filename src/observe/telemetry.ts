@@ -1,7 +1,7 @@
 import type { OtlpSettings } from "../config/metrics.ts";
+import { packageVersion } from "../package-version.ts";
 import { observeMetrics, type Watched } from "./metrics.ts";
 import { type OtlpOptions, openOtlp, resourceOf } from "./otlp.ts";
-import { packageVersion } from "./package-version.ts";
 import { loadPeers } from "./peer-package.ts";
 import { observeProcess } from "./process-metrics.ts";
 import { openScraped, type Scraped } from "./prometheus.ts";
