@@ -1,4 +1,3 @@
-import { isIP } from "node:net";
 import { LISTEN } from "./metrics-options.ts";
 import type { ResolvedOptions, Variables } from "./sources.ts";
 
@@ -79,9 +78,4 @@ function share(text: string | undefined): number | null {
 function positive(text: string | undefined): number | null {
   const value = Number(text ?? Number.NaN);
   return Number.isInteger(value) && value > 0 ? value : null;
-}
-
-/** True for what only this machine can reach. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }

@@ -1,6 +1,7 @@
 import { QuerymillError } from "../errors.ts";
 import type { ModelSettings } from "../job.ts";
 import type { KnownProvider } from "../llm/providers.ts";
+import { isLoopbackUrlHost } from "./loopback.ts";
 import { didYouMean } from "./nearest.ts";
 import {
   findProvider,
@@ -84,9 +85,9 @@ function atServer(model: string, baseUrl: string, choice: ModelChoice): Resolved
       `The server is asked for "${name}"${protocol}. If it calls its model "${model}", write ${words.model} ${ANY_SERVER}/${model}.`,
     );
   }
-  if (apiKey !== null && url.protocol === "http:" && !isLoopback(url.hostname))
+  if (apiKey !== null && url.protocol === "http:" && !isLoopbackUrlHost(url.hostname))
     notes.push(`The key travels unencrypted to ${url.host}. Use https if the server has it.`);
-  if (apiKey === null && !ownKey && variable(OWN_KEY) !== undefined && !isLoopback(url.hostname))
+  if (apiKey === null && !ownKey && variable(OWN_KEY) !== undefined && !isLoopbackUrlHost(url.hostname))
     notes.push(
       `${OWN_KEY} is not sent to ${url.host}, because it could be meant for another endpoint's host. Name the variable that holds this one's key with keyVariable.`,
     );
@@ -105,7 +106,7 @@ function whoServes(
   const { provider: prefix, name } = splitModel(model);
   if (prefix === ANY_SERVER) return { provider: ANY_SERVER, name, known: null, isPrefix: false };
   const host = Object.entries(providers).find(
-    ([own, known]) => own !== prefix && !isLoopback(url.hostname) && isOwnHost(url.host, known),
+    ([own, known]) => own !== prefix && !isLoopbackUrlHost(url.hostname) && isOwnHost(url.host, known),
   );
   const found = findProvider(prefix, providers);
   const isHosts = found !== null && isOwnHost(url.host, found.known);
@@ -125,11 +126,6 @@ function trimmedUrl(text: string, word: string): string {
   const [path = "", query] = text.split("?");
   const trimmed = path.replace(/\/+$/, "").replace(/\/(chat\/completions|messages)$/, "");
   return query === undefined ? trimmed : `${trimmed}?${query}`;
-}
-
-/** @param host as in a URL @returns whether it is this machine */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || host.startsWith("127.") || host.endsWith(".localhost");
 }
 
 /** Whose models are usually called so. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Confirmation } from "../config/confirmation.ts";
-import { isLoopback } from "../config/model.ts";
+import { isLoopbackUrlHost } from "../config/loopback.ts";
 import { QuerymillError } from "../errors.ts";
 import type { EndpointSettings, JobSettings } from "../job.ts";
 import { estimateTokens, promptChars } from "../llm/usage.ts";
@@ -77,6 +77,6 @@ async function hasBegun(settings: JobSettings): Promise<boolean> {
 /** A server of one's own without a price costs nothing that could be asked about. */
 function isAtHome(settings: JobSettings): boolean {
   return firstAsked(settings).every(
-    ({ model }: EndpointSettings) => model.baseUrl !== null && isLoopback(new URL(model.baseUrl).hostname),
+    ({ model }: EndpointSettings) => model.baseUrl !== null && isLoopbackUrlHost(new URL(model.baseUrl).hostname),
   );
 }

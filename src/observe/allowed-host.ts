@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { isLoopback } from "../config/metrics.ts";
+import { isLoopback } from "../config/loopback.ts";
 
 /** Ends of names that no public name server answers for: those of clusters and private networks. */
 const PRIVATE_ENDS = /\.(local|internal|localhost|home\.arpa|lan|svc)$/;

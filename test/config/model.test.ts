@@ -45,6 +45,9 @@ test("a provider's key is not sent to another host", () => {
   const open = resolve("small", "http://proxy.example/v1", { QUERYMILL_API_KEY: "mine" });
   expect(open.settings.apiKey).toBe("mine");
   expect(open.notes[0]).toContain("unencrypted to proxy.example");
+  // A name that only looks like an address of this machine.
+  const alike = resolve("small", "http://127.example.net/v1", { QUERYMILL_API_KEY: "mine" });
+  expect(alike.notes[0]).toContain("unencrypted to 127.example.net");
 });
 
 test("the end of the URL that is added anyway is taken off, a query is kept", () => {
