@@ -234,10 +234,10 @@ export class ScheduledExecution implements Execution {
       this.#last = { end, snapshot: execution.snapshot() };
       if (end.exitCode === 4 && end.stopReason !== null && LASTING.has(end.stopReason)) this.stop(end.stopReason);
     } catch (error) {
+      this.#idle = execution;
       // Told to stop while it waited for store or model: nothing was begun.
       if (this.#stopped !== null && error instanceof QuerymillError && error.code === "RUN_STOPPED") return;
       if (!(error instanceof QuerymillError) || !PASSING.has(error.code)) throw error;
-      this.#idle = execution;
       const { code, message } = error;
       this.events.emit("schedule:failed", { name: schedule.name, timeMs, code, message });
     } finally {

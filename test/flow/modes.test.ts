@@ -103,6 +103,21 @@ describe("scheduled mode", () => {
     expect(await job.counted(late)).toEqual({ target: 2 });
     expect(job.server.ledger()).toMatchObject({ received: 5, docsPaidTwice: 0 });
   });
+
+  it("shows what it waits for, and ends at once, when it is told to stop while its first run waits for the model", async () => {
+    const job = await makeJob("the embedded store");
+    await job.seed(1);
+    await job.server.close();
+    const { execution, ended } = await job.start({ mode: "scheduled", schedules: [everySecond] });
+    const waits = Promise.withResolvers<void>();
+    execution.events.on("execution:wait", ({ reason }) => {
+      if (reason !== "next scheduled time") waits.resolve();
+    });
+    await waits.promise;
+    execution.stop("signal");
+    await expect(ended).rejects.toMatchObject({ code: "RUN_STOPPED" });
+    expect(execution.snapshot()).toMatchObject({ job: job.settings.job, state: "waiting" });
+  });
 });
 
 /** Resolves when so many items were settled in all; an item that is retried counts each time. */
