@@ -20,16 +20,10 @@ export interface Told {
   readonly queues: Set<string>;
 }
 
-/** What parts of a run may add to its snapshot. */
-type Snapshot = RunSnapshot & {
-  readonly lag?: { readonly ms: number | null };
-  readonly schedules?: readonly { readonly name: string; readonly nextMs: readonly number[] }[];
-};
-
 type Tell = (name: ObservedName, value: number, attributes?: Readonly<Record<string, string>>) => void;
 
 /** Tells each gauge its value at this moment; one whose value is not known is not told. */
-export function readGauges(snapshot: Snapshot, { checkpointAtMs, lastSuccessMs, queues }: Told, tell: Tell): void {
+export function readGauges(snapshot: RunSnapshot, { checkpointAtMs, lastSuccessMs, queues }: Told, tell: Tell): void {
   const { counters, slots, backoff, budget, jobTotals, journal, lag, state, total, startedAtMs } = snapshot;
   for (const each of STATES) tell("state", each === state ? 1 : 0, { state: each });
   tell("started", startedAtMs / 1000);
@@ -44,7 +38,7 @@ export function readGauges(snapshot: Snapshot, { checkpointAtMs, lastSuccessMs, 
       tell("jobItems", jobTotals[name as keyof typeof OUTCOMES], { outcome });
   }
   tellLabels(snapshot, tell);
-  if (lag !== undefined && lag.ms !== null) tell("lag", lag.ms / 1000);
+  if (lag.ms !== null) tell("lag", lag.ms / 1000);
   tell("slotLimit", slots.limit);
   tell("slotCeiling", slots.ceiling);
   tell("slotsBusy", slots.busy);
@@ -73,7 +67,7 @@ const OUTCOMES = {
 } as const;
 
 /** One that had items is told also when it is empty: an SDK may keep what it was told last. */
-function tellRetryQueues({ retryQueues }: Snapshot, seen: Set<string>, tell: Tell): void {
+function tellRetryQueues({ retryQueues }: RunSnapshot, seen: Set<string>, tell: Tell): void {
   for (const queue of seen) if (retryQueues.every((one) => one.queue !== queue)) tell("retryQueue", 0, { queue });
   for (const { queue, count, nextDueMs } of retryQueues) {
     seen.add(queue);
@@ -82,7 +76,7 @@ function tellRetryQueues({ retryQueues }: Snapshot, seen: Set<string>, tell: Tel
   }
 }
 
-function tellLabels({ labels }: Snapshot, tell: Tell): void {
+function tellLabels({ labels }: RunSnapshot, tell: Tell): void {
   for (const [dimension, counts] of Object.entries(labels)) {
     const frequent = Object.entries(counts).sort(([, a], [, b]) => b - a);
     for (const [label, count] of frequent.slice(0, MOST_LABELS)) tell("labels", count, { dimension, label });
@@ -104,9 +98,7 @@ function tellEndpoint(endpoint: EndpointSnapshot, nowMs: number, tell: Tell): vo
   }
 }
 
-function tellSchedules({ schedules, mode, waiting }: Snapshot, tell: Tell): void {
-  for (const { name, nextMs } of schedules ?? [])
+function tellSchedules({ schedules }: RunSnapshot, tell: Tell): void {
+  for (const { name, nextMs } of schedules)
     if (nextMs[0] !== undefined) tell("scheduleNext", nextMs[0] / 1000, { schedule: name });
-  if (schedules !== undefined || mode !== "scheduled" || waiting === null || waiting.untilMs === null) return;
-  tell("scheduleNext", waiting.untilMs / 1000, { schedule: "schedule" });
 }
