@@ -102,9 +102,6 @@ export class Pipeline {
   get waiting(): Waiting | null {
     return this.#feed.waiting;
   }
-  get passSinceMs(): number | null {
-    return this.#feed.passSinceMs;
-  }
   get pending(): number {
     return this.#feed.pending;
   }
@@ -160,7 +157,7 @@ export class Pipeline {
   }
 
   /** Told of what was changed from outside: `requeued` retries are due, `poke` the source has changed. */
-  get feed(): Pick<Feed, "requeued" | "poke"> {
+  get feed(): Pick<Feed, "requeued" | "poke" | "passSinceMs"> {
     return this.#feed;
   }
 

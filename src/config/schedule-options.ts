@@ -33,7 +33,7 @@ const CLOCK = "([01]\\d|2[0-3]):[0-5]\\d";
 const MAX_SCHEDULES = 20;
 
 /** The settings of each schedule, by their place in it. */
-export const SCHEDULE_FIELDS = {
+const SCHEDULE_FIELDS = {
   name: text({
     help: "in status, events and reports, unique",
     expected: "letters, digits, . _ - (at most 40, the first one a letter or digit)",

@@ -47,7 +47,7 @@ export async function openContinuous(options: ContinuousOptions): Promise<Contin
   const ids = open.store.source({ collection: sourceCollection, mark, filter, fields: [] });
   const meter = new LagMeter({
     first: async () => (await ids.readUnprocessed(null, 1)).documents[0] ?? null,
-    passSinceMs: () => pipeline.passSinceMs,
+    passSinceMs: () => pipeline.feed.passSinceMs,
     known: () => active.size + manager.retryQueue.size,
     isAway: () => storeWatch.waiting !== null,
     updatedAtMs: () => null,

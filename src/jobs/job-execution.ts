@@ -320,8 +320,8 @@ export class JobExecution extends ControlledExecution implements Execution {
     });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     if (settings.mode === "continuous") {
-      const run = { manager: this.#manager, executionId: this.executionId, ...this.clocks };
-      const beside = await openContinuous({ ...run, settings, open, events, pipeline, active, storeWatch: watch });
+      const own = { manager: this.#manager, executionId: this.executionId, ...this.clocks };
+      const beside = await openContinuous({ ...own, settings, open, events, pipeline, active, storeWatch: watch });
       closers.add(() => beside.close());
       this.#view.beside(beside);
     }
