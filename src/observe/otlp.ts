@@ -68,7 +68,8 @@ async function metricReader({ endpoint, intervalMs }: OtlpOptions, told: Told): 
   });
 }
 
-async function traceProvider({ endpoint, sampleRatio, version }: OtlpOptions, told: Told) {
+/** Takes every trace: which items are traced is chosen before. */
+async function traceProvider({ endpoint, version }: OtlpOptions, told: Told) {
   const [sdk, otlp, resources] = (await loadPeers("Sending traces by OTLP", [
     "@opentelemetry/sdk-trace",
     "@opentelemetry/exporter-trace-otlp-http",
@@ -82,7 +83,6 @@ async function traceProvider({ endpoint, sampleRatio, version }: OtlpOptions, to
   listen(exporter, told);
   return new sdk.TracerProvider({
     resource: resourceOf(resources, version),
-    sampler: new sdk.ParentBasedSampler({ root: new sdk.TraceIdRatioBasedSampler(sampleRatio) }),
     spanProcessors: [new sdk.BatchSpanProcessor({ exporter, exportTimeoutMillis: EXPORT_MS })],
   });
 }

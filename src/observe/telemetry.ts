@@ -38,7 +38,7 @@ export async function openTelemetry(watched: Watched, options: TelemetryOptions)
   const provider = await openMeters(readers, sent === null ? null : version);
   const meter = provider.getMeter("querymill", version);
   const stops = [observeMetrics(watched, meter), observeProcess(meter, folder, version)];
-  if (sent?.tracer != null) stops.unshift(observeTraces(watched, sent.tracer));
+  if (sent?.tracer != null) stops.unshift(observeTraces(watched, sent.tracer, otlp?.sampleRatio));
   return {
     text: scraped === null ? null : () => scraped.text(),
     close: async () => {

@@ -6,6 +6,7 @@ import { BatchProcessor } from "../../src/jobs/batch-processor.ts";
 import { attachTelemetry } from "../../src/observe/attach.ts";
 import { observeMetrics } from "../../src/observe/metrics.ts";
 import { openScraped } from "../../src/observe/prometheus.ts";
+import { isTraced } from "../../src/observe/traces.ts";
 import { makeJob, textWith } from "../support/job.ts";
 import { readMetrics } from "../support/prometheus-text.ts";
 
@@ -56,6 +57,20 @@ it("tells what the end of a run tells, by outcome, endpoint and model", async ()
   const after = readMetrics(await scraped.text());
   expect(after.sum("querymill_items_total")).toBe(20);
   expect(after.value("querymill_execution_state")).toBeUndefined();
+});
+
+it("traces about the share of the items that is asked for, others in each execution", () => {
+  const keys = Array.from({ length: 20_000 }, (_, at) => `"q${at}"`);
+  const traced = (executionId: string, share: number) => keys.filter((key) => isTraced(executionId, key, share));
+  expect([traced("a", 0).length, traced("a", 1).length]).toEqual([0, keys.length]);
+  for (const share of [0.01, 0.3]) {
+    const found = traced("a", share);
+    expect(Math.abs(found.length / keys.length - share)).toBeLessThan(
+      4 * Math.sqrt((share * (1 - share)) / keys.length),
+    );
+    const again = new Set(traced("b", share));
+    expect(found.filter((key) => again.has(key)).length).toBeLessThan(found.length / 2);
+  }
 });
 
 it("counts with an SDK that the program has registered, over several runs, and builds nothing without one", async () => {
