@@ -25,7 +25,9 @@ export type ErrorCode =
   | "STATE_NEWER"
   | "FINGERPRINT_CHANGED"
   | "ITEM_NOT_FOUND"
-  | "RUN_STOPPED";
+  | "RUN_STOPPED"
+  | "NOT_RUNNING"
+  | "CONTROL_UNREACHABLE";
 
 /** Every error Querymill throws on purpose. `message` is for people: what is wrong, why, what to do. */
 export class QuerymillError extends Error {

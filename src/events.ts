@@ -268,7 +268,7 @@ export interface RunSnapshot {
   oldestInFlightMs: number | null;
   /** When the oldest call is given up, in ms of age. */
   attemptTimeoutMs: number;
-  budget: { usd: number; per: string; spentUsd: number } | null;
+  budget: { usd: number; per: "run" | "day" | "month" | "job"; spentUsd: number } | null;
   /** Over all executions of the job; null before it is open. */
   jobTotals: JobTotals | null;
   /** Records in the journal so far, and outcomes among them that the store does not have yet. */

@@ -8,6 +8,7 @@ export type {
   ExecutionEnd,
   ExecutionStatus,
   JobTotals,
+  PauseHolder,
   RunSnapshot,
   StopReason,
 } from "./events.ts";
@@ -29,7 +30,9 @@ export type {
 export { answersFolder, forgetCorrected } from "./jobs/answers-folder.ts";
 export { BatchProcessor } from "./jobs/batch-processor.ts";
 export type { BatchProcessorOptions, ProcessorEndpoint, StorePlace } from "./jobs/batch-processor-options.ts";
-export type { Execution } from "./jobs/execution.ts";
+export type { Execution, PauseOptions } from "./jobs/execution.ts";
+export type { LiveChanges } from "./jobs/live-changes.ts";
+export type { Requeued, RetrySelection } from "./jobs/requeue.ts";
 export { prepareExecution } from "./jobs/wiring.ts";
 export { type AiSdkOptions, openAiSdk } from "./llm/ai-sdk.ts";
 export { openOffline } from "./llm/offline.ts";

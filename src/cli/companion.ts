@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { ServiceSettings } from "../config/service.ts";
+import type { Reloaded } from "../control/commands.ts";
 import type { JobSettings } from "../job.ts";
 import type { Execution } from "../jobs/execution.ts";
 
@@ -10,6 +11,8 @@ export interface Host {
   readonly settings: JobSettings;
   readonly service: ServiceSettings;
   readonly logger: Logger;
+  /** Reads the settings again and takes what can be changed under way; null when there is nothing to read. */
+  readonly reload: (() => Promise<Reloaded>) | null;
   /** One sentence for the user. */
   readonly note: (text: string) => void;
 }

@@ -4,6 +4,8 @@ import type { Companion, Host, Opener } from "./companion.ts";
 /** In the order of opening; closed the other way round. */
 const OPENERS: readonly Opener[] = [
   async (host) =>
+    host.service.control === true ? (await import("./control-companion.ts")).openControlCompanion(host) : null,
+  async (host) =>
     host.service.metrics !== undefined || maySdkBeRegistered()
       ? (await import("./metrics-companion.ts")).openMetrics(host)
       : null,

@@ -51,7 +51,7 @@ querymill demo --store mongodb://localhost --model openai/gpt-5-mini --budget 1`
 }
 
 async function demo(flags: Record<string, unknown>): Promise<number> {
-  const { settings, output, notes } = await loadDemo(flags);
+  const { settings, output, notes, service } = await loadDemo(flags);
   const manager = new BatchFileManager(settings.batchDir, settings);
   await openStateFolder(manager.files, manager.folder);
   const executionId = "demo-start";
@@ -78,6 +78,7 @@ async function demo(flags: Record<string, unknown>): Promise<number> {
     return await supervise(await prepareExecution(settings, { store }), {
       settings,
       output,
+      service: { control: service.control === true },
       notes,
       jobFlags: demoFlagsOf(flags),
       modelFlags: retype(flags, ["model", "baseUrl", "taxonomy"]),

@@ -11,6 +11,9 @@ export type StateEvent =
   | "execution:wait"
   | "execution:resume"
   | "execution:drain"
+  | "execution:pause"
+  | "execution:unpause"
+  | "control:command"
   | "source:watch"
   | "schedule:run"
   | "schedule:missed"
@@ -32,6 +35,7 @@ export function progressLine(snapshot: RunSnapshot, history: PanelHistory): stri
     ends: finish ? momentRange(finish.fromMs, finish.toMs, nowMs, "-").replaceAll(" - ", "-") : "?",
     cost: plainMoney(counters.costUsd),
     flight: counters.inFlight,
+    ...(snapshot.paused ? { paused: snapshot.paused.by ?? snapshot.paused.holder } : {}),
     ...(snapshot.backoff.count > 0 ? { backoff: snapshot.backoff.count } : {}),
     retry: counters.retryQueued,
     dead: counters.deadLetters,
@@ -67,6 +71,13 @@ export class LimitChanges {
 function together(before: EventMap["limit:change"], next: EventMap["limit:change"]): EventMap["limit:change"] {
   const isTurn = next.to > next.from !== next.to > before.from;
   return { ...next, from: before.from, reason: isTurn ? before.reason : next.reason };
+}
+
+/** `control set by ana, process 71: concurrency 5 → 20` as a sentence. */
+export function commandWords({ verb, by, changes }: EventMap["control:command"]): string {
+  const what = Object.entries(changes).map(([name, { from, to }]) => `${name} ${from ?? "none"} to ${to ?? "none"}`);
+  const who = by === null ? "" : ` by ${by}`;
+  return `control ${verb}${who}${what.length === 0 ? "" : `: ${what.join(", ")}`}`;
 }
 
 /** What came of it, for where there is no summary: why items were skipped or failed, and what to do about it. */
@@ -136,6 +147,23 @@ const writers: { [K in StateEvent]: (payload: EventMap[K], nowMs: number) => str
   ],
   "execution:resume": ({ waitedMs }, nowMs) => [
     pairs(nowMs, "resume", { reason: "the store answers again", waited: durationRange(waitedMs, waitedMs, "-") }),
+  ],
+  "execution:pause": ({ reason, by, holder }, nowMs) => [
+    pairs(nowMs, "pause", { by: by ?? holder, ...(reason === null ? {} : { reason }) }),
+  ],
+  "execution:unpause": ({ by, pausedMs }, nowMs) => [
+    pairs(nowMs, "unpause", { ...(by === null ? {} : { by }), paused: durationRange(pausedMs, pausedMs, "-") }),
+  ],
+  "control:command": ({ verb, by, changes }, nowMs) => [
+    pairs(nowMs, `control ${verb}`, {
+      ...(by === null ? {} : { by }),
+      ...Object.fromEntries(
+        Object.entries(changes).map(([name, { from, to }]) => [
+          name.replaceAll(" ", "_"),
+          `${from ?? "none"}->${to ?? "none"}`,
+        ]),
+      ),
+    }),
   ],
   "schedule:run": ({ name, timeMs, caughtUp }, nowMs) => [
     pairs(nowMs, `schedule ${name}`, { time: clock(timeMs), ...(caughtUp ? { caught_up: "yes" } : {}) }),

@@ -30,6 +30,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "how each job stands, also while it runs",
     load: async () => (await import("./status.ts")).statusCommand(),
   },
+  control: {
+    help: "pause, resume, retune, drain or stop a run under way",
+    load: async () => (await import("./control.ts")).controlCommand(),
+  },
   tail: {
     help: "what a run settles, while it does",
     load: async () => (await import("./tail.ts")).tailCommand(),

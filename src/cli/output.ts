@@ -3,7 +3,7 @@ import { type ItemKey, idOf } from "../item.ts";
 import type { Execution } from "../jobs/execution.ts";
 import { NO_HISTORY, nextHistory, type PanelHistory } from "./forecast.ts";
 import { clock, count, duration, type Look, printable, symbols, wrapped } from "./format.ts";
-import { endLine, endNotes, LimitChanges, noTextAdvice, progressLine, stateLines } from "./lines.ts";
+import { commandWords, endLine, endNotes, LimitChanges, noTextAdvice, progressLine, stateLines } from "./lines.ts";
 import { renderPanel } from "./panel.ts";
 import { asTyped } from "./program.ts";
 import { failedWords, missedWords } from "./schedule-words.ts";
@@ -101,6 +101,7 @@ function openLive(execution: Execution, stream: NodeJS.WriteStream, facts: Summa
     terminal.print(fitLines(lines, look()));
   };
   execution.events.on("execution:start", ({ notes }) => notes.forEach(note));
+  execution.events.on("control:command", (command) => note(commandWords(command)));
   execution.events.on("schedule:missed", (missed) => note(missedWords(missed, Date.now())));
   execution.events.on("schedule:failed", (failed) => note(failedWords(failed)));
   return {

@@ -37,10 +37,20 @@ export function renderNarrow(snapshot: RunSnapshot, options: PanelOptions): stri
     line(`ends   ${ends}`, within),
     line(`cost   ${f.money(counters.costUsd)}${forecast}`, snapshot.budget ? `of ${f.money(snapshot.budget.usd)}` : ""),
   ].filter((text) => text !== "");
+  const { paused } = snapshot;
   const bottom = [
-    waiting
-      ? `Waiting: ${f.printable(waiting.reason)}${waiting.untilMs === null ? "" : ` until ${f.clock(waiting.untilMs)}`}`
-      : "",
+    paused
+      ? style(
+          "yellow",
+          f.clip(
+            `PAUSED by ${f.printable(paused.by ?? paused.holder)}${paused.reason === null ? "" : `: ${f.printable(paused.reason)}`}`,
+            columns,
+            ascii,
+          ),
+        )
+      : waiting
+        ? `Waiting: ${f.printable(waiting.reason)}${waiting.untilMs === null ? "" : ` until ${f.clock(waiting.untilMs)}`}`
+        : "",
     style("dim", snapshot.state === "draining" ? "Draining. Ctrl-C again stops at once" : "Ctrl-C drains and stops"),
   ].filter((text) => text !== "");
   const room = Math.max(0, rows - 1 - top.length - bottom.length - sum(snapshot, columns).length);
@@ -56,6 +66,7 @@ export function renderLine(snapshot: RunSnapshot, { columns, history, ascii }: P
     ? `ends ${f.momentRange(history.finish.fromMs, history.finish.toMs, nowMs, dash).replaceAll(` ${dash} `, dash)}`
     : "";
   const parts = [
+    snapshot.paused ? "PAUSED" : "",
     `${f.rate(snapshot.itemsPerSecond)}/s`,
     ends,
     f.money(counters.costUsd),

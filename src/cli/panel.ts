@@ -59,7 +59,8 @@ function renderWide(snapshot: RunSnapshot, options: PanelOptions): string[] {
 function title({ job, executionId, state, nowMs, startedAtMs }: RunSnapshot, options: PanelOptions): string[] {
   const { dot } = f.symbols(options.ascii);
   const start = `querymill ${dot} ${options.style("bold", job)} ${dot} execution ${executionId}`;
-  return [f.spread(start, `${state} ${f.duration(nowMs - startedAtMs)}`, options, options.columns)];
+  const shown = state === "paused" ? options.style("yellow", "PAUSED") : state;
+  return [f.spread(start, `${shown} ${f.duration(nowMs - startedAtMs)}`, options, options.columns)];
 }
 
 function origin(snapshot: RunSnapshot, { style, ascii, columns }: PanelOptions): string[] {
@@ -201,10 +202,17 @@ function errors(snapshot: RunSnapshot, options: PanelOptions): string[] {
 function foot(snapshot: RunSnapshot, options: PanelOptions): string[] {
   const { style, ascii, columns, history } = options;
   const { to } = f.symbols(ascii);
-  const { waiting, state, slots, nowMs } = snapshot;
+  const { waiting, state, slots, nowMs, paused } = snapshot;
   const advice = slotAdvice(snapshot, history);
   const lines: string[] = [];
-  if (waiting) {
+  if (state === "paused" && paused) {
+    const why = paused.reason === null ? "" : `: ${f.printable(paused.reason)}`;
+    const who = paused.by === null ? (paused.holder === "window" ? "the window of hours" : "the program") : paused.by;
+    const text = `since ${f.clock(paused.sinceMs)} by ${f.printable(who)}${why}`;
+    lines.push(style("yellow", `  ${f.left("PAUSED", 12)}${f.clip(text, columns - 14, ascii)}`));
+    if (paused.holder === "operator")
+      lines.push(style("dim", `  Go on with:  querymill control resume --job ${snapshot.job}`));
+  } else if (waiting) {
     const until =
       waiting.untilMs === null ? "" : ` until ${f.clock(waiting.untilMs)}, in ${f.duration(waiting.untilMs - nowMs)}`;
     const items = waiting.items > 0 ? `${f.count(waiting.items)} items: ` : "";

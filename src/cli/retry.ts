@@ -82,7 +82,7 @@ async function retry({ queue, error, skipped, dryRun, yes, ...flags }: Record<st
       { dryRun: dryRun === true, yes: yes === true },
     );
   }
-  const { settings, files, output, notes, jobFlags } = await loadJob(flags, dryRun !== true);
+  const { settings, files, output, service, notes, jobFlags } = await loadJob(flags, dryRun !== true);
   const selection: RetrySelection = {
     ...(queue === undefined ? {} : { queue: String(queue) }),
     ...(error === undefined ? {} : { failure: String(error) }),
@@ -122,6 +122,7 @@ async function retry({ queue, error, skipped, dryRun, yes, ...flags }: Record<st
   return await supervise(await prepareExecution(only), {
     settings: only,
     output,
+    service: { control: service.control === true },
     notes,
     jobFlags,
     modelFlags: retype(flags, ["model", "baseUrl", "taxonomy"]),

@@ -20,16 +20,20 @@ querymill run --input tickets.csv --output classified.csv --model openai/gpt-5-m
 }
 
 async function run(flags: Record<string, unknown>): Promise<number> {
-  const loaded = await loadSettings({ flags, env: process.env, cwd: process.cwd() });
+  const cwd = process.cwd();
+  const load = (): Promise<LoadedSettings> => loadSettings({ flags, env: process.env, cwd });
+  const loaded = await load();
   const { input } = loaded.files;
   if (input !== null) {
     const { runFile } = await import("./run-file.ts");
-    return await runFile(loaded, input, (settings, more) => start(flags, { ...loaded, ...more, settings }, more));
+    return await runFile(loaded, input, (settings, more) =>
+      start(flags, { ...loaded, ...more, settings }, { ...more, reread: { loaded, load } }),
+    );
   }
-  return await start(flags, loaded);
+  return await start(flags, loaded, { reread: { loaded, load } });
 }
 
-/** @param file what is different where the items are the rows of a file */
+/** @param file what is different where the items are the rows of a file, and how settings are read again */
 async function start(
   flags: Record<string, unknown>,
   {

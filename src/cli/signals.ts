@@ -13,6 +13,8 @@ export interface SignalActions {
   abort(): void;
   /** A third one: nothing helped. */
   exit(code: number): void;
+  /** SIGHUP asks for the settings to be read again; null: it ends the run, as a terminal does that is closed. */
+  readonly reload: (() => void) | null;
   /** Milliseconds that only grow. */
   now(): number;
 }
@@ -24,6 +26,10 @@ export function watchSignals(actions: SignalActions): { readonly received: () =>
   let lastMs = 0;
   const listeners = STOPPING.map((signal) => {
     const listener = (): void => {
+      if (signal === "SIGHUP" && actions.reload !== null) {
+        actions.reload();
+        return;
+      }
       const nowMs = actions.now();
       if (taken > 0 && nowMs - lastMs <= BOUNCE_MS) return;
       lastMs = nowMs;

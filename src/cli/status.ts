@@ -3,6 +3,8 @@ import { join, relative } from "node:path";
 import type { Command } from "commander";
 import type { InputSettings } from "../config/input.ts";
 import { didYouMean } from "../config/nearest.ts";
+import { findControl } from "../control/client.ts";
+import type { ControlRecord } from "../control/place.ts";
 import { QuerymillError } from "../errors.ts";
 import { fileInvalid } from "../files/file-fault.ts";
 import type { JobSettings } from "../job.ts";
@@ -44,7 +46,9 @@ async function status(flags: Record<string, unknown>): Promise<number> {
   if (named !== null && wanted.length === 0) throw unknownJob(named, found, folder);
   const jobs: Told[] = [];
   for (const identity of wanted) {
-    jobs.push({ ...(await readStatus(batchDir, identity)), ...(await scheduled(settings, identity, Date.now())) });
+    const job = await readStatus(batchDir, identity);
+    const control = findControl(job.folder)?.record ?? null;
+    jobs.push({ ...job, ...(await scheduled(settings, identity, Date.now())), control });
   }
   const screen = openScreen();
   if (output.json) screen.json({ event: "status", time: new Date().toISOString(), batchDir, jobs });
@@ -80,7 +84,8 @@ interface Scheduled {
   readonly nextTimes: readonly string[];
 }
 
-type Told = JobStatus & Scheduled;
+/** What is said of a job; `control`: how the process that runs it is reached. */
+type Told = JobStatus & Scheduled & { readonly control: ControlRecord | null };
 
 async function scheduled(settings: JobSettings, identity: StateIdentity, nowMs: number): Promise<Scheduled> {
   const { scheduledTimes } = await import("../jobs/scheduled-times.ts");
@@ -173,6 +178,8 @@ function details(job: Told, nowMs: number, flags: string, look: Look): string[] 
       ? "nobody"
       : `process ${owner.pid} on host ${printable(owner.host)}, execution ${owner.executionId}, since ${at(Date.parse(owner.since))}`,
   );
+  if (job.control !== null)
+    row("control", `process ${job.control.pid} answers:  ${asTyped(`querymill control status --job ${job.job}`)}`);
   if (checkpoint !== null)
     row(
       "checkpoint",

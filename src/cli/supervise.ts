@@ -14,6 +14,7 @@ import { openCompanions } from "./companions.ts";
 import { chooseOutput, type Output, openOutput } from "./output.ts";
 import type { Written } from "./output-file.ts";
 import { asTyped } from "./program.ts";
+import { openReload, type ReloadOptions, reloadBySignal } from "./reload.ts";
 import { reportError } from "./report-error.ts";
 import { exitCodeOf, type StopSignal, watchSignals } from "./signals.ts";
 
@@ -22,6 +23,8 @@ export interface SuperviseOptions {
   readonly output: OutputSettings;
   /** What lives beside the run. @default nothing */
   readonly service?: ServiceSettings;
+  /** The settings as they were read, and how they are read again for what can be changed under way. @default they are not */
+  readonly reread?: Pick<ReloadOptions, "loaded" | "load">;
   readonly notes: readonly string[];
   /** Flags that lead another command to the same job, such as `--job x`. */
   readonly jobFlags: string;
@@ -58,7 +61,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
   const kind = chooseOutput(output, terminal, process.env.TERM ?? "");
   let shown: Output | null = null;
   const log = await openLog({
-    level: output.logLevel ?? (output.quiet ? "error" : output.json && output.logFile !== null ? "info" : "warn"),
+    level: output.logLevel ?? defaultLevel(output),
     file: output.logFile,
     write: (line) => {
       if (!(process.stderr.isTTY && shown?.log(line))) process.stderr.write(line);
@@ -80,7 +83,19 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     summary: options.summary ?? true,
     json: output.json,
   });
-  const found = noteLater(execution, options.later ?? null, (text) => shown?.note(text));
+  const note = (text: string): void => shown?.note(text);
+  const found = noteLater(execution, options.later ?? null, note);
+  const reload =
+    options.reread === undefined
+      ? null
+      : openReload({
+          ...options.reread,
+          execution,
+          setLogLevel: (level) => {
+            log.logger.level = level ?? defaultLevel(output);
+          },
+          hide: (read) => log.hide(secretsOf(read)),
+        });
   const pipe = watchPipes(() => execution.stop("signal"));
   const signals = watchSignals({
     drain: (signal) => {
@@ -94,6 +109,11 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     },
     exit: (code) => process.exit(code),
     now: () => performance.now(),
+    reload: reload === null || hasTerminal() ? null : () => void reloadBySignal(execution, reload, log.logger, note),
+  });
+  let isTold = false;
+  execution.events.on("control:command", ({ verb }) => {
+    isTold ||= verb === "drain" || verb === "stop";
   });
   let companions: Companion | null = null;
   try {
@@ -104,7 +124,8 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
         settings,
         service: options.service,
         logger: log.logger,
-        note: (text) => shown?.note(text),
+        reload,
+        note,
       });
     const end = await execution.run();
     const written = (await options.write?.(end)) ?? { notes: [], failed: false };
@@ -119,8 +140,9 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
   } catch (error) {
     shown.close();
     const signal = signals.received();
-    const stopped = error instanceof QuerymillError && error.code === "RUN_STOPPED" && signal !== null;
-    if (stopped) return settings.mode === "batch" ? exitCodeOf(signal) : 0;
+    const stopped = error instanceof QuerymillError && error.code === "RUN_STOPPED";
+    if (stopped && isTold) return 0;
+    if (stopped && signal !== null) return settings.mode === "batch" ? exitCodeOf(signal) : 0;
     return reportError(error, { json: output.json, secrets });
   } finally {
     await companions?.close();
@@ -128,6 +150,15 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     shown.close();
     await log.close();
   }
+}
+
+function defaultLevel({ quiet, json, logFile }: OutputSettings): "error" | "info" | "warn" {
+  return quiet ? "error" : json && logFile !== null ? "info" : "warn";
+}
+
+/** A terminal that is closed sends SIGHUP too, and then nobody is there to see what goes on. */
+function hasTerminal(): boolean {
+  return [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY === true);
 }
 
 /** Notes what is found out beside the run, as long as it is under way. Nobody waits for it. */

@@ -37,8 +37,10 @@ export const ENDPOINT_FIELDS = {
       default: null,
     }),
     secret: true,
+    live: true,
   },
   weight: decimal({
+    live: true,
     help: "its share, relative to the weights of the others",
     above: 0,
     max: 1_000_000,
@@ -46,6 +48,7 @@ export const ENDPOINT_FIELDS = {
     default: 1,
   }),
   concurrent: integer({
+    live: true,
     help: "most calls at once here; default: as many as the run has",
     min: 1,
     max: 10_000,
@@ -67,7 +70,7 @@ export const ENDPOINT_FIELDS = {
 
 /** One limit of a provider. @param help its unit first: `calls per minute …` */
 export function limit(help: string, flag?: string): OptionDefinition<number | null> {
-  const place = flag === undefined ? { help } : { help, flag };
+  const place = flag === undefined ? { help, live: true } : { help, flag, live: true };
   return integer({ ...place, min: 1, max: 1_000_000_000_000, unit: help.split(" ")[0]!, default: null });
 }
 

@@ -39,6 +39,8 @@ export interface LoadedSettings {
   readonly files: FileSettings;
   /** Absolute path; null for the built-in taxonomy. */
   readonly taxonomyFile: string | null;
+  /** Each option as it was said, or its default. */
+  readonly get: ResolvedOptions["get"];
   readonly confirmation: Confirmation;
   /** Sentences for the user: nothing is wrong, but it may not be what was meant. */
   readonly notes: string[];
@@ -196,6 +198,7 @@ export async function loadSettings({
     service: serviceSettings(options, variables),
     files: rowFiles,
     taxonomyFile,
+    get,
     confirmation: confirmationOf(get),
     notes: [...notes, ...found.notes, ...examples.notes, ...(unfilled === null ? [] : [unfilled])],
   };

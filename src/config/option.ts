@@ -12,6 +12,8 @@ export interface OptionDefinition<T> {
   readonly help: string;
   /** `items`, `s`, `ms`, `USD`, …; null for names, texts and switches. */
   readonly unit: string | null;
+  /** True when a reload (SIGHUP, `control reload`) takes another value; all others are decided when a run starts. */
+  readonly live: boolean;
   readonly default: T;
   /** Completes `expected …` in an error. */
   readonly expected: string;
@@ -33,6 +35,8 @@ interface Place {
   readonly flag?: string;
   readonly env?: string | null;
   readonly inFile?: boolean;
+  /** @default false */
+  readonly live?: boolean;
   readonly help: string;
 }
 
@@ -143,6 +147,7 @@ function define<T>(
     inFile,
     help: place.help,
     unit,
+    live: place.live ?? false,
     default: fallback,
     expected,
     schema,

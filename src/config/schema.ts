@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Price } from "../job.ts";
 import { CONFIRMATION_OPTIONS } from "./confirmation.ts";
 import { CONTINUOUS_OPTIONS } from "./continuous-options.ts";
+import { CONTROL_OPTIONS } from "./control-options.ts";
 import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
 import { EXAMPLE_FIELDS } from "./example-fields.ts";
 import { FILE_OPTIONS } from "./file-options.ts";
@@ -47,6 +48,7 @@ export const OPTIONS = {
     default: 10,
   }),
   concurrent: integerOrAuto({
+    live: true,
     flag: "--concurrent <n|auto>",
     help: "maximum concurrent model calls; auto finds out how many the endpoints take",
     min: 1,
@@ -55,6 +57,7 @@ export const OPTIONS = {
     default: 5,
   }),
   concurrentMax: integer({
+    live: true,
     flag: "--concurrent-max <n>",
     help: "ceiling of --concurrent auto",
     min: 1,
@@ -69,6 +72,7 @@ export const OPTIONS = {
     default: "batch",
   }),
   interval: integer({
+    live: true,
     flag: "--interval <s>",
     help: "seconds between polls of continuous mode",
     min: 1,
@@ -92,6 +96,7 @@ export const OPTIONS = {
   }),
   recover: toggle({ flag: "--recover", inFile: false, help: "go on after an unclean end", default: false }),
   "retry.retries": integer({
+    live: true,
     flag: "--retries <n>",
     help: "retries per failed operation",
     min: 0,
@@ -138,6 +143,7 @@ export const OPTIONS = {
     help: "where the model server is: any that speaks OpenAI's protocol, or that of the provider in --model",
   }),
   endpoints: list<EndpointOptions>({
+    live: true,
     help: "several endpoints instead of the one of --model and --base-url",
     expected: "a list of 1 to 100 endpoints, each with settings such as model: openai/gpt-5-mini",
     fields: ENDPOINT_FIELDS,
@@ -148,11 +154,13 @@ export const OPTIONS = {
   "limits.requestsPerDay": limit("calls in 24 hours that the provider grants"),
   "limits.tokensPerDay": limit("tokens in 24 hours that the provider grants, in and out"),
   balance: choice({
+    live: true,
     help: "which of several endpoints is asked: the one that answers soonest, the cheapest, or each by its weight",
     choices: ["latency", "cost", "weight"],
     default: "latency",
   }),
   "hedge.afterMs": integer({
+    live: true,
     help: "a call that takes longer is sent a second time to another endpoint, and both are paid, in ms; default: never",
     min: 1,
     max: DAY_MS,
@@ -175,6 +183,7 @@ export const OPTIONS = {
     default: null,
   }),
   "budget.usd": decimal({
+    live: true,
     flag: "--budget <usd>",
     help: "stop before spending more, over all runs of the job (budget.per in the file changes that)",
     above: 0,
@@ -183,6 +192,7 @@ export const OPTIONS = {
     default: null,
   }),
   "budget.per": choice({
+    live: true,
     help: "what the budget covers",
     choices: ["run", "day", "month", "job"],
     default: "job",
@@ -234,6 +244,7 @@ export const OPTIONS = {
   json: toggle({ flag: "--json", help: "NDJSON events on stdout instead of the panel", default: false }),
   quiet: toggle({ flag: "--quiet", help: "only the last line and errors", default: false }),
   logLevel: choice({
+    live: true,
     flag: "--log-level <level>",
     help: "of the log; default: warn, or info with both --json and --log-file",
     choices: ["debug", "info", "warn", "error", "silent"],
@@ -247,18 +258,24 @@ export const OPTIONS = {
   }),
   ...SOURCE_OPTIONS,
   ...LANE_OPTIONS,
+  ...CONTROL_OPTIONS,
   ...METRICS_OPTIONS,
   ...CONTINUOUS_OPTIONS,
   prices: shaped<Readonly<Record<string, Price>>>({
+    live: true,
     help: "USD per million tokens by model name; beats the built-in list",
     expected: "a price {input, output, and optionally cachedInput, cacheWrite} in USD per million tokens",
     schema: z.record(z.string().min(1), price),
     unit: "USD per million tokens",
     default: {},
   }),
-  "retry.baseDelayMs": milliseconds("before the first retry; doubles after each failure, full jitter", 1_000, 1),
-  "retry.maxDelayMs": milliseconds("ceiling of one delay", MINUTE_MS, 1),
+  "retry.baseDelayMs": {
+    ...milliseconds("before the first retry; doubles after each failure, full jitter", 1_000, 1),
+    live: true,
+  },
+  "retry.maxDelayMs": { ...milliseconds("ceiling of one delay", MINUTE_MS, 1), live: true },
   "retry.rounds": shaped<readonly number[]>({
+    live: true,
     help: "waits before each round of the retry queue; after the last one: dead letter",
     expected: "a list of up to 10 waits in ms",
     schema: z.array(z.int().min(0).max(DAY_MS)).max(10),

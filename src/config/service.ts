@@ -5,10 +5,12 @@ import type { ResolvedOptions, Variables } from "./sources.ts";
 export interface ServiceSettings {
   /** Who is told how the process fares. */
   readonly metrics?: MetricsSettings;
+  /** Answer on a local socket. @default false */
+  readonly control?: boolean;
 }
 
 /** @returns the settings of a process */
 export function serviceSettings(options: ResolvedOptions, variables: Variables): ServiceSettings {
   const metrics = metricsSettings(options, variables);
-  return { ...(metrics === null ? {} : { metrics }) };
+  return { control: options.get("control"), ...(metrics === null ? {} : { metrics }) };
 }

@@ -6,6 +6,7 @@ import type { JobSettings } from "../job.ts";
 import { attachTelemetry } from "../observe/attach.ts";
 import type { BatchProcessorOptions } from "./batch-processor-options.ts";
 import type { Execution } from "./execution.ts";
+import type { Requeued, RetrySelection } from "./requeue.ts";
 import { prepareExecution } from "./wiring.ts";
 
 /**
@@ -22,6 +23,8 @@ export class BatchProcessor {
   readonly #events = new Events();
   #execution: Execution | null = null;
   #stopped = false;
+  /** A pause that was told before the run began. */
+  #paused: { readonly reason: string | null } | null = null;
 
   constructor(options: BatchProcessorOptions = {}) {
     refuseUnknown(options);
@@ -61,11 +64,13 @@ export class BatchProcessor {
     const detach = await attachTelemetry(execution);
     try {
       if (this.#stopped) execution.stop("stop-requested");
+      if (this.#paused !== null) execution.pause(this.#paused.reason);
       return await execution.run();
     } finally {
       detach();
       this.#execution = null;
       this.#stopped = false;
+      this.#paused = null;
     }
   }
 
@@ -73,6 +78,43 @@ export class BatchProcessor {
   stop(): void {
     this.#stopped = true;
     this.#execution?.stop("stop-requested");
+  }
+
+  /**
+   * No new calls until {@link resume}; those in flight come home and are stored, and the job stays held. Nothing is read
+   * or retried meanwhile, and no deadline counts the time. Told before `run`, it begins paused.
+   */
+  pause(reason: string | null = null): void {
+    if (this.#execution === null) this.#paused = { reason };
+    else this.#execution.pause(reason);
+  }
+
+  /** Goes on after {@link pause}; nothing when it is not paused. */
+  resume(): void {
+    this.#paused = null;
+    this.#execution?.resume();
+  }
+
+  /** Most calls at once from now on. @throws QuerymillError USAGE for what is no number of calls, or when it does not run */
+  async setConcurrency(calls: number | "auto"): Promise<void> {
+    await this.#running().setConcurrency(calls);
+  }
+
+  /**
+   * USD that the run may spend, what it spent included; null: no budget. Lower than that, the run stops.
+   * @throws QuerymillError USAGE; MODEL_UNPRICED: nothing was changed
+   */
+  async setBudget(usd: number | null): Promise<void> {
+    await this.#running().setBudget(usd);
+  }
+
+  /**
+   * Dead letters and waiting retries, all or some, are tried again now.
+   * @returns their keys; what is worked on just now is not among them
+   * @throws QuerymillError USAGE when it does not run
+   */
+  async requeue(selection: RetrySelection = {}): Promise<Requeued> {
+    return await this.#running().requeue(selection);
   }
 
   /**
@@ -92,7 +134,7 @@ export class BatchProcessor {
     if (this.#execution !== null) return this.#execution;
     throw new QuerymillError(
       "USAGE",
-      "This BatchProcessor does not run, so there is no endpoint to drain or resume now.",
+      "This BatchProcessor does not run, so there is nothing to drain, resume, set or requeue now. Call run() first.",
     );
   }
 

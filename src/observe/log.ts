@@ -16,6 +16,8 @@ export interface LogOptions {
 
 export interface Log {
   readonly logger: Logger;
+  /** More that must never appear, from now on. */
+  hide(secrets: readonly string[]): void;
   /** Resolves when everything is written. */
   close(): Promise<void>;
 }
@@ -27,14 +29,19 @@ export interface Log {
  */
 export async function openLog({ level, file, write, secrets }: LogOptions): Promise<Log> {
   const { pino, stdTimeFunctions } = await import("pino");
-  const redact = makeRedactor(secrets);
+  const hidden = new Set(secrets);
+  let redact = makeRedactor(secrets);
   const handle = file === null ? null : await openFile(file);
   const sink = handle ? appendTo(handle, file!, write) : { write, end: () => Promise.resolve() };
   const logger = pino(
     { level, timestamp: stdTimeFunctions.isoTime, base: { pid: process.pid } },
     { write: (line: string) => sink.write(redact(line)) },
   );
-  return { logger, close: sink.end };
+  const hide = (more: readonly string[]): void => {
+    for (const secret of more) hidden.add(secret);
+    redact = makeRedactor([...hidden]);
+  };
+  return { logger, hide, close: sink.end };
 }
 
 /** Writes what happens to a log: ids, counts and reasons, as the events carry them. */
@@ -64,6 +71,9 @@ export function logEvents(events: Events, logger: Logger): void {
     .on("schedule:failed", ({ message, ...failed }) => logger.warn(failed, message))
     .on("window:open", (window) => logger.info(window, "the run window is open"))
     .on("execution:resume", (resume) => logger.info(resume, "the store answers again"))
+    .on("execution:pause", (pause) => logger.info(pause, "paused"))
+    .on("execution:unpause", (unpause) => logger.info(unpause, "goes on after a pause"))
+    .on("control:command", (command) => logger.info(command, "told what to do"))
     .on("execution:drain", (drain) => logger.info(drain, "draining"))
     .on("execution:end", ({ labels: _labels, jobTotals: _totals, ...end }) => logger.info(end, "execution ended"))
     .onListenerError((name, error) => logger.error({ event: name, err: error }, "a listener failed"));

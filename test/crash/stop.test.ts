@@ -61,15 +61,15 @@ describe.skipIf(!canMakeTerminals)("on a terminal", () => {
 });
 
 describe("without a terminal", () => {
-  it("SIGHUP drains and ends with 129", async () => {
+  it("SIGHUP ends nothing: it reads the settings again", async () => {
     const { job, ids, inFlight, answer } = await held();
     const cli = start(job);
     await inFlight;
     cli.kill("SIGHUP");
-    await cli.seen("execution:drain");
-    answer(SLOTS);
-    expect(await cli.ended).toMatchObject({ code: 129, stderr: "", end: { uncertainCalls: 0 } });
-    await goesOn(job, ids, ANSWERED + SLOTS, 0);
+    expect(await cli.seen("control:command")).toMatchObject({ verb: "reload", by: "SIGHUP" });
+    answer(ITEMS);
+    expect(await cli.ended).toMatchObject({ code: 0, stderr: "", end: { uncertainCalls: 0 } });
+    expect(await job.counted(ids)).toEqual({ target: ITEMS });
   });
 
   it("a drain that takes longer than its deadline cuts the calls and counts them as perhaps paid", async () => {

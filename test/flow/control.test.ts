@@ -238,5 +238,5 @@ async function untilRequeued(execution: Awaited<ReturnType<Job["start"]>>["execu
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(10);
+  await expect.poll(condition, { interval: 10, timeout: 50_000 }).toBe(true);
 }

@@ -126,8 +126,9 @@ function digestOf(path: string): string {
     if (/-shm$|owner\.lock-journal$/.test(name)) return;
     const found = statSync(at);
     hash.update(`${name} ${found.isDirectory() ? "folder" : found.size}\n`);
-    if (!found.isDirectory()) hash.update(readFileSync(at));
-    else for (const inner of readdirSync(at).sort()) visit(join(at, inner), `${name}/${inner}`);
+    // A socket has no content.
+    if (found.isFile()) hash.update(readFileSync(at));
+    if (found.isDirectory()) for (const inner of readdirSync(at).sort()) visit(join(at, inner), `${name}/${inner}`);
   };
   visit(path, "");
   return hash.digest("hex");
