@@ -5,6 +5,7 @@ import { Bench, type BenchOptions, type Scenario } from "./scenario.ts";
 import { automatic } from "./scenarios/automatic.ts";
 import { endpoints } from "./scenarios/endpoints.ts";
 import { estimate } from "./scenarios/estimate.ts";
+import { idle } from "./scenarios/idle.ts";
 import { memory } from "./scenarios/memory.ts";
 import { peers } from "./scenarios/peers.ts";
 import { protections } from "./scenarios/protections.ts";
@@ -29,6 +30,7 @@ const SCENARIOS: readonly Scenario[] = [
   endpoints,
   automatic,
   estimate,
+  idle,
   peers,
 ];
 

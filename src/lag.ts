@@ -9,3 +9,9 @@ export interface Lag {
   readonly basis: "updated-at" | "object-id" | "first-seen" | null;
 }
 export const UNKNOWN_LAG: Lag = { ms: null, sinceMs: null, basis: null };
+
+/** How old the lag that a file tells is at this moment. */
+export function lagNow(lag: Lag, nowMs: number): Lag {
+  if (lag.sinceMs === null) return lag.ms === 0 ? lag : UNKNOWN_LAG;
+  return { ...lag, ms: Math.max(0, nowMs - lag.sinceMs) };
+}

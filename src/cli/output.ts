@@ -100,7 +100,14 @@ function openLive(execution: Execution, stream: NodeJS.WriteStream, facts: Summa
     );
     terminal.print(fitLines(lines, look()));
   };
-  execution.events.on("execution:start", ({ notes }) => notes.forEach(note));
+  let isPolling = false;
+  execution.events
+    .on("execution:start", ({ notes }) => notes.forEach(note))
+    .on("source:watch", ({ reason }) => {
+      if (reason !== null) note(`Changes of the source are found by polling only: ${reason}.`);
+      else if (isPolling) note("Changes of the source wake this run again.");
+      isPolling = reason !== null;
+    });
   execution.events.on("control:command", (command) => note(commandWords(command)));
   execution.events.on("schedule:missed", (missed) => note(missedWords(missed, Date.now())));
   execution.events.on("schedule:failed", (failed) => note(failedWords(failed)));

@@ -1,6 +1,7 @@
 import type { RunSnapshot } from "../events.ts";
 import { costRange, type PanelHistory, settled } from "./forecast.ts";
 import * as f from "./format.ts";
+import { lagWords } from "./lag-words.ts";
 import { narrowEndpoint } from "./panel-endpoints.ts";
 
 /** What a frame is drawn for. */
@@ -22,6 +23,7 @@ export function renderNarrow(snapshot: RunSnapshot, options: PanelOptions): stri
   const within = finish
     ? `in ${f.durationRange(Math.max(0, finish.fromMs - nowMs), Math.max(0, finish.toMs - nowMs), mark.dash)}`
     : "";
+  const [lag = "", oldest = ""] = lagWords(snapshot.lag, nowMs, mark.dash);
   const cost = costRange(snapshot);
   const forecast = cost ? ` ${mark.to} ${f.moneyRange(cost.fromUsd, cost.toUsd, mark.dash)}` : "";
   const top = [
@@ -34,7 +36,7 @@ export function renderNarrow(snapshot: RunSnapshot, options: PanelOptions): stri
       total === null ? `${f.count(done)} so far` : `${f.count(done)} of ${f.count(whole)}`,
       `${f.rate(snapshot.itemsPerSecond)} items/s`,
     ),
-    line(`ends   ${ends}`, within),
+    snapshot.mode === "continuous" ? line(`lag    ${lag}`, oldest) : line(`ends   ${ends}`, within),
     line(`cost   ${f.money(counters.costUsd)}${forecast}`, snapshot.budget ? `of ${f.money(snapshot.budget.usd)}` : ""),
   ].filter((text) => text !== "");
   const { paused } = snapshot;

@@ -2,6 +2,7 @@ import type { RunSnapshot } from "../events.ts";
 import { withoutPassword } from "../redact.ts";
 import { costRange, settled, slotAdvice } from "./forecast.ts";
 import * as f from "./format.ts";
+import { lagWords, waitWords } from "./lag-words.ts";
 import { endpointTable, worstEndpoint } from "./panel-endpoints.ts";
 import { type PanelOptions, renderLine, renderNarrow } from "./panel-narrow.ts";
 import { savedWords } from "./saved.ts";
@@ -109,7 +110,9 @@ function facts(snapshot: RunSnapshot, options: PanelOptions): string[] {
       ],
       options,
     ),
-    fields("Ends", [ends, within], options),
+    snapshot.mode === "continuous"
+      ? fields("Lag", lagWords(snapshot.lag, nowMs, dash), options)
+      : fields("Ends", [ends, within], options),
     fields("Cost", [price, atEnd, limit], options),
     ...(saved === "" ? [] : [`  ${f.left("Saved", 12)}${saved}`]),
   ];
@@ -217,7 +220,7 @@ function foot(snapshot: RunSnapshot, options: PanelOptions): string[] {
       waiting.untilMs === null ? "" : ` until ${f.clock(waiting.untilMs)}, in ${f.duration(waiting.untilMs - nowMs)}`;
     const items = waiting.items > 0 ? `${f.count(waiting.items)} items: ` : "";
     const room = columns - 14 - items.length - until.length;
-    const reason = f.clip(f.printable(waiting.reason), room, ascii);
+    const reason = f.clip(f.printable(waitWords(waiting.reason, snapshot.watch?.watching === true)), room, ascii);
     lines.push(style("yellow", `  ${f.left("Waiting", 12)}${items}${reason}${until}`));
   } else if (history.limit) {
     lines.push(`  ${to} ${f.clip(history.limit.note, columns - 4, ascii)}`);

@@ -13,6 +13,7 @@ import type { ScheduleSnapshot } from "../scheduling/schedule.ts";
 import type { StateIdentity } from "../state/identity.ts";
 import { clock, count, duration, type Look, left, momentRange, money, printable, right, symbols } from "./format.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
+import { lagWords } from "./lag-words.ts";
 import { modelFlags } from "./model-flags.ts";
 import { makeCommand } from "./options.ts";
 import { asTyped } from "./program.ts";
@@ -180,6 +181,7 @@ function details(job: Told, nowMs: number, flags: string, look: Look): string[] 
   );
   if (job.control !== null)
     row("control", `process ${job.control.pid} answers:  ${asTyped(`querymill control status --job ${job.job}`)}`);
+  if (job.lag !== null) row("lag", lagWords(job.lag, nowMs, dash).join("   "));
   if (checkpoint !== null)
     row(
       "checkpoint",

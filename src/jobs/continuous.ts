@@ -2,7 +2,7 @@ import type { Clocks } from "../clocks.ts";
 import type { Events, RunSnapshot } from "../events.ts";
 import type { ItemKey } from "../item.ts";
 import type { JobSettings } from "../job.ts";
-import { type Lag, UNKNOWN_LAG } from "../lag.ts";
+import type { Lag } from "../lag.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import { type ContinuousState, loadContinuous, saveContinuous } from "../state/continuous-file.ts";
@@ -49,7 +49,7 @@ export async function openContinuous(options: ContinuousOptions): Promise<Contin
     first: async () => (await ids.readUnprocessed(null, 1)).documents[0] ?? null,
     passSinceMs: () => pipeline.feed.passSinceMs,
     known: () => active.size + manager.retryQueue.size,
-    isAway: () => storeWatch.waiting !== null,
+    isAway: () => storeWatch.waiting !== null || open.lease.holdReason() !== null,
     updatedAtMs: () => null,
     now: options.now,
     steadyNow,
@@ -110,10 +110,4 @@ export async function openContinuous(options: ContinuousOptions): Promise<Contin
       await saving;
     },
   };
-}
-
-/** How old the lag that a file tells is at this moment. */
-export function lagNow(lag: Lag, nowMs: number): Lag {
-  if (lag.sinceMs === null) return lag.ms === 0 ? lag : UNKNOWN_LAG;
-  return { ...lag, ms: Math.max(0, nowMs - lag.sinceMs) };
 }

@@ -159,7 +159,9 @@ export class RunView {
     const counters = recorder?.counters(pipeline?.pending ?? 0) ?? NO_COUNTERS;
     const seconds = Math.max(0.001, (nowMs - startedAtMs - this.#pause.totalMs) / 1000);
     const paused = this.#pause.current;
-    const forStore = this.storeWatch.waiting ?? this.#startWait;
+    const held = parts?.lease.holdReason() ?? null;
+    const forStore =
+      this.storeWatch.waiting ?? this.#startWait ?? (held === null ? null : { reason: held, untilMs: null, items: 0 });
     const waiting = forStore
       ? { ...forStore, untilMs: told(forStore.untilMs) }
       : (parts?.window?.waiting ?? pipeline?.waiting ?? this.#waitingForLimit(aheadMs));
@@ -202,7 +204,7 @@ export class RunView {
       budget: this.#budget(),
       jobTotals: recorder === undefined ? null : { ...recorder.totals },
       journal: { records: recorder?.appliedSeq ?? 0, unstored: parts?.sink.unstored ?? 0 },
-      held: parts?.lease.holdReason() ?? null,
+      held,
       lag: this.#continuous?.lag ?? UNKNOWN_LAG,
       watch: this.#continuous?.watch ?? null,
       schedules: [],

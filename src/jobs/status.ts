@@ -2,9 +2,11 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, QuerymillError } from "../errors.ts";
 import type { JobTotals } from "../events.ts";
+import { type Lag, lagNow } from "../lag.ts";
 import type { DaySpend } from "../outcome.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Checkpoint } from "../state/checkpoint.ts";
+import { loadContinuous } from "../state/continuous-file.ts";
 import { type FileSystem, nodeFileSystem } from "../state/files.ts";
 import { decodeFrames } from "../state/frame.ts";
 import type { StateIdentity } from "../state/identity.ts";
@@ -38,6 +40,8 @@ export interface JobStatus extends StateIdentity {
   /** Kept ones by cause, most frequent first. */
   readonly deadLetters: readonly CauseCount[];
   readonly lastEnd: Checkpoint["lastEnd"];
+  /** How far a run of continuous mode is behind; null when none is under way. */
+  readonly lag: Lag | null;
   /** Size of the answers kept for equal texts. */
   readonly cacheBytes: number;
   /** Why the state could not be read. */
@@ -97,6 +101,7 @@ export async function readStatus(batchDir: string, identity: StateIdentity): Pro
     retryQueues: queuesOf(manager.retryQueue.list()),
     deadLetters: countCauses(manager.deadLetters.list()),
     lastEnd: checkpoint?.lastEnd ?? null,
+    lag: owner === null ? null : await lagOf(manager, owner),
     cacheBytes: await cacheBytes(manager),
     problem: null,
   };
@@ -135,6 +140,7 @@ const NOTHING = {
   retryQueues: [],
   deadLetters: [],
   lastEnd: null,
+  lag: null,
   cacheBytes: 0,
 } as const;
 
@@ -159,6 +165,11 @@ async function identityOf(files: FileSystem, folder: string): Promise<StateIdent
     if (tenant !== undefined && job !== undefined && range !== undefined) return { tenant, job, range };
   }
   return null;
+}
+
+async function lagOf({ files, folder, identity }: BatchFileManager, owner: Owner): Promise<Lag | null> {
+  const kept = await loadContinuous(files, folder, identity).catch(() => null);
+  return kept?.executionId === owner.executionId ? lagNow(kept.lag, Date.now()) : null;
 }
 
 async function cacheBytes(manager: BatchFileManager): Promise<number> {

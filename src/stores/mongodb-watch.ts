@@ -55,10 +55,13 @@ export async function watchCollection(
     const shown = await guarded(() => Promise.reject(error)).catch((told: unknown) => told);
     return messageOf(shown).replace(/\.$/, "");
   };
+  // Each absence is told once, whatever its tries say.
+  let isAway = false;
   for (let failures = 0; !signal.aborted; ) {
     const stream = new SourceStream(collection, source, token, {
       onBegin: () => {
         failures = 0;
+        isAway = false;
         onState(null);
       },
       onChanges: async (changes, next) => {
@@ -78,7 +81,9 @@ export async function watchCollection(
       const isLost = error instanceof MongoServerError && !AWAY.has(code) && token !== null;
       if (isLost) token = null;
       const reason = await reasonOf(error);
-      onState(isLost ? `the place to go on from is no longer known (${reason}), so watching begins anew` : reason);
+      if (isLost) onState(`the place to go on from is no longer known (${reason}), so watching begins anew`);
+      else if (!isAway) onState(reason);
+      isAway = true;
     } finally {
       await stream.close();
     }

@@ -31,6 +31,20 @@ test("below 40 columns or 12 rows it is one line", () => {
   );
 });
 
+test("tells in continuous mode how far it is behind and that a change wakes it, instead of when it ends", () => {
+  const since = START_MS + 60 * 60_000;
+  const lag = { ms: 1_080_000, sinceMs: since, basis: "object-id" } as const;
+  const running = makeSnapshot({ mode: "continuous", lag });
+  expect(draw(running, 100).join("\n")).toMatch(/ {2}Lag +18 min +oldest from \d\d:\d\d +by the time in its id\n/);
+  expect(draw(running, 100).join("\n")).not.toContain("Ends");
+  expect(draw(running, 60).join("\n")).toMatch(/^lag {4}18 min +oldest from \d\d:\d\d$/m);
+  const waiting = { reason: "next poll", untilMs: running.nowMs + 42_000, items: 0 };
+  const none = { ms: 0, sinceMs: null, basis: null };
+  const idle = makeSnapshot({ mode: "continuous", waiting, lag: none, watch: { watching: true, reason: null } });
+  expect(draw(idle, 100).join("\n")).toMatch(/Lag +none +everything is done/);
+  expect(draw(idle, 100).join("\n")).toMatch(/Waiting +next poll, or a change of the source until .*, in 42 s/);
+});
+
 test("aligns the numbers of the sum", () => {
   const rows = draw(makeSnapshot(), 100).filter((line) => /^ {2}(read|=|\+| {2}in backoff)/.test(line));
   expect(rows).toHaveLength(7);

@@ -79,6 +79,24 @@ test("while a run holds the job it tells who; after its death how to go on, both
   expect(space.digest("batch_files")).toBe(before);
 });
 
+test("of a run of continuous mode it tells how far it is behind, as long as it is under way", async () => {
+  const space = makeWorkspace();
+  await space.seed(queries(3));
+  const flags = ["--store", "store.db", "--model", "offline", "--job", "inbox", "--mode", "continuous"];
+  const { child, ended } = space.start(["run", ...flags, "--json"]);
+  const lagNow = async (): Promise<unknown> => {
+    const { stdout } = await space.querymill(["status", "--json", "--job", "inbox"]);
+    return (lastEvent(stdout) as { jobs?: { lag: unknown }[] }).jobs?.[0]?.lag ?? null;
+  };
+  let lag = await lagNow();
+  for (let looks = 0; (lag as { ms: number } | null)?.ms !== 0 && looks < 40; looks += 1) lag = await lagNow();
+  expect(lag).toEqual({ ms: 0, sinceMs: null, basis: null });
+  expect((await space.querymill(["status"])).stdout).toMatch(/lag +none {3}everything is done/);
+  child.kill("SIGTERM");
+  await ended;
+  expect(await lagNow()).toBeNull();
+});
+
 test("with a schedule in the settings it tells the next five times", async () => {
   const space = makeWorkspace();
   await space.seed(queries(1));
