@@ -100,6 +100,7 @@ function openLive(execution: Execution, stream: NodeJS.WriteStream, facts: Summa
     );
     terminal.print(fitLines(lines, look()));
   };
+  onEarlierEnds(execution, (end) => terminal.print(fitLines([endLine(end, Date.now())], look())));
   let isPolling = false;
   execution.events
     .on("execution:start", ({ notes }) => notes.forEach(note))
@@ -150,6 +151,7 @@ function openLines(execution: Execution, stream: NodeJS.WriteStream, facts: Summ
   const limits = new LimitChanges();
   const tellLimits = (): void => say(limits.take(Date.now()));
   const limitTimer = setInterval(tellLimits, LIMIT_LINE_MS);
+  onEarlierEnds(execution, (end) => say([endLine(end, Date.now())]));
   execution.events.onAny((name, payload) => {
     if (name === "limit:change") limits.add(payload as EventMap["limit:change"]);
     else say(stateLines(name, payload as EventMap[typeof name], Date.now()));
@@ -179,6 +181,7 @@ function openJson(execution: Execution, stream: NodeJS.WriteStream): Output {
   const say = (event: string, payload: object): void => {
     stream.write(`${JSON.stringify({ event, time: new Date().toISOString(), ...payload })}\n`);
   };
+  onEarlierEnds(execution, (end) => say("execution:end", end));
   execution.events.onAny((name, payload) => {
     if (name !== "execution:end") say(name, payload);
   });
@@ -242,6 +245,15 @@ function stoppingLines(how: "drain" | "abort", execution: Execution, facts: Summ
     `Stopped at once. ${count(slots.busy)} calls were under way; their answers may be paid again.`,
     `Go on with:  ${facts.again} --recover`,
   ];
+}
+
+/** Tells how each run of scheduled mode ended, once it goes on; the last end is told by who shows it. */
+function onEarlierEnds({ events }: Execution, tell: (end: ExecutionEnd) => void): void {
+  let last: ExecutionEnd | null = null;
+  events.onAny((name, payload) => {
+    if (last !== null) tell(last);
+    last = name === "execution:end" ? (payload as ExecutionEnd) : null;
+  });
 }
 
 /** Remembers one item to show as an example, as `get` takes it. */

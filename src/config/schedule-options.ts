@@ -121,9 +121,23 @@ export const SCHEDULE_OPTIONS = {
       schema: z.union([windowText, windowShape]),
       default: null,
     }),
+    advise: windowAdvice,
     fromText: (given: string) => given,
   },
 } as const;
+
+/** @returns which part of a group is wrong, as a sentence with a leading blank */
+function windowAdvice(given: unknown): string {
+  if (typeof given !== "object" || given === null) return "";
+  const { days, ...rest } = given as Record<string, unknown>;
+  const parts = Object.keys(rest).filter((name) => !["from", "to", "timezone"].includes(name));
+  if (parts[0] !== undefined) return ` There is no ${parts[0]} in it.`;
+  const unknown = Array.isArray(days) ? days.find((day) => !WEEKDAYS.includes(day as never)) : days;
+  if (unknown !== undefined)
+    return ` days is a list of ${WEEKDAYS.join(", ")}; ${JSON.stringify(unknown)?.slice(0, 40)} is none of them.`;
+  const wrong = (["from", "to"] as const).find((name) => !windowShape.shape[name].safeParse(rest[name]).success);
+  return wrong === undefined ? "" : ` ${wrong} is a time of day such as 06:00.`;
+}
 
 function cron(place: { flag?: string; help: string }): OptionDefinition<string | null> {
   return text({ ...place, expected: 'a cron expression such as "30 2 * * *", or @daily', default: null });

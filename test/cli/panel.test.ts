@@ -66,6 +66,24 @@ test("a frame keeps its height when errors and waits come", () => {
   expect(draw(makeSnapshot({ waiting }), 100).join("\n")).toContain("281 items: retry queues until");
 });
 
+test("while it waits for a scheduled time the next ones are shown, and not while it runs", () => {
+  const { nowMs } = makeSnapshot();
+  const schedules = ["nightly", "sunday"].map((name, at) => ({
+    name,
+    cron: "30 2 * * *",
+    timezone: "UTC",
+    nextMs: [1, 2, 3, 4, 5].map((day) => nowMs + day * 3_600_000 + at * 60_000),
+  }));
+  const waiting = { reason: "next scheduled time", untilMs: nowMs + 3_600_000, items: 0 };
+  const text = draw(makeSnapshot({ schedules, waiting, state: "waiting" }), 100).join("\n");
+  expect(text).toMatch(
+    / {2}Next +nightly {2}\d\d:\d\d {3}\d\d:\d\d {3}\d\d:\d\d {3}\d\d:\d\d {3}\d\d:\d\d\n +sunday {3}\d\d:\d\d/,
+  );
+  expect(draw(makeSnapshot({ schedules }), 100).join("\n")).not.toContain("Next");
+  for (let rows = 12; rows < 40; rows++)
+    expect(draw(makeSnapshot({ schedules, waiting, state: "waiting" }), 100, rows).length).toBeLessThan(rows);
+});
+
 test("a low window loses errors, endpoints and tokens before the sum", () => {
   for (let rows = 12; rows < 40; rows++) {
     const lines = draw(makeSnapshot(), 100, rows);

@@ -109,6 +109,39 @@ test("with a schedule in the settings it tells the next five times", async () =>
   for (const time of jobs[0]!.nextTimes) expect(time).toMatch(/T02:30:00\.000Z$/);
 });
 
+test("a job that was started with --schedule tells its next times while it waits and when it has ended, before any run too", async () => {
+  const space = makeWorkspace();
+  await space.seed(queries(1));
+  const flags = ["--store", "store.db", "--model", "offline", "--job", "nightly", "--batch-dir", "batch_files"];
+  const { child, ended } = space.start([
+    "run",
+    "--mode",
+    "scheduled",
+    "--schedule",
+    "30 2 * * *",
+    "--timezone",
+    "Europe/Berlin",
+    "--json",
+    ...flags,
+  ]);
+  await new Promise<void>((resolve) => {
+    child.stdout?.on("data", (text: string) => {
+      if (text.includes("next scheduled time")) resolve();
+    });
+  });
+  const waiting = lastEvent((await space.querymill(["status", "--json"])).stdout);
+  child.kill("SIGTERM");
+  expect(await ended).toMatchObject({ code: 0 });
+  const stopped = lastEvent((await space.querymill(["status", "--json"])).stdout);
+  for (const { jobs } of [waiting, stopped])
+    expect(jobs).toMatchObject([
+      { job: "nightly", state: "idle", schedules: [{ name: "main", cron: "30 2 * * *", timezone: "Europe/Berlin" }] },
+    ]);
+  expect((stopped.jobs as { nextTimes: string[] }[])[0]!.nextTimes).toHaveLength(5);
+  const { stdout } = await space.querymill(["status"]);
+  expect(stdout).toMatch(/next times +\S.* {3}.*\(main: 30 2 \* \* \*, Europe\/Berlin\)/);
+});
+
 test("--input shows the job of that file only, and refuses one that is not there or was not run", async () => {
   const space = makeWorkspace();
   for (const name of ["a", "b", "c"]) space.write(`${name}.csv`, "id,text\n1,Where is my parcel?\n");

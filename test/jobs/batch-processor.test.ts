@@ -15,6 +15,24 @@ test("a value that cannot be is refused in the words of the options, not of the 
   await expect(run).rejects.not.toThrow(/--/);
 });
 
+test("schedules and a window are options, refused in their own words", async () => {
+  const run = new BatchProcessor({
+    model: "offline",
+    mode: "scheduled",
+    schedules: [{ name: "nightly", cron: "61 * * * *" }],
+    window: { from: "22:00", to: "22:00" },
+    jitterSeconds: 86_401,
+  }).run();
+  await expect(run).rejects.toThrow(/jitterSeconds: expected an integer[\s\S]*window: it opens and closes at 22:00/);
+  await expect(run).rejects.not.toThrow(/--/);
+  const options = {
+    model: "offline",
+    mode: "scheduled",
+    schedules: [{ name: "nightly", cron: "61 * * * *" }],
+  } as const;
+  await expect(new BatchProcessor(options).run()).rejects.toThrow("schedules[0].cron: expected a cron expression");
+});
+
 test("a run whose only endpoint is drained asks nothing and waits; resumed, it does the rest", async () => {
   const job = await makeJob("the embedded store");
   const ids = await job.seed(40);
