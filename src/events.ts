@@ -1,7 +1,8 @@
 import type { CallEnded } from "./call-ended.ts";
 import type { ErrorCode, FailureClass } from "./errors.ts";
+import type { GrownSnapshot, LeftAlone } from "./grown.ts";
 import type { Lag } from "./lag.ts";
-import type { LimiterSnapshot } from "./rate-limits.ts";
+import type { LimiterSnapshot, LimitReason } from "./rate-limits.ts";
 import type { ClassificationRecord } from "./record.ts";
 import type { ScheduleSnapshot } from "./scheduling/schedule.ts";
 
@@ -80,7 +81,7 @@ const STOPPING: Partial<Record<ErrorCode, StopReason>> = {
 /** @returns the reason to stop for trouble of disk or store; undefined for anything else, which is a bug */
 export const stopReasonOf = (code: ErrorCode): StopReason | undefined => STOPPING[code];
 
-export interface ExecutionEnd extends Counters {
+export interface ExecutionEnd extends Counters, LeftAlone {
   executionId: string;
   job: string;
   status: ExecutionStatus;
@@ -160,6 +161,8 @@ export interface EventMap {
   /** How many calls may be in flight at an endpoint, and why that changed. */
   "limit:change": { executionId: string; endpoint: string; from: number; to: number; reason: LimitReason };
   "sink:stored": { executionId: string; written: number; marked: number; changed: number; durationMs: number };
+  /** Settled items whose texts changed lost their marks: they are classified again. */
+  "items:grown": { executionId: string; items: number; foundBy: "change-stream" | "updated-at" | "sweep" };
   "checkpoint:saved": { executionId: string; settled: number; generation: number };
   /** `untilMs` null: until it is over, however long that takes. */
   "execution:wait": { executionId: string; reason: string; untilMs: number | null; items: number };
@@ -198,9 +201,6 @@ export interface EventMap {
 /** Who holds a run up: a person (or a program), or a window of hours. */
 export type PauseHolder = "operator" | "window";
 
-/** Why the number of calls that may be in flight at an endpoint changed. */
-export type LimitReason = "slow-start" | "clean-round" | "rate-limited" | "latency" | "ceiling";
-
 export interface EndpointSnapshot {
   name: string;
   /** `openai/gpt-5-mini` */
@@ -231,7 +231,7 @@ export interface EndpointSnapshot {
  * Everything the panel shows, at one moment. The same numbers as events and `status`. Points in time (epoch ms) are told by
  * the wall clock as it is set at `nowMs`, so that they can be subtracted from each other.
  */
-export interface RunSnapshot {
+export interface RunSnapshot extends GrownSnapshot {
   job: string;
   executionId: string;
   mode: string;

@@ -92,7 +92,6 @@ export class Feed {
   #ended = false;
   #limitReached = false;
   #waiting: Waiting | null = null;
-  /** Somebody else changed the source. */
   #poked = false;
   #passSinceMs: number | null;
   /** How long the last plan from the source took, in ms: at the end of a pass, the search for more. */
@@ -267,8 +266,12 @@ export class Feed {
       const dueInMs = this.#options.leaveRetries ? null : planner.nextDueInMs();
       if (dueInMs !== null && dueInMs <= 0) break;
       if (mode === "batch" && (dueInMs === null || dueInMs > leftMs)) return false;
-      if (leftMs <= 0 || (mode !== "batch" && this.#poked && steadyNow() - endedMs >= gapMs)) break;
-      if (dueInMs !== null && dueInMs < leftMs)
+      const quietInMs = mode === "batch" ? Number.POSITIVE_INFINITY : reader.quietInMs;
+      const isWoken = mode !== "batch" && (this.#poked || quietInMs <= 0);
+      if (leftMs <= 0 || (isWoken && steadyNow() - endedMs >= gapMs)) break;
+      if (quietInMs < Math.min(leftMs, dueInMs ?? leftMs))
+        this.#wait({ reason: "not quiet yet", untilMs: now() + quietInMs, items: reader.notQuiet.items });
+      else if (dueInMs !== null && dueInMs < leftMs)
         this.#wait({ reason: "retry queues", untilMs: now() + dueInMs, items: retryQueue.size });
       else this.#wait({ reason: "next poll", untilMs: now() + leftMs, items: 0 });
       await this.#change();

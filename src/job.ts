@@ -125,6 +125,18 @@ export interface CacheSettings {
   readonly ttlDays: number;
 }
 
+/** What is done about conversations that grow. */
+export interface GrowingSettings {
+  /** Path to when a document was last changed; null: documents do not say. */
+  readonly updatedAt: string | null;
+  /** An item is read only after so much silence, in ms. @default 0 */
+  readonly quietForMs: number;
+  /** Settled items whose text changed are classified again, in every run. @default false */
+  readonly again: boolean;
+  /** All settled items are compared with their records so often, in ms; null: never. @default null */
+  readonly sweepEveryMs: number | null;
+}
+
 /** How often, and how slowly, a failed call is tried again. */
 export interface RetryOptions {
   /** Retries after the first attempt. Integer >= 0. @default 3 */
@@ -212,6 +224,8 @@ export interface JobSettings {
   readonly leaveRetries?: boolean;
   /** Settled items to classify again, before what is unprocessed anyway is read; null for none. */
   readonly reclassify: Reclassify | null;
+  /** null: what is settled stays so, and nothing waits to be quiet. @default null */
+  readonly growing?: GrowingSettings | null;
   /** Stop after this many items; null for all. */
   readonly limit: number | null;
   readonly budget: { readonly usd: number; readonly per: "run" | "day" | "month" | "job" } | null;

@@ -31,6 +31,8 @@ export interface PlannerOptions {
   readonly isReplaced: (settled: Settled) => boolean;
   /** A record of the target as the journal may have it: without what redaction keeps from the disk. */
   readonly concealed: (item: Item, record: ClassificationRecord) => ClassificationRecord;
+  /** How long a document has to be left alone yet, in ms; null: none ever. */
+  readonly quietInMs: ((document: SourceDocument, nowMs: number) => number) | null;
   /** Keys of items that are read ahead, in flight or not stored yet. */
   readonly active: Set<ItemKey>;
   /** Answers that are there already; null: every item is asked. */
@@ -149,19 +151,23 @@ export class Planner {
   }
 
   /**
-   * These items, read from the source as they are now. Left out: those that are gone, and those that the target has,
-   * since the source brings them again if they are not done.
+   * These items, read from the source as they are now. Left out: those that are gone, and those that the target has or
+   * that are not quiet, since the source brings them again if they are not done.
    */
   async fromKeys(keys: readonly ItemKey[]): Promise<Task[]> {
-    const { source, target, makeItem, isReplaced, watch, signal } = this.#options;
+    const { source, target, makeItem, isReplaced, quietInMs, watch, signal, now } = this.#options;
     if (keys.length === 0) return [];
     const documents = await insist(() => source.readByKeys(keys), watch, signal);
     const settled = await insist(() => target.findSettled(keys), watch, signal);
-    const done = new Set(settled.filter((found) => !isReplaced(found)).map(({ key }) => key));
+    const done = new Map(
+      settled.filter((found) => !isReplaced(found)).map(({ key, contentHash }) => [key, contentHash]),
+    );
     const tasks: Task[] = [];
     for (const document of documents) {
       const read = makeItem(document);
-      if (!("reason" in read) && !done.has(read.key))
+      if ("reason" in read || (quietInMs?.(document, now()) ?? 0) > 0) continue;
+      // A record of another text is what a conversation was before it grew.
+      if (!done.has(read.key) || (done.get(read.key) ?? read.contentHash) !== read.contentHash)
         tasks.push(makeTask(read, { origin: "source", ordinal: null, earlier: null, answerKey: this.#begin(read) }));
     }
     return tasks;

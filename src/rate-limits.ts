@@ -39,3 +39,6 @@ export interface LimitSnapshot {
 }
 
 export type LimiterSnapshot = { readonly [Name in keyof RateLimits]: LimitSnapshot | null };
+
+/** Why the number of calls that may be in flight at an endpoint changed. */
+export type LimitReason = "slow-start" | "clean-round" | "rate-limited" | "latency" | "ceiling";

@@ -111,6 +111,11 @@ export class Sink {
     await Promise.all(this.#flights);
   }
 
+  /** Resolves when what is being written now is written, and noted in the journal. */
+  async landed(): Promise<void> {
+    await Promise.all(this.#flights);
+  }
+
   /** Gives up what is not stored yet: the journal has it. */
   stop(): void {
     this.#stopping.abort();
@@ -163,6 +168,8 @@ export class Sink {
   async #store(group: readonly Waiting[]): Promise<void> {
     const { source, retryQueue, deadLetters, journal, events, executionId, now, steadyNow } = this.#options;
     const startedMs = steadyNow();
+    // Before the documents are looked at: what changes after that is later than the mark.
+    const at = new Date(now());
     const settlements = group.map(({ settlement }) => settlement);
     const { present, changed, restored } = await this.#lookAgain(settlements);
     const refused = await this.#writeRecords(settlements, restored);
@@ -179,7 +186,7 @@ export class Sink {
     const again = settlements.filter(({ key, outcome }) => outcome === "classified" && changed.has(key));
     if (again.length > 0)
       await this.#insist(() => this.#options.confirm().then(() => source.reopen?.(again.map(({ key }) => key))));
-    const unmarked = await this.#mark(source, toMark);
+    const unmarked = await this.#mark(source, toMark, at);
     await retryQueue.remove(
       settlements.filter(({ key, outcome }) => outcome !== "retryQueued" && !unmarked.has(key)).map(({ key }) => key),
     );
@@ -261,11 +268,11 @@ export class Sink {
   }
 
   /** @returns keys that could not be marked: their mark is in the retry queue */
-  async #mark(source: Source, settlements: readonly Settlement[]): Promise<Set<ItemKey>> {
+  async #mark(source: Source, settlements: readonly Settlement[], at: Date): Promise<Set<ItemKey>> {
     const unmarked = new Set<ItemKey>();
     if (settlements.length === 0) return unmarked;
     try {
-      await this.#insist(() => this.#options.confirm().then(() => source.mark(this.#markGroups(settlements))));
+      await this.#insist(() => this.#options.confirm().then(() => source.mark(this.#markGroups(settlements, at))));
     } catch (error) {
       if (!(error instanceof QuerymillError) || error.code !== "STORE_REFUSED") throw error;
       // One document refuses its mark: halve until it is alone, so that it holds up nobody else.
@@ -276,7 +283,7 @@ export class Sink {
       }
       const middle = settlements.length >> 1;
       for (const half of [settlements.slice(0, middle), settlements.slice(middle)]) {
-        for (const key of await this.#mark(source, half)) unmarked.add(key);
+        for (const key of await this.#mark(source, half, at)) unmarked.add(key);
       }
     }
     return unmarked;
@@ -314,12 +321,12 @@ export class Sink {
     return seq;
   }
 
-  #markGroups(settlements: readonly Settlement[]): MarkGroup[] {
-    const { job, executionId, now } = this.#options;
+  #markGroups(settlements: readonly Settlement[], at: Date): MarkGroup[] {
+    const { job, executionId } = this.#options;
     const groups: MarkGroup[] = [];
     for (const outcome of ["classified", "skipped", "deadLetter"] as const) {
       const keys = settlements.filter((settlement) => settlement.outcome === outcome).map(({ key }) => key);
-      if (keys.length > 0) groups.push({ keys, at: new Date(now()), by: { job, executionId, outcome } });
+      if (keys.length > 0) groups.push({ keys, at, by: { job, executionId, outcome } });
     }
     return groups;
   }

@@ -17,6 +17,9 @@ export interface SourceReaderOptions {
   readonly makeItem: (document: SourceDocument) => Item | Skipped;
   /** True for items that are under way or waiting elsewhere: passed over. */
   readonly isKnown: (key: ItemKey, contentHash: string | null) => boolean;
+  /** How long a document has to be left alone yet, in ms; null: none ever. */
+  readonly quietInMs: ((document: SourceDocument, nowMs: number) => number) | null;
+  readonly now: () => number;
   /** Items of this execution in all: no more are read ahead. null for no limit. */
   readonly limit: number | null;
   /**
@@ -27,6 +30,13 @@ export interface SourceReaderOptions {
   readonly watch: StoreWatch;
   readonly signal: AbortSignal;
 }
+
+/** Items that are left alone for now, and when the next of them may be read (wall clock); null for none. */
+interface NotQuiet {
+  readonly items: number;
+  readonly nextMs: number | null;
+}
+const NONE_QUIET: NotQuiet = { items: 0, nextMs: null };
 
 /** Items of one page at most; one page is read ahead while the one before is worked off. */
 const PAGE_ITEMS = 400;
@@ -46,6 +56,8 @@ export class SourceReader {
   #after: Cursor | null;
   #startedBehind: boolean;
   #ended = false;
+  #quiet: NotQuiet = NONE_QUIET;
+  #quietBefore: NotQuiet = NONE_QUIET;
   #pageItems = FIRST_PAGE_ITEMS;
   #ordinal = 0;
   readonly #settled = new Intervals();
@@ -66,6 +78,16 @@ export class SourceReader {
   /** Items read and not yet taken. */
   get buffered(): number {
     return this.#buffer.length;
+  }
+
+  /** Items that were passed over in this pass, until they are quiet; while it goes on, at least as many as in the one before. */
+  get notQuiet(): NotQuiet {
+    return this.#ended || this.#quiet.items > this.#quietBefore.items ? this.#quiet : this.#quietBefore;
+  }
+
+  /** ms until the next of them may be read; infinite when there is none. */
+  get quietInMs(): number {
+    return (this.notQuiet.nextMs ?? Number.POSITIVE_INFINITY) - this.#options.now();
   }
 
   /** Nothing is left to read in this pass, and nothing waits to be taken. */
@@ -92,6 +114,8 @@ export class SourceReader {
   rewind(): void {
     this.#after = null;
     this.#startedBehind = false;
+    this.#quietBefore = this.notQuiet;
+    this.#quiet = NONE_QUIET;
     this.#ended = false;
     this.#pages = [];
   }
@@ -113,6 +137,15 @@ export class SourceReader {
     const keep = this.#pages.findLastIndex((page) => page.ordinal <= settled);
     if (keep > 0) this.#pages = this.#pages.slice(keep);
     return { settled, cursor };
+  }
+
+  #isToBeLeft(document: SourceDocument): boolean {
+    const nowMs = this.#options.now();
+    const inMs = this.#options.quietInMs?.(document, nowMs) ?? 0;
+    if (inMs <= 0) return false;
+    const { items, nextMs } = this.#quiet;
+    this.#quiet = { items: items + 1, nextMs: Math.min(nextMs ?? Number.POSITIVE_INFINITY, nowMs + inMs) };
+    return true;
   }
 
   #readAhead(wanted = false): void {
@@ -149,7 +182,7 @@ export class SourceReader {
       const isKnown =
         this.#storedMeanwhile.has(read.key) ||
         this.#options.isKnown(read.key, "contentHash" in read ? read.contentHash : null);
-      if (isKnown) this.#settled.add(this.#ordinal);
+      if (isKnown || this.#isToBeLeft(document)) this.#settled.add(this.#ordinal);
       else this.#buffer.push({ ordinal: this.#ordinal, read });
     }
     this.#storedMeanwhile.clear();

@@ -19,6 +19,8 @@ export interface SourceOptions {
   readonly filter: Filter | null;
   /** Top-level fields that are needed (`_id` is always there); null for whole documents. */
   readonly fields: readonly string[] | null;
+  /** Path to when a document was last changed; `prepare` looks for an index on it, or builds it. @default null */
+  readonly updatedAt?: string | null;
 }
 
 export interface Page {
@@ -39,6 +41,22 @@ export interface MarkGroup {
   };
 }
 
+/** What a job noted of an item that it settled. */
+export interface SettledMark {
+  readonly outcome: MarkGroup["by"]["outcome"];
+  /** When, epoch ms; null when that is not known. */
+  readonly atMs: number | null;
+}
+
+/** A document that says when it was changed. */
+export interface UpdatedDocument {
+  readonly key: ItemKey;
+  /** Epoch ms. */
+  readonly updatedAtMs: number | null;
+  /** null where documents carry no marks. */
+  readonly mark: SettledMark | null;
+}
+
 /** How well a source serves a job. */
 export interface SourceInspection {
   /** All documents, marked or not; an estimate where counting is slow. */
@@ -54,8 +72,8 @@ export interface SourceInspection {
 /** A change of the source that somebody else made: never our own marks. */
 export interface SourceChange {
   readonly key: ItemKey;
-  /** `new`: not marked; `text`: a marked document was changed or replaced. */
-  readonly kind: "new" | "text";
+  /** `new`: came, or lost its mark; `text`: a marked document was changed or replaced; `pending`: one without a mark was. */
+  readonly kind: "new" | "text" | "pending";
 }
 
 export interface WatchOptions {
@@ -93,6 +111,13 @@ export interface Source {
   sample(size: number, maxMs?: number): Promise<readonly SourceDocument[]>;
   /** A page of documents that a job marked with this outcome, in a stable order behind `after`. Marking and unmarking meanwhile moves none of the others. */
   readMarked(by: Pick<MarkGroup["by"], "job" | "outcome">, after: Cursor | null, limit: number): Promise<Page>;
+  /** Which of these documents a job has settled, and how. */
+  settledBy(job: string, keys: readonly ItemKey[]): Promise<ReadonlyMap<ItemKey, SettledMark>>;
+  /**
+   * Documents that a job has settled and that say (`SourceOptions.updatedAt`) they were changed after `sinceMs`, in no
+   * order, in pages as they come; some may be older. Begin anew when it breaks off.
+   */
+  readUpdated(job: string, sinceMs: number): AsyncIterable<readonly UpdatedDocument[]>;
   /** The documents with these keys that still exist, in any order, marked or not. */
   readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]>;
   /** Marks settled items. Doing it twice changes nothing. Keys that no longer exist are ignored. */
@@ -141,13 +166,19 @@ export interface Settled {
 
 /** The side that is written. */
 export interface Target {
-  /** Guarded upsert of each record by its key (`$set` of our fields only). Resending is harmless. @returns one result per record, in order */
+  /**
+   * Guarded upsert of each record by its key (`$set` of our fields only). Resending is harmless. A record of another
+   * answer that it replaces is kept first, in the collection of `history.ts`.
+   * @returns one result per record, in order
+   */
   write(records: readonly RecordToWrite[]): Promise<readonly WriteResult[]>;
   /** Which of these keys have a record. */
   existing(keys: readonly ItemKey[]): Promise<ReadonlySet<ItemKey>>;
   findSettled(keys: readonly ItemKey[]): Promise<readonly Settled[]>;
   /** Whole records by key, with `_id`. */
   readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]>;
+  /** What was replaced of an item, oldest first: documents of `history.ts`. */
+  history(key: ItemKey): Promise<readonly SourceDocument[]>;
   /** Writes what people decided; no write of a run undoes it. Doing it twice changes nothing. @returns one result per correction, in order */
   correct(corrections: readonly Correction[], at: Date): Promise<readonly CorrectionResult[]>;
   /** Records in key order for export, page by page. */

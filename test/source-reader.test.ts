@@ -47,6 +47,8 @@ function readerOf(
     source: counting,
     makeItem: (document) => makeItem(document, { text: null, maxChars: 24_000 }),
     isKnown,
+    quietInMs: null,
+    now: Date.now,
     limit,
     startBehind,
     watch: new StoreWatch({ storeMs: 1_000, now: Date.now }),

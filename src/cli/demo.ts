@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { OptionKey } from "../config/schema.ts";
+import { historyOf } from "../history.ts";
 import type { JobSettings } from "../job.ts";
 import { LeaseKeeper } from "../jobs/lease-keeper.ts";
 import { openStore, prepareExecution } from "../jobs/wiring.ts";
@@ -109,6 +110,7 @@ async function startAfresh(manager: BatchFileManager, store: Store, settings: Jo
   for (const name of await manager.files.list(manager.folder))
     if (!KEPT.has(name)) await rm(join(manager.folder, name), { recursive: true, force: true });
   await store.drop(targetCollection);
+  await store.drop(historyOf(targetCollection));
   await store.drop(sourceCollection);
   await store.insert(sourceCollection, DEMO_DOCUMENTS);
 }

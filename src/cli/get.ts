@@ -56,14 +56,14 @@ async function get(text: string, flags: Record<string, unknown>): Promise<number
   }
 }
 
-function plain({ key, document, read, record, retry, deadLetter }: FoundItem): object {
+function plain({ key, document, read, record, history, retry, deadLetter }: FoundItem): object {
   const text = read !== null && "text" in read ? read.text : null;
   const skipped = read !== null && "reason" in read ? read.reason : null;
-  return { _id: idOf(key), key, text, skipped, document, record, retry, deadLetter };
+  return { _id: idOf(key), key, text, skipped, document, record, history, retry, deadLetter };
 }
 
 function show(item: FoundItem, settings: JobSettings, asLast: boolean, nowMs: number, look: Look): string[] {
-  const { document, read, record, marked, retry, deadLetter } = item;
+  const { document, read, record, history, marked, retry, deadLetter } = item;
   const { dot } = symbols(look.ascii);
   const states = [
     record === null ? "" : "classified",
@@ -74,6 +74,7 @@ function show(item: FoundItem, settings: JobSettings, asLast: boolean, nowMs: nu
   const title = `${look.style("bold", visible(item.key))} ${dot} ${states.join(", ")}`;
   const lines = [title, "", ...textLines(read, asLast, look)];
   if (record !== null) lines.push("", `Record in ${settings.targetCollection}`, ...recordLines(record, look));
+  for (const superseded of history) lines.push("", ...supersededLines(superseded, look));
   if (retry !== null) lines.push("", "Waits", ...entryLines(retry, nowMs, look));
   if (deadLetter !== null) lines.push("", "Failed", ...entryLines(deadLetter, nowMs, look));
   return lines;
@@ -99,6 +100,21 @@ function recordLines(record: SourceDocument, look: Look): string[] {
   const rows = Object.entries(record).flatMap(([name, value]) => (name === "_id" ? [] : rowsOf(name, value)));
   const width = Math.max(0, ...rows.map(([name]) => name.length)) + 2;
   return rows.map(([name, text]) => `  ${look.style("dim", left(visible(name), width))}${visible(text)}`);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  changed: "its text changed",
+  stale: "taxonomy, prompt or model changed",
+  all: "all were asked again",
+};
+
+function supersededLines({ record, reason, supersededAt, supersededBy }: SourceDocument, look: Look): string[] {
+  const when = supersededAt instanceof Date ? ` on ${supersededAt.toISOString()}` : "";
+  const why = REASONS[String(reason)] ?? String(reason);
+  return [
+    `Replaced${when} by execution ${visible(String(supersededBy))}: ${visible(why)}`,
+    ...recordLines(record as SourceDocument, look),
+  ];
 }
 
 function rowsOf(name: string, value: unknown): [string, string][] {

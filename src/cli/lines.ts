@@ -15,6 +15,7 @@ export type StateEvent =
   | "execution:unpause"
   | "control:command"
   | "source:watch"
+  | "items:grown"
   | "schedule:run"
   | "schedule:missed"
   | "schedule:failed"
@@ -39,6 +40,7 @@ export function progressLine(snapshot: RunSnapshot, history: PanelHistory): stri
     ...(snapshot.backoff.count > 0 ? { backoff: snapshot.backoff.count } : {}),
     retry: counters.retryQueued,
     dead: counters.deadLetters,
+    ...(snapshot.quiet.items > 0 ? { not_quiet: snapshot.quiet.items } : {}),
   });
 }
 
@@ -118,6 +120,7 @@ export function endLine(end: ExecutionEnd, nowMs: number): string {
     retry: end.retryQueued,
     dead: end.deadLetters,
     ...(end.cacheHits > 0 ? { cached: end.cacheHits, saved: plainMoney(end.savedUsd) } : {}),
+    ...(end.waitingUntilQuiet > 0 ? { not_quiet: end.waitingUntilQuiet } : {}),
     cost: plainMoney(end.costUsd),
     exit: end.exitCode,
     ...(end.message === null ? {} : { message: withoutPassword(end.message) }),
@@ -144,6 +147,9 @@ const writers: { [K in StateEvent]: (payload: EventMap[K], nowMs: number) => str
     watching
       ? pairs(nowMs, "watch", { "": "changes of the source wake this run" })
       : pairs(nowMs, "poll only", { reason: withoutPassword(reason ?? "") }),
+  ],
+  "items:grown": ({ items, foundBy }, nowMs) => [
+    pairs(nowMs, "again", { items, reason: "their text changed", found_by: foundBy }),
   ],
   "execution:resume": ({ waitedMs }, nowMs) => [
     pairs(nowMs, "resume", { reason: "the store answers again", waited: durationRange(waitedMs, waitedMs, "-") }),

@@ -168,7 +168,7 @@ function sum(snapshot: RunSnapshot, options: PanelOptions): string[] {
           : `first again at ${f.clock(backoff.nextAtMs)}, in ${f.duration(backoff.nextAtMs - nowMs)}`;
   const why = backoff.count > 0 && backoff.reason ? f.printable(backoff.reason) : "";
   return [
-    row("read", counters.read, []),
+    row("read", counters.read, notQuiet(snapshot)),
     row("= classified", counters.classified, [
       counters.recovered > 0 ? `${f.count(counters.recovered)} recovered` : "",
       counters.studentAnswers > 0 ? `${f.count(counters.studentAnswers)} student` : "",
@@ -180,6 +180,12 @@ function sum(snapshot: RunSnapshot, options: PanelOptions): string[] {
     row("+ in flight", counters.inFlight, [oldest]),
     row("  in backoff", backoff.count, backoff.count > 0 ? [wakes, why] : []),
   ];
+}
+
+function notQuiet({ quiet }: RunSnapshot): string[] {
+  if (quiet.items === 0) return [];
+  const next = quiet.nextMs === null ? "" : `, the next at ${f.clock(quiet.nextMs).slice(0, 5)}`;
+  return [`${f.count(quiet.items)} wait until they are quiet${next}`];
 }
 
 /** Three places from the start, so that the panel does not grow when something goes wrong. */

@@ -116,8 +116,10 @@ function title(end: ExecutionEnd, look: f.Look): string {
 
 function notRead(end: ExecutionEnd, { total, columns, style, ascii }: SummaryOptions): string[] {
   const lines: string[] = [];
-  const left = total === null ? end.pending : Math.max(0, total - end.read);
+  const quiet = end.waitingUntilQuiet;
+  const left = total === null ? end.pending : Math.max(0, total - end.read - quiet);
   if (left > 0) lines.push(`  ${f.count(left)} not read yet.`);
+  if (quiet > 0) lines.push(`  ${f.count(quiet)} wait until they have been quiet for long enough (source.quietFor).`);
   if (end.recovered > 0)
     lines.push(`  ${f.count(end.recovered)} of the classified were answered before and not asked again.`);
   if (end.damaged > 0) lines.push(`  ${f.count(end.damaged)} damaged records of local state were set aside.`);

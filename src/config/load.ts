@@ -11,6 +11,7 @@ import { type Confirmation, confirmationOf } from "./confirmation.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
 import { resolveExamples } from "./examples.ts";
 import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
+import { growingConflicts, growingSettings, reclassifyOnce } from "./growing.ts";
 import { type FileSettings, fileConflicts, fileSettings, inputJob, inputStore } from "./input.ts";
 import { redactionOf } from "./lane-options.ts";
 import { severalProblems } from "./problems.ts";
@@ -92,6 +93,7 @@ export async function loadSettings({
     ...conflicts(options),
     ...endpointConflicts(options),
     ...fileConflicts(options),
+    ...growingConflicts(options),
     ...times.problems,
   ];
   const notes = unknownVariables([...Object.keys(env)]);
@@ -164,7 +166,8 @@ export async function loadSettings({
     filter,
     watch: get("source.watch"),
     retryOnly: null,
-    reclassify: get("reclassify"),
+    reclassify: reclassifyOnce(options),
+    growing: growingSettings(options),
     limit: get("limit"),
     budget: usd === null ? null : { usd, per: get("budget.per") },
     prices: get("prices"),
@@ -225,11 +228,11 @@ function conflicts({ get, name, origin, atLeast }: ResolvedOptions): string[] {
     problems.push(
       "--recover and --fresh exclude each other: one goes on where it was, the other starts over. Choose one.",
     );
-  if (get("reclassify") !== null && get("fresh"))
+  if (origin("reclassify") === "flag" && get("fresh"))
     problems.push(
       "--reclassify and --fresh exclude each other: one asks again for items that have a record, the other never does. Choose one.",
     );
-  if (get("reclassify") === "all" && mode !== "batch")
+  if (origin("reclassify") === "flag" && get("reclassify") === "all" && mode !== "batch")
     problems.push(
       `--reclassify all and ${name("mode")} ${mode} exclude each other: each restart would ask for everything again. Run it once in mode batch, or use --reclassify stale or changed.`,
     );

@@ -6,6 +6,7 @@ import { CONTROL_OPTIONS } from "./control-options.ts";
 import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
 import { EXAMPLE_FIELDS } from "./example-fields.ts";
 import { FILE_OPTIONS } from "./file-options.ts";
+import { GROWING_OPTIONS } from "./growing-options.ts";
 import { LANE_OPTIONS } from "./lane-options.ts";
 import { METRICS_OPTIONS } from "./metrics-options.ts";
 import {
@@ -207,8 +208,8 @@ export const OPTIONS = {
   }),
   reclassify: choice({
     flag: "--reclassify <which>",
-    inFile: false,
-    help: "classify settled items again: stale (other taxonomy, prompt or model), changed (other text) or all",
+    env: null,
+    help: "classify settled items again: stale (other taxonomy, prompt or model), changed (other text) or all; changed may stand in the file, for every run",
     choices: ["all", "changed", "stale"],
     default: null,
   }),
@@ -257,6 +258,7 @@ export const OPTIONS = {
     default: null,
   }),
   ...SOURCE_OPTIONS,
+  ...GROWING_OPTIONS,
   ...LANE_OPTIONS,
   ...CONTROL_OPTIONS,
   ...METRICS_OPTIONS,

@@ -13,6 +13,8 @@ const STRENGTH: readonly Origin[] = ["flag", "environment", "file", "default"];
 export interface ResolvedOptions {
   readonly get: <K extends OptionKey>(key: K) => OptionValue<K>;
   readonly origin: (key: OptionKey) => Origin;
+  /** What the file says, also where something stronger overrules it; undefined when it says nothing. */
+  readonly fileValue: (key: OptionKey) => unknown;
   /** How an error names the option, or what is `inside` its value: `--limit`, `querymill.yaml:3:8 endpoints[2].name`. */
   readonly name: (key: OptionKey, inside?: readonly PropertyKey[]) => string;
   /** True when `a` was said at a place at least as strong as `b`. */
@@ -70,6 +72,7 @@ export function resolveOptions(
   return {
     get: <K extends OptionKey>(key: K) => values.get(key)!.value as OptionValue<K>,
     origin: (key) => values.get(key)!.origin,
+    fileValue: (key) => file?.values.get(key),
     name: (key, inside) => (inFile(key) ? file!.where(key, inside) : values.get(key)!.name),
     atLeast: (a, b) => strength(a) <= strength(b),
     problems,

@@ -54,6 +54,7 @@ export async function evaluationJob(
     mark: MARK_FIELDS,
     filter: null,
     retryOnly: null,
+    growing: null,
     limit: null,
     // Somebody waits for its figures.
     window: null,

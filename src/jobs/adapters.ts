@@ -28,6 +28,8 @@ export interface Adapters {
   /** For the user: what was learned from, and what the model cannot do. */
   readonly notes: readonly string[];
   readonly makeItem: (document: SourceDocument) => Item | Skipped;
+  /** How long a document has to be left alone yet, in ms; null: none ever. */
+  readonly quietInMs: ((document: SourceDocument, nowMs: number) => number) | null;
   /** What masks the texts of {@link makeItem}; null when nothing does. */
   readonly privacy: Privacy | null;
   /** Top-level fields {@link makeItem} needs; null for all. */

@@ -84,7 +84,15 @@ export interface BatchProcessorOptions {
   /** Names of the fields, or `"target"` for a source that is only read. */
   mark?: Partial<MarkFields> | "target";
   /** Where the documents are, when that is not `mongodbUri` and `dbName`. */
-  source?: StorePlace & { watch?: "auto" | "off" };
+  source?: StorePlace & {
+    watch?: "auto" | "off";
+    /** Path to when a document was last changed. */
+    updatedAt?: string;
+    /** An item is read only after so much silence, in s. @default 0 */
+    quietFor?: number;
+    /** With `reclassify: "changed"` in continuous mode, all settled items are compared so often, in hours. @default never */
+    sweepEvery?: number;
+  };
   /** Where the records go, when that is not `mongodbUri` and `dbName`. */
   target?: StorePlace;
   prices?: Record<string, Price>;

@@ -71,6 +71,12 @@ class ChosenItems implements Source {
   readMarked(...given: Parameters<Source["readMarked"]>): Promise<Page> {
     return this.#whole.readMarked(...given);
   }
+  settledBy(...given: Parameters<Source["settledBy"]>): ReturnType<Source["settledBy"]> {
+    return this.#whole.settledBy(...given);
+  }
+  readUpdated(...given: Parameters<Source["readUpdated"]>): ReturnType<Source["readUpdated"]> {
+    return this.#whole.readUpdated(...given);
+  }
   readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
     return this.#whole.readByKeys(keys);
   }

@@ -6,7 +6,9 @@ import type { Lag } from "../lag.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import { type ContinuousState, loadContinuous, saveContinuous } from "../state/continuous-file.ts";
+import { updatedAtOf } from "../stores/updated-at.ts";
 import type { StoreWatch } from "../traffic/store-watch.ts";
+import type { Growing } from "./growing.ts";
 import { LagMeter } from "./lag-meter.ts";
 import type { OpenJob } from "./open-job.ts";
 import { SourceWatch } from "./source-watch.ts";
@@ -21,8 +23,8 @@ export interface ContinuousOptions extends Clocks {
   /** Keys of items that are read ahead, in flight or not stored yet. */
   readonly active: ReadonlySet<ItemKey>;
   readonly storeWatch: StoreWatch;
-  /** Marked documents whose text may be another one. @default nothing */
-  readonly onChanged?: (keys: readonly ItemKey[]) => void | Promise<void>;
+  /** Told of marked documents whose text may be another one; null when settled items are left alone. */
+  readonly growing: Pick<Growing, "changed" | "owedFrom"> | null;
 }
 
 /** What is only there in continuous mode: who wakes it, and how far it is behind. */
@@ -38,19 +40,21 @@ const SAVE_MS = 10_000;
 
 /** Opens what continuous mode has beside its poll. @throws QuerymillError STATE_NEWER, STATE_DAMAGED (another job's) */
 export async function openContinuous(options: ContinuousOptions): Promise<Continuous> {
-  const { settings, manager, open, executionId, events, pipeline, active, storeWatch, steadyNow } = options;
+  const { settings, manager, open, executionId, events, pipeline, active, storeWatch, growing, steadyNow } = options;
   const { files, folder, identity } = manager;
   const { sourceCollection, mark, filter } = settings;
   const place = `${open.store.sourceAddress ?? open.store.address} ${sourceCollection}`;
   const before = await loadContinuous(files, folder, identity);
   let resumeToken = before?.source === place ? before.resumeToken : null;
-  const ids = open.store.source({ collection: sourceCollection, mark, filter, fields: [] });
+  const path = settings.growing?.updatedAt ?? null;
+  const fields = path === null ? [] : [path.split(".")[0]!];
+  const ids = open.store.source({ collection: sourceCollection, mark, filter, fields });
   const meter = new LagMeter({
     first: async () => (await ids.readUnprocessed(null, 1)).documents[0] ?? null,
     passSinceMs: () => pipeline.feed.passSinceMs,
     known: () => active.size + manager.retryQueue.size,
     isAway: () => storeWatch.waiting !== null || open.lease.holdReason() !== null,
-    updatedAtMs: () => null,
+    updatedAtMs: (document) => (path === null ? null : updatedAtOf(document, path)),
     now: options.now,
     steadyNow,
   });
@@ -62,9 +66,10 @@ export async function openContinuous(options: ContinuousOptions): Promise<Contin
           executionId,
           events,
           // Without marks in the source nobody can tell whether a changed document is settled.
-          wakes: ({ kind }) => kind === "new" || settings.markIn === "target",
+          wakes: ({ kind }) => kind !== "text" || settings.markIn === "target",
+          isActive: (key) => active.has(key),
           onWake: () => pipeline.feed.poke(),
-          onChanged: options.onChanged ?? (() => {}),
+          onChanged: (keys) => growing?.changed(keys, resumeToken),
           onToken: (token) => {
             resumeToken = token;
           },
@@ -75,7 +80,8 @@ export async function openContinuous(options: ContinuousOptions): Promise<Contin
     const { sinceMs, basis, ms } = meter.value;
     // The age of what waits follows from the time: only a lag of none has to be told from an unknown one.
     const lag: Lag = { ms: sinceMs === null ? ms : null, sinceMs, basis };
-    const now = JSON.stringify([resumeToken, lag]);
+    const token = growing?.owedFrom ?? resumeToken;
+    const now = JSON.stringify([token, lag]);
     if (now === saved) return;
     saved = now;
     savedMs = steadyNow();
@@ -84,7 +90,7 @@ export async function openContinuous(options: ContinuousOptions): Promise<Contin
       ...identity,
       executionId,
       source: place,
-      resumeToken,
+      resumeToken: token,
       lag,
     };
     // A disk that is full or broken shows where outcomes are written.

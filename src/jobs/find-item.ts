@@ -17,6 +17,8 @@ export interface FoundItem {
   /** What the model is shown, or why nothing is. */
   readonly read: Item | Skipped | null;
   readonly record: SourceDocument | null;
+  /** Records that it replaced, oldest first: documents of `history.ts`. */
+  readonly history: readonly SourceDocument[];
   /** It is marked: no run reads it. */
   readonly marked: boolean;
   readonly retry: QueueEntry | null;
@@ -64,7 +66,8 @@ export async function findItem(settings: JobSettings, store: Store, text: string
   const keys = readingsOf(text).map(({ key }) => key);
   const source = store.source({ collection: sourceCollection, mark, filter: null, fields: null });
   const documents = byKey(await source.readByKeys(keys));
-  const records = byKey(await store.target(targetCollection).readByKeys(keys));
+  const target = store.target(targetCollection);
+  const records = byKey(await target.readByKeys(keys));
   const inTarget = settings.markIn === "target";
   const notes = inTarget ? byKey(await store.target(outcomesOf(targetCollection)).readByKeys(keys)) : null;
   const { retryQueue, deadLetters } = new BatchFileManager(batchDir, { tenant, job });
@@ -80,11 +83,12 @@ export async function findItem(settings: JobSettings, store: Store, text: string
       document,
       read: document === null ? null : makeItem(document, mapping, privacy),
       record: records.get(key) ?? null,
+      history: await target.history(key),
       marked: notes === null ? document?.[mark.processed] === true : isSettled(records.has(key), notes.get(key)),
       retry: await retryQueue.read(key),
       deadLetter: await deadLetters.read(key),
     };
-    if (item.document ?? item.record ?? item.retry ?? item.deadLetter) found.push(item);
+    if (item.document ?? item.record ?? item.retry ?? item.deadLetter ?? item.history[0]) found.push(item);
   }
   return found;
 }

@@ -20,6 +20,7 @@ import { ControlledExecution } from "./controlled-execution.ts";
 import { countItems } from "./count-items.ts";
 import type { Execution } from "./execution.ts";
 import { firstItems } from "./first-items.ts";
+import { openGrowing } from "./growing.ts";
 import { openAnswers } from "./open-answers.ts";
 import { openClassifier } from "./open-classifier.ts";
 import { openGateway } from "./open-gateway.ts";
@@ -151,9 +152,10 @@ export class JobExecution extends ControlledExecution implements Execution {
     closers.add(() => gateway.close());
     this.openedGateway(gateway, open.endpoints, closers);
     const { retryQueue, deadLetters } = this.#manager;
+    const { makeItem, quietInMs } = adapters;
+    const reading = { source: open.source, makeItem, quietInMs, watch, signal, now };
     const reader = new SourceReader({
-      source: open.source,
-      makeItem: adapters.makeItem,
+      ...reading,
       isKnown: (key, contentHash) =>
         active.has(key) ||
         retryQueue.get(key) !== null ||
@@ -161,8 +163,6 @@ export class JobExecution extends ControlledExecution implements Execution {
       limit: settings.limit,
       // New work begins at once, beside the storing of what was journaled before it.
       startBehind: leftover.unclean ? (leftover.checkpoint?.cursor ?? null) : null,
-      watch,
-      signal,
     });
     const suspects: Record<string, { crashes: number; alone: number }> = leftover.unclean
       ? nextSuspects(leftover.suspects, leftover.inFlight)
@@ -178,8 +178,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       reader,
       answers,
       events,
-      executionId: this.executionId,
-      fingerprint: this.#fingerprint,
+      ...run,
       before: leftover.checkpoint,
       suspects,
       interval: settings.checkpointInterval,
@@ -198,21 +197,22 @@ export class JobExecution extends ControlledExecution implements Execution {
     );
     // Until the pipeline waits for it, a failure is not "unhandled".
     recovered.catch(() => {});
-    const again = await beginReclassification({
+    const parts = {
       manager: this.#manager,
       settings,
       adapters,
       open,
       recorder,
       recovered,
-      fingerprint: this.#fingerprint,
-      executionId: this.executionId,
-      now,
+      ...run,
       watch,
       signal,
-      note: (text) => this.#view.note(text),
-      stop: (reason, message) => this.stop(reason, message),
-    });
+      note: (text: string) => this.#view.note(text),
+      stop: (reason: StopReason, message: string) => this.stop(reason, message),
+      ...{ sink, active, events, steadyNow, poke: () => this.#pipeline?.feed.poke() },
+    };
+    const growing = await openGrowing(parts);
+    const again = await beginReclassification(parts);
     if (again?.which === "all") await answers?.askAnewSince(again.sinceMs);
     // What is to be retried may be among it.
     if (settings.retryOnly !== null) await recovered;
@@ -221,8 +221,8 @@ export class JobExecution extends ControlledExecution implements Execution {
         ? null
         : await requeue(this.#manager, recorder, settings.retryOnly, { nowMs: now(), active });
     const planner = new Planner({
+      ...reading,
       reader,
-      source: open.source,
       target: open.target,
       batches: this.#manager.batches,
       retryQueue,
@@ -230,7 +230,6 @@ export class JobExecution extends ControlledExecution implements Execution {
       get rounds() {
         return settings.retry.rounds;
       },
-      makeItem: adapters.makeItem,
       batchSize: settings.batchSize,
       executionId: this.executionId,
       fence: open.lease.fence,
@@ -243,9 +242,6 @@ export class JobExecution extends ControlledExecution implements Execution {
       concealed: (item, record) => adapters.privacy?.concealed(item, record) ?? record,
       active,
       answers,
-      watch,
-      signal,
-      now,
     });
     const first = await firstItems(
       this.#manager,
@@ -305,6 +301,8 @@ export class JobExecution extends ControlledExecution implements Execution {
       pipeline.stop("fenced", error.message);
       pipeline.abort();
     });
+    await growing?.begin();
+    closers.add(() => growing?.close());
     await countItems(open.source, settings.limit, toRetry, (total) => this.#view.count(total));
     this.controls({ pipeline, recorder, manager: this.#manager, active });
     const window = WindowKeeper.open(settings, this, { executionId: this.executionId, now, closers });
@@ -314,18 +312,20 @@ export class JobExecution extends ControlledExecution implements Execution {
       sink,
       gateway,
       manager: this.#manager,
+      reader,
+      growing,
       window,
       startedMs,
       lease: open.lease,
     });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     if (settings.mode === "continuous") {
-      const own = { manager: this.#manager, executionId: this.executionId, ...this.clocks };
-      const beside = await openContinuous({ ...own, settings, open, events, pipeline, active, storeWatch: watch });
+      const beside = await openContinuous({ ...parts, pipeline, storeWatch: watch, growing });
       closers.add(() => beside.close());
       this.#view.beside(beside);
     }
     await pipeline.run(first);
+    await growing?.close();
     if (pipeline.stopReason === null) await again?.end();
     // Hints: the next start removes what stays.
     await this.#manager.batches.clear().catch(() => {});

@@ -91,9 +91,10 @@ export async function openStores(
   closers: Closers,
 ): Promise<OpenJob> {
   const { sourceCollection, targetCollection, mark, filter, batchDir, job, deadlines } = settings;
+  const updatedAt = settings.growing?.again === true ? settings.growing.updatedAt : null;
   const store = await adapters.openStore();
   closers.add(() => store.close());
-  const source = store.source({ collection: sourceCollection, mark, filter, fields: adapters.fields });
+  const source = store.source({ collection: sourceCollection, mark, filter, fields: adapters.fields, updatedAt });
   const { address, sourceAddress = address } = store;
   const notes = [
     ...(sourceAddress === address ? [] : [`Documents are read from ${sourceAddress}, records go to ${address}.`]),

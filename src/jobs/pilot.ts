@@ -105,7 +105,8 @@ export class PilotExecution {
 
   constructor(settings: JobSettings, adapters: Adapters, { items }: PilotPlan) {
     // What fails waits for a later run: nobody stands at a terminal for a retry queue to learn a price.
-    this.#settings = { ...settings, mode: "batch", limit: items.size, wait: false, leaveRetries: true, window: null };
+    const once = { mode: "batch", wait: false, leaveRetries: true, window: null, growing: null } as const;
+    this.#settings = { ...settings, ...once, limit: items.size };
     this.#adapters = adapters;
     this.#items = items;
     const records = settings.markIn === "target" ? settings.targetCollection : null;

@@ -7,10 +7,12 @@ import type { Pause, Paused } from "../pause.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Recorder } from "../recorder.ts";
 import type { Sink } from "../sink.ts";
+import type { SourceReader } from "../source-reader.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Gateway } from "../traffic/gateway.ts";
 import { StoreWatch } from "../traffic/store-watch.ts";
 import { spentOf } from "./budget.ts";
+import type { Growing } from "./growing.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 import { NO_COUNTERS } from "./no-counters.ts";
 import type { OpenJob } from "./open-job.ts";
@@ -22,6 +24,8 @@ interface Parts {
   readonly sink: Sink;
   readonly gateway: Gateway;
   readonly manager: BatchFileManager;
+  readonly reader: Pick<SourceReader, "notQuiet">;
+  readonly growing: Pick<Growing, "found" | "trouble"> | null;
   /** null: calls may go out at all hours. */
   readonly window: WindowKeeper | null;
   /** By the steady clock. */
@@ -198,6 +202,8 @@ export class RunView {
       labels: structuredClone(recorder?.labels ?? {}),
       errors: [...this.#errors.values()].map((error) => ({ ...error, lastMs: error.lastMs + aheadMs })),
       waiting,
+      quiet: parts?.reader.notQuiet ?? { items: 0, nextMs: null },
+      growing: parts?.growing ? { found: parts.growing.found, trouble: parts.growing.trouble } : null,
       paused: paused && { ...paused, sinceMs: told(paused.sinceMs)! },
       oldestInFlightMs: pipeline?.calls.oldestMs ?? null,
       attemptTimeoutMs: deadlines.attemptMs,
@@ -243,7 +249,7 @@ export class RunView {
 
   /** The counts of an execution that is over, and its exit code by the contract. */
   end(damaged: number, stopReason: StopReason | null, message: string | null): ExecutionEnd {
-    const { pipeline, recorder, startedMs } = this.#parts!;
+    const { pipeline, recorder, reader, startedMs } = this.#parts!;
     this.state = "ended";
     const counters = recorder.counters(0);
     const durationMs = this.#clocks.steadyNow() - startedMs;
@@ -264,6 +270,7 @@ export class RunView {
       skippedReasons: recorder.skippedReasons,
       deadLetterReasons: recorder.deadLetterReasons,
       redacted: recorder.redacted,
+      waitingUntilQuiet: reader.notQuiet.items,
       damaged,
       exitCode,
     };

@@ -11,7 +11,9 @@ export interface SourceWatchOptions {
   readonly wakes: (change: SourceChange) => boolean;
   /** Others changed the source: it is to be read soon. */
   readonly onWake: () => void;
-  /** Marked documents whose text may be another one. Dealt with when it resolves; until then no more is read. */
+  /** Whether an item is on its way: its text may have been read already. */
+  readonly isActive: (key: ItemKey) => boolean;
+  /** Documents whose text may be another one than that which was or is asked. Dealt with when it resolves; until then no more is read. */
   readonly onChanged: (keys: readonly ItemKey[]) => void | Promise<void>;
   /** Everything before this token was dealt with. */
   readonly onToken: (token: string) => void;
@@ -57,11 +59,12 @@ export class SourceWatch {
   }
 
   async #take(changes: readonly SourceChange[]): Promise<void> {
-    const { events, executionId, wakes, onWake, onChanged } = this.#options;
-    const changed = changes.filter(({ kind }) => kind === "text").map(({ key }) => key);
-    if (changed.length > 0) await onChanged(changed);
+    const { events, executionId, wakes, isActive, onWake, onChanged } = this.#options;
+    const changed = changes.filter(({ key, kind }) => kind === "text" || (kind === "pending" && isActive(key)));
+    if (changed.length > 0) await onChanged(changed.map(({ key }) => key));
     if (!changes.some(wakes)) return;
-    events.emit("source:wake", { executionId, added: changes.length - changed.length, changed: changed.length });
+    const marked = changes.filter(({ kind }) => kind === "text").length;
+    events.emit("source:wake", { executionId, added: changes.length - marked, changed: marked });
     onWake();
   }
 

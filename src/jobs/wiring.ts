@@ -11,6 +11,7 @@ import type { Redactor } from "../redaction/kinds.ts";
 import { Privacy } from "../redaction/privacy.ts";
 import type { Store } from "../store.ts";
 import { fieldsNeeded, makeItem } from "../stores/mapping.ts";
+import { quietInMs } from "../stores/updated-at.ts";
 import type { Adapters, EndpointPricing } from "./adapters.ts";
 import type { Execution } from "./execution.ts";
 import { JobExecution } from "./job-execution.ts";
@@ -39,7 +40,7 @@ export async function prepareExecution(settings: JobSettings, own: Own = {}): Pr
 }
 
 export async function chooseAdapters(settings: JobSettings, own: Own = {}): Promise<Adapters> {
-  const { mapping, prices, taxonomy, redaction } = settings;
+  const { mapping, prices, taxonomy, redaction, growing = null } = settings;
   const privacy = Privacy.of(redaction, own.redactor);
   const { examples, prompt } = await learn(settings, privacy);
   const offline = settings.endpoints.some(({ model }) => model.provider === "offline");
@@ -60,8 +61,16 @@ export async function chooseAdapters(settings: JobSettings, own: Own = {}): Prom
     pricingWith,
     makeItem: (document) => makeItem(document, mapping, privacy),
     privacy,
-    fields: fieldsNeeded(mapping),
+    quietInMs:
+      growing === null || growing.quietForMs === 0 ? null : (document, nowMs) => quietInMs(document, growing, nowMs),
+    fields: fieldsOf(settings),
   };
+}
+
+function fieldsOf({ mapping, growing }: JobSettings): string[] | null {
+  const needed = fieldsNeeded(mapping);
+  const changed = growing?.updatedAt?.split(".")[0] ?? null;
+  return needed === null || changed === null ? needed : [...new Set([...needed, changed])];
 }
 
 /**

@@ -65,6 +65,7 @@ export function logEvents(events: Events, logger: Logger): void {
     .on("source:watch", ({ watching, ...watch }) =>
       logger.info(watch, watching ? "the source is watched" : "the source is only polled"),
     )
+    .on("items:grown", (grown) => logger.info(grown, "texts changed: classified again"))
     .on("source:wake", (wake) => logger.debug(wake, "woken by changes of the source"))
     .on("schedule:run", (run) => logger.info(run, "a scheduled run begins"))
     .on("schedule:missed", (missed) => logger.warn(missed, "scheduled times were missed"))

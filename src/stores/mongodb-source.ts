@@ -6,16 +6,19 @@ import type {
   Cursor,
   MarkGroup,
   Page,
+  SettledMark,
   Source,
   SourceDocument,
   SourceInspection,
   SourceOptions,
+  UpdatedDocument,
   WatchOptions,
 } from "../store.ts";
-import { collectionMissing, nearestNames } from "./missing-collection.ts";
 import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
+import { checkExists } from "./mongodb-exists.ts";
 import { projectionOf, type Range, readRange } from "./mongodb-page.ts";
 import { mayDo } from "./mongodb-rights.ts";
+import { marksOf, prepareUpdated, updatedIn } from "./mongodb-updated.ts";
 
 /**
  * The unprocessed documents are walked in ranges: those without a mark (missing or null) and those marked `false`,
@@ -53,17 +56,17 @@ export class MongoSource implements Source {
 
   async prepare(): Promise<readonly string[]> {
     return await this.#guarded(async () => {
-      await this.#checkExists();
-      if (this.#options.mark === null) return [];
+      await checkExists(this.#db, this.#options.collection);
+      if (this.#options.mark === null) return await this.#prepareUpdated(false);
       const why = await this.#whyNotMarkable();
       if (why !== null) throw notMarkable(this.#options.collection, why);
-      return await this.#buildIndexes();
+      return [...(await this.#buildIndexes()), ...(await this.#prepareUpdated(true))];
     });
   }
 
   async inspect(): Promise<SourceInspection> {
     return await this.#guarded(async () => {
-      await this.#checkExists();
+      await checkExists(this.#db, this.#options.collection);
       if (this.#options.mark === null) {
         const documents = await this.#collection.estimatedDocumentCount();
         return { documents, indexed: true, mayBuildIndex: null, notMarkable: null };
@@ -151,6 +154,16 @@ export class MongoSource implements Source {
     return { documents, cursor: last ? keyOf(last._id) : (after ?? ""), last: !more };
   }
 
+  async settledBy(job: string, keys: readonly ItemKey[]): Promise<ReadonlyMap<ItemKey, SettledMark>> {
+    return await this.#guarded(() => marksOf(this.#collection, markOf(this.#options), job, keys));
+  }
+
+  readUpdated(job: string, sinceMs: number): AsyncIterable<readonly UpdatedDocument[]> {
+    const { updatedAt, mark, filter } = this.#options;
+    const place = { path: updatedAt!, mark, filter };
+    return updatedIn(this.#collection, place, job, sinceMs, this.#guarded);
+  }
+
   async readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
     const { fields } = this.#options;
     const projection = fields ? { projection: projectionOf(fields) } : {};
@@ -187,6 +200,13 @@ export class MongoSource implements Source {
     });
   }
 
+  async #prepareUpdated(may: boolean): Promise<string[]> {
+    const { updatedAt = null } = this.#options;
+    return updatedAt === null
+      ? []
+      : [await prepareUpdated(this.#collection, updatedAt, may)].filter((one) => one !== null);
+  }
+
   async #isView(): Promise<boolean> {
     const listed = { nameOnly: true, authorizedCollections: true } as const;
     this.#view ??= this.#db
@@ -194,24 +214,6 @@ export class MongoSource implements Source {
       .toArray()
       .then(([found]) => found?.type === "view");
     return await this.#view;
-  }
-
-  async #checkExists(): Promise<void> {
-    const wanted = this.#options.collection;
-    const all = await this.#db.listCollections({}, { nameOnly: true, authorizedCollections: true }).toArray();
-    const found = all.find(({ name }) => name === wanted);
-    if (found) return;
-    const names = all.map(({ name }) => name).filter((name) => !/^(system\.|querymill_leases$)/.test(name));
-    const nearest = await Promise.all(
-      nearestNames(wanted, names).map(async (name) => ({
-        name,
-        documents: await this.#db
-          .collection(name)
-          .estimatedDocumentCount()
-          .catch(() => null),
-      })),
-    );
-    throw collectionMissing(wanted, this.#db.databaseName, nearest);
   }
 
   /** Tries the update that marks on a document that cannot exist: the server checks the right before it looks. */

@@ -6,6 +6,7 @@ import { OPTIONAL_FIELDS } from "../record.ts";
 import type { Cursor, Page, RecordToWrite, Settled, SourceDocument, Target, WriteResult } from "../store.ts";
 import { correctRecords } from "./mongodb-corrections.ts";
 import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
+import { historyOfItem, keepSuperseded } from "./mongodb-history.ts";
 import { readRange } from "./mongodb-page.ts";
 import { recordProblem } from "./record-limit.ts";
 
@@ -27,12 +28,14 @@ const settledFields = {
 /** A collection of classifications. Every write carries its guard in the filter, so that repeating it changes nothing. */
 export class MongoTarget implements Target {
   readonly #collection: Collection<Document>;
+  readonly #history: Collection<Document>;
   readonly #guarded: StoreErrors;
   /** So many groups are written as upserts at once, since most of the last ones existed. */
   #upsertsLeft = 0;
 
-  constructor(collection: Collection<Document>, guarded: StoreErrors) {
+  constructor(collection: Collection<Document>, history: Collection<Document>, guarded: StoreErrors) {
     this.#collection = collection;
+    this.#history = history;
     this.#guarded = guarded;
   }
 
@@ -47,6 +50,7 @@ export class MongoTarget implements Target {
     await this.#guarded(async () => {
       let left = this.#upsertsLeft > 0 ? open : await this.#insertNew(records, open, results);
       this.#upsertsLeft -= 1;
+      if (left.length > 0) await this.#keepReplaced(left.map((at) => records[at]!));
       for (let tries = 0; left.length > 0; tries++) {
         if (tries === triesAgainstRaces)
           throw new QuerymillError(
@@ -80,6 +84,10 @@ export class MongoTarget implements Target {
 
   async readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
     return (await this.#find(keys)) as SourceDocument[];
+  }
+
+  async history(key: ItemKey): Promise<readonly SourceDocument[]> {
+    return await this.#guarded(() => historyOfItem(this.#history, key));
   }
 
   async correct(corrections: readonly Correction[], at: Date): Promise<readonly CorrectionResult[]> {
@@ -120,6 +128,11 @@ export class MongoTarget implements Target {
     const existing = noteRefusals(await this.#bulk(operations), records, named, results);
     if (existing.length > named.length * MOST_EXISTING) this.#upsertsLeft = UPSERTS_BEFORE_INSERTS;
     return [...existing, ...unnamed];
+  }
+
+  /** Of records that exist already, or may: what they replace. */
+  async #keepReplaced(records: readonly RecordToWrite[]): Promise<void> {
+    await keepSuperseded(this.#history, await this.#find(records.map(({ key }) => key)), records);
   }
 
   /** Sends the records at these positions. @returns the positions that have to be sent again */

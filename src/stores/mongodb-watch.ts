@@ -125,7 +125,7 @@ class SourceStream {
       maxAwaitTimeMS: AWAIT_MS,
       readConcern: { level: "majority" },
     });
-    this.#stream.on("resumeTokenChanged", () => this.#begin());
+    this.#stream.on("resumeTokenChanged", (token) => this.#begin(token as Document));
   }
 
   /** Resolves when the collection is gone, or after the signal. @throws what the driver throws */
@@ -140,7 +140,7 @@ class SourceStream {
         asked.catch(() => {});
         const event = await Promise.race([asked, stopped.promise]);
         if (event === STOPPED) break;
-        this.#begin();
+        this.#begin(null);
         if (event?.operationType === "invalidate") return;
         this.#token = (event === null ? this.#stream.resumeToken : event._id) as Document;
         if (event !== null) this.#group.push(event);
@@ -158,10 +158,13 @@ class SourceStream {
     await Promise.race([this.#stream.close().catch(() => {}), delay(CLOSE_MS, undefined, { ref: false })]);
   }
 
-  #begin(): void {
+  /** @param token where it begins: told at once, so that what comes next is told again after a crash */
+  #begin(token: Document | null): void {
     if (this.#begun) return;
     this.#begun = true;
     this.#on.onBegin();
+    this.#token ??= token;
+    void this.#tell().catch(() => {});
   }
 
   #tell(): Promise<void> {
@@ -187,7 +190,7 @@ class SourceStream {
       doubtful.delete(key);
       if (operationType === "insert" || unmarks === true) kinds.set(key, "new");
       else if (mark === null || operationType === "replace")
-        kinds.set(key, mark === null || marked === true ? "text" : "new");
+        kinds.set(key, mark === null || marked === true ? "text" : "pending");
       else doubtful.set(key, documentKey._id);
     }
     if (doubtful.size > 0 && mark !== null) {
@@ -195,7 +198,8 @@ class SourceStream {
       const found = await this.#collection
         .find(filter === null ? own : { $and: [own, filter] }, { projection: { [mark.processed]: 1 } })
         .toArray();
-      for (const document of found) kinds.set(keyOf(document._id), document[mark.processed] === true ? "text" : "new");
+      for (const document of found)
+        kinds.set(keyOf(document._id), document[mark.processed] === true ? "text" : "pending");
     }
     return [...kinds].map(([key, kind]) => ({ key, kind }));
   }

@@ -1,4 +1,5 @@
 import { type Db, type Document, MongoClient, ReadConcern } from "mongodb";
+import { historyOf } from "../history.ts";
 import type { CollectionSize, Lease, Source, SourceDocument, SourceOptions, Store, Target } from "../store.ts";
 import { connectFailed, hostsOf, notConnectionString, storeErrors } from "./mongodb-errors.ts";
 import { MongoLease } from "./mongodb-lease.ts";
@@ -75,7 +76,8 @@ export class MongoStore implements Store {
   }
 
   target(collection: string): Target {
-    return new MongoTarget(this.#db.collection(collection), storeErrors(this.#uri));
+    const history = this.#db.collection(historyOf(collection));
+    return new MongoTarget(this.#db.collection(collection), history, storeErrors(this.#uri));
   }
 
   async insert(

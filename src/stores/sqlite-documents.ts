@@ -1,11 +1,13 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { matches } from "../filter.ts";
+import { historyOf } from "../history.ts";
 import type { ItemKey } from "../item.ts";
 import type { MarkFields } from "../job.ts";
 import { shortHash } from "../job.ts";
 import { OPTIONAL_FIELDS } from "../record.ts";
 import type { WriteResult } from "../store.ts";
 import { documentOf } from "./sqlite-body.ts";
+import { historyPrefix, supersededRow } from "./sqlite-history.ts";
 import {
   breath,
   filterOf,
@@ -44,12 +46,12 @@ export class SqliteDocuments {
   }
 
   count(collection: string): number {
-    const table = this.#table(collection);
+    const table = this.table(collection);
     return table === null ? 0 : Number(this.#statements.of(`select count(*) n from ${table}`).get()!.n);
   }
 
   drop(collection: string): void {
-    if (this.#table(collection) !== null) this.#statements.transaction(() => this.#drop(collection));
+    if (this.table(collection) !== null) this.#statements.transaction(() => this.#drop(collection));
   }
 
   replace(collection: string, by: string): void {
@@ -70,21 +72,21 @@ export class SqliteDocuments {
   }
 
   readByKeys(collection: string, keys: readonly ItemKey[]): Row[] {
-    const table = this.#table(collection);
+    const table = this.table(collection);
     if (table === null) return [];
     const get = this.#statements.of(`select key, body from ${table} where key = ?`);
     return keys.map((key) => get.get(key) as unknown as Row | undefined).filter((row) => row !== undefined);
   }
 
   existing(collection: string, keys: readonly ItemKey[]): ItemKey[] {
-    const table = this.#table(collection);
+    const table = this.table(collection);
     if (table === null) return [];
     const get = this.#statements.of(`select 1 from ${table} where key = ?`);
     return keys.filter((key) => get.get(key) !== undefined);
   }
 
   readAll(collection: string, after: ItemKey | null, limit: number): RowPage {
-    const table = this.#table(collection);
+    const table = this.table(collection);
     if (table === null) return NO_ROWS;
     const select = this.#statements.of(`select key, body from ${table} where key > ? order by key limit ?`);
     return pageOf(select.iterate(after ?? "", limit + 1) as Iterable<unknown> as Iterable<OrderedRow>, limit);
@@ -109,7 +111,7 @@ export class SqliteDocuments {
     after: number,
     limit: number,
   ): Promise<RowPage> {
-    const table = this.#table(collection);
+    const table = this.table(collection);
     const { processed, processedBy } = by.mark;
     // Texts of ours, quoted: the names of job and outcome are the only values.
     const is = (name: string, value: string): string =>
@@ -149,7 +151,7 @@ export class SqliteDocuments {
       if (performance.now() > deadline) break;
       from = rows.at(-1)!.seq;
     }
-    const get = this.#statements.of(`select key, body from ${this.#table(collection)!} where seq = ?`);
+    const get = this.#statements.of(`select key, body from ${this.table(collection)!} where seq = ?`);
     return drawn.map((seq) => get.get(seq) as unknown as Row | undefined).filter((row) => row !== undefined);
   }
 
@@ -177,19 +179,19 @@ export class SqliteDocuments {
 
   /** Lets reading and counting pass finished documents by. */
   buildIndex(collection: string, mark: MarkFields): void {
-    const table = this.#table(collection);
+    const table = this.table(collection);
     if (table === null) return;
     this.#statements.once(`create index if not exists ${indexOf(table, mark)} on ${table} (seq) where ${openBy(mark)}`);
   }
 
   isIndexed(collection: string, mark: MarkFields): boolean {
-    const table = this.#table(collection);
+    const table = this.table(collection);
     const find = this.#statements.of("select 1 from sqlite_schema where type = 'index' and name = ?");
     return table !== null && find.get(indexOf(table, mark)) !== undefined;
   }
 
   mark(collection: string, groups: readonly RowsToMark[]): void {
-    const table = this.#table(collection);
+    const table = this.table(collection);
     if (table === null) return;
     this.#statements.transaction(() => {
       const get = this.#statements.of(`select body from ${table} where key = ?`);
@@ -214,7 +216,7 @@ export class SqliteDocuments {
   /** Sets fields of one document, by their dotted paths. */
   setFields(collection: string, key: ItemKey, document: unknown, set: Readonly<Record<string, unknown>>): void {
     const changed = Object.entries(set).reduce((to, [path, value]) => withValue(to, path.split("."), value), document);
-    const put = this.#statements.of(`update ${this.#table(collection)!} set body = ? where key = ?`);
+    const put = this.#statements.of(`update ${this.table(collection)!} set body = ? where key = ?`);
     put.run(JSON.stringify(changed), key);
   }
 
@@ -236,7 +238,10 @@ export class SqliteDocuments {
         const byPerson = existing.decidedBy === "person";
         const fence = byPerson ? existing.modelSuggestion?.fence : existing.fence;
         if (fence !== undefined && fence !== null && Number(fence) > record.fence) return "fenced";
-        if (!byPerson) for (const name of OPTIONAL_FIELDS) delete existing[name];
+        if (!byPerson) {
+          this.#keep(collection, supersededRow({ key, body: row.body }, body));
+          for (const name of OPTIONAL_FIELDS) delete existing[name];
+        }
         const merged = byPerson ? { ...existing, modelSuggestion: record } : { ...existing, ...record };
         put.run(JSON.stringify(merged), key);
         return byPerson ? "kept-person" : "written";
@@ -244,8 +249,25 @@ export class SqliteDocuments {
     });
   }
 
+  /** What was replaced of an item, oldest first. */
+  history(collection: string, key: ItemKey): Row[] {
+    const table = this.table(historyOf(collection));
+    if (table === null) return [];
+    const select = this.#statements.of(`select key, body from ${table} where key >= ? and key < ? order by key`);
+    const prefix = historyPrefix(key);
+    return select.all(prefix, `${prefix}\u{10ffff}`) as unknown as Row[];
+  }
+
+  /** Inside of a transaction. @param replaced null when nothing is lost */
+  #keep(collection: string, replaced: Row | null): void {
+    if (replaced === null) return;
+    const table = this.#createTable(historyOf(collection));
+    const add = this.#statements.of(`insert into ${table} (key, body) values (?, ?) on conflict (key) do nothing`);
+    add.run(replaced.key, replaced.body);
+  }
+
   #unprocessed(collection: string, mark: MarkFields | null, columns: string): StatementSync | null {
-    const table = this.#table(collection);
+    const table = this.table(collection);
     if (table === null) return null;
     const by = mark !== null && this.isIndexed(collection, mark) ? `indexed by ${indexOf(table, mark)}` : "";
     return this.#statements.of(
@@ -254,23 +276,24 @@ export class SqliteDocuments {
   }
 
   #drop(collection: string): void {
-    const table = this.#table(collection);
+    const table = this.table(collection);
     if (table === null) return;
     this.#statements.of("delete from collections where name = ?").run(collection);
     this.#statements.forget();
     this.#database.exec(`drop table ${table}`);
   }
 
-  #table(collection: string): string | null {
+  /** Its name; null when there is no such collection. */
+  table(collection: string): string | null {
     const row = this.#statements.of("select id from collections where name = ?").get(collection);
     return row === undefined ? null : `documents_${row.id}`;
   }
 
   #createTable(collection: string): string {
-    const existing = this.#table(collection);
+    const existing = this.table(collection);
     if (existing !== null) return existing;
     this.#statements.of("insert into collections (name) values (?)").run(collection);
-    const table = this.#table(collection)!;
+    const table = this.table(collection)!;
     this.#database.exec(
       `create table ${table} (seq integer primary key autoincrement, key text not null unique, body text not null)`,
     );

@@ -2,12 +2,27 @@ import { EJSON } from "bson";
 import { QuerymillError } from "../errors.ts";
 import type { ItemKey } from "../item.ts";
 import type { MarkFields } from "../job.ts";
-import type { Cursor, MarkGroup, Page, Source, SourceDocument, SourceInspection, SourceOptions } from "../store.ts";
+import type {
+  Cursor,
+  MarkGroup,
+  Page,
+  SettledMark,
+  Source,
+  SourceDocument,
+  SourceInspection,
+  SourceOptions,
+  UpdatedDocument,
+} from "../store.ts";
+import { valueAt } from "./document-path.ts";
 import { collectionMissing, nearestNames } from "./missing-collection.ts";
 import { bodyOf, documentOf } from "./sqlite-body.ts";
 import type { RowsToMark } from "./sqlite-documents.ts";
 import type { Row } from "./sqlite-pages.ts";
 import type { Ask } from "./sqlite-thread.ts";
+import { timeOf, updatedAtOf } from "./updated-at.ts";
+
+/** Rows of one page of changed documents. */
+const UPDATED_AT_ONCE = 500;
 
 /** Reads in the order of insertion. */
 export class SqliteSource implements Source {
@@ -31,8 +46,12 @@ export class SqliteSource implements Source {
 
   async prepare(): Promise<readonly string[]> {
     await this.#checkExists();
-    const { collection, mark } = this.#options;
+    const { collection, mark, updatedAt = null } = this.#options;
     if (mark !== null) await this.#ask("buildIndex", collection, mark);
+    if (updatedAt === null) return [];
+    // A file that is only read gets no index.
+    if (mark === null) return [`Looking for changed documents goes through all of ${collection} at each poll.`];
+    await this.#ask("buildUpdatedIndex", collection, updatedAt);
     return [];
   }
 
@@ -66,6 +85,30 @@ export class SqliteSource implements Source {
     const marked = { mark: markOf(this.#options), job: by.job, outcome: by.outcome };
     const page = await this.#ask("readMarked", collection, marked, this.#filterText(), Number(after ?? 0), limit);
     return { documents: page.rows.map((row) => this.#documentOf(row)), cursor: String(page.seq), last: page.last };
+  }
+
+  async settledBy(job: string, keys: readonly ItemKey[]): Promise<ReadonlyMap<ItemKey, SettledMark>> {
+    const mark = markOf(this.#options);
+    const rows = await this.#ask("marked", this.#options.collection, mark, job, keys);
+    return new Map(rows.map(({ key, body }) => [key, markIn(documentOf(key, body), mark)]));
+  }
+
+  async *readUpdated(job: string, sinceMs: number): AsyncGenerator<readonly UpdatedDocument[]> {
+    const { collection, mark, updatedAt } = this.#options;
+    const path = updatedAt!;
+    for (let after = 0, last = false; !last; ) {
+      const wanted = { path, mark, job, sinceMs };
+      const page = await this.#ask("readUpdated", collection, wanted, this.#filterText(), after, UPDATED_AT_ONCE);
+      ({ seq: after, last } = page);
+      yield page.rows.map(({ key, body }) => {
+        const document = documentOf(key, body);
+        return {
+          key,
+          updatedAtMs: updatedAtOf(document, path),
+          mark: mark === null ? null : markIn(document, mark),
+        };
+      });
+    }
   }
 
   async readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
@@ -112,6 +155,13 @@ export class SqliteSource implements Source {
     const { filter } = this.#options;
     return filter === null ? null : EJSON.stringify(filter, { relaxed: false });
   }
+}
+
+function markIn(document: SourceDocument, { processedAt, processedBy }: MarkFields): SettledMark {
+  return {
+    outcome: valueAt(document, `${processedBy}.outcome`) as SettledMark["outcome"],
+    atMs: timeOf(valueAt(document, processedAt)),
+  };
 }
 
 /** Only what reads and writes marks may ask for their fields. */

@@ -1,3 +1,4 @@
+import { EJSON } from "bson";
 import type { Correction, CorrectionResult } from "../correction.ts";
 import { type ItemKey, keyOf } from "../item.ts";
 import type { Cursor, Page, RecordToWrite, Settled, SourceDocument, Target, WriteResult } from "../store.ts";
@@ -50,6 +51,12 @@ export class SqliteTarget implements Target {
   async readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]> {
     const rows = await this.#ask("readByKeys", this.#collection, keys);
     return rows.map(({ key, body }) => documentOf(key, body));
+  }
+
+  async history(key: ItemKey): Promise<readonly SourceDocument[]> {
+    const rows = await this.#ask("history", this.#collection, key);
+    // Numbers inside of the id too as a driver gives them.
+    return rows.map((row) => ({ ...documentOf(row.key, row.body), _id: EJSON.parse(row.key) }));
   }
 
   async correct(corrections: readonly Correction[], at: Date): Promise<readonly CorrectionResult[]> {

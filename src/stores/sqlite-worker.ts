@@ -6,6 +6,7 @@ import { SqliteCorrections } from "./sqlite-corrections.ts";
 import { SqliteDocuments } from "./sqlite-documents.ts";
 import { SqliteLeases } from "./sqlite-lease.ts";
 import { Statements } from "./sqlite-statements.ts";
+import { SqliteUpdated } from "./sqlite-updated.ts";
 
 /**
  * The thread that owns the database file, since a synced write may block for hundreds of ms. Messages in:
@@ -59,6 +60,7 @@ function open() {
   // Their tables are there in every file of ours, so that nothing is made in one that is only read.
   const documents = new SqliteDocuments(database, statements);
   const corrections = new SqliteCorrections(statements, documents);
+  const updated = new SqliteUpdated(statements, documents.table.bind(documents));
   const leases = new SqliteLeases(database, statements, Date.now);
   const calls = {
     names: documents.names.bind(documents),
@@ -76,7 +78,11 @@ function open() {
     isIndexed: documents.isIndexed.bind(documents),
     countUnprocessed: documents.countUnprocessed.bind(documents),
     mark: documents.mark.bind(documents),
+    buildUpdatedIndex: updated.buildUpdatedIndex.bind(updated),
+    readUpdated: updated.readUpdated.bind(updated),
+    marked: updated.marked.bind(updated),
     write: documents.write.bind(documents),
+    history: documents.history.bind(documents),
     correct: corrections.correct.bind(corrections),
     acquire: leases.acquire.bind(leases),
     renew: leases.renew.bind(leases),

@@ -5,14 +5,17 @@ import type {
   Cursor,
   MarkGroup,
   Page,
+  SettledMark,
   Source,
   SourceDocument,
   SourceInspection,
   SourceOptions,
   Store,
   Target,
+  UpdatedDocument,
 } from "../store.ts";
 import { isSettled, outcomesOf, REOPENED } from "./target-marks.ts";
+import { timeOf } from "./updated-at.ts";
 
 /** Ids compared with the target at once, at most: a long stretch of settled items is passed over in steps of this size. */
 const LARGEST_STEP = 20_000;
@@ -46,9 +49,9 @@ export class TargetMarkedSource implements Source {
 
   /** @param target name of the collection with the records */
   constructor(source: Store, targetStore: Store, target: string, options: SourceOptions) {
-    const { collection, filter } = options;
+    const { collection, filter, updatedAt = null } = options;
     this.#ids = source.source({ collection, mark: null, filter, fields: [] });
-    this.#documents = source.source({ collection, mark: null, filter, fields: options.fields });
+    this.#documents = source.source({ collection, mark: null, filter, fields: options.fields, updatedAt });
     this.#whole = source.source({ collection, mark: null, filter, fields: null });
     this.#collection = collection;
     this.#filter = filter;
@@ -121,6 +124,33 @@ export class TargetMarkedSource implements Source {
       const documents = await source.readByKeys(keys.filter((key) => !open.has(key)));
       if (documents.length > 0 || page.last) return { ...page, documents: documents.filter(fits) };
       from = page.cursor;
+    }
+  }
+
+  async settledBy(job: string, keys: readonly ItemKey[]): Promise<ReadonlyMap<ItemKey, SettledMark>> {
+    if (keys.length === 0) return new Map();
+    const [records, notes] = await Promise.all([this.#records.readByKeys(keys), this.#readNotes(keys)]);
+    const marks = new Map<ItemKey, SettledMark>();
+    for (const { _id, job: by, classifiedAt } of records)
+      if (by === job) marks.set(keyOf(_id), { outcome: "classified", atMs: timeOf(classifiedAt) });
+    for (const { _id, job: by, outcome, at } of notes) {
+      const key = keyOf(_id);
+      if (outcome === REOPENED) marks.delete(key);
+      else if (by === job) marks.set(key, { outcome: outcome as SettledMark["outcome"], atMs: timeOf(at) });
+    }
+    return marks;
+  }
+
+  async *readUpdated(job: string, sinceMs: number): AsyncGenerator<readonly UpdatedDocument[]> {
+    for await (const page of this.#documents.readUpdated(job, sinceMs)) {
+      const marks = await this.settledBy(
+        job,
+        page.map(({ key }) => key),
+      );
+      yield page.flatMap((one) => {
+        const mark = marks.get(one.key);
+        return mark === undefined ? [] : { ...one, mark };
+      });
     }
   }
 

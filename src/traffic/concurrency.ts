@@ -1,4 +1,4 @@
-import type { LimitReason } from "../events.ts";
+import type { LimitReason } from "../rate-limits.ts";
 
 /**
  * How many calls may be in flight at one endpoint at once.

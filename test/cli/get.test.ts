@@ -72,6 +72,22 @@ test("a dead letter shows its cause, what the model said, and the record of a ne
   expect(json).toMatchObject({ _id: "q1", key: '"q1"', record: { job: "inbox", fence: 1 }, deadLetter: null });
 });
 
+test("a record that was replaced is shown beside the one that took its place; export has the new one only", async () => {
+  const space = makeWorkspace();
+  await space.seed(queries(2));
+  const server = await serveModel();
+  await space.querymill(["run", ...runFlags(server)]);
+  await space.querymill(["run", ...runFlags(server), "--reclassify", "all", "--no-cache", "--yes"]);
+  const flags = ["--store", "store.db", "--job", "inbox"];
+  const { stdout } = await space.querymill(["get", "q1", ...flags]);
+  expect(stdout).toMatch(/Replaced on 20\S+Z by execution \S+: all were asked again\n {2}category /);
+  expect(stdout.match(/classifiedAt/g)).toHaveLength(2);
+  const json = lastEvent((await space.querymill(["get", "q1", ...flags, "--json"])).stdout);
+  expect(json).toMatchObject({ history: [{ reason: "all", _id: { item: "q1" }, record: { job: "inbox" } }] });
+  const exported = await space.querymill(["export", ...flags, "--output", "-", "--format", "jsonl"]);
+  expect(exported.stdout.trim().split("\n")).toHaveLength(2);
+});
+
 test("of a file's job it shows what the last run sent, and a retry sends that again", async () => {
   let refusing = true;
   const server = await serveModel({ fail: (id) => (id === "b" && refusing ? "refusal" : null) });

@@ -216,3 +216,40 @@ test("hostile keys change nothing", async () => {
   expect(message).toContain("constructor: no such setting");
   expect(({} as { batchSize?: number }).batchSize).toBeUndefined();
 });
+
+test("reclassify: changed may stand in the file, with what it goes by; a flag for one run leaves it standing", async () => {
+  await put(
+    "querymill.yaml",
+    "reclassify: changed\nsource: { updatedAt: meta.changed, quietFor: 300, sweepEvery: 24 }\n",
+  );
+  const growing = { updatedAt: "meta.changed", quietForMs: 300_000, again: true, sweepEveryMs: 86_400_000 };
+  expect((await load()).settings).toMatchObject({ reclassify: null, growing });
+  expect((await load({ reclassify: "stale" })).settings).toMatchObject({ reclassify: "stale", growing });
+  expect((await load({ fresh: true })).settings).toMatchObject({ fresh: true, growing });
+  await put("querymill.yaml", "source: { quietFor: 60 }\n");
+  expect((await load()).settings.growing).toEqual({
+    updatedAt: null,
+    quietForMs: 60_000,
+    again: false,
+    sweepEveryMs: null,
+  });
+  await put("querymill.yaml", "batchSize: 3\n");
+  expect((await load()).settings.growing).toBeNull();
+  expect((await load({ reclassify: "changed" })).settings).toMatchObject({ reclassify: "changed", growing: null });
+  const goingOn = await load({ reclassify: "changed", mode: "continuous" });
+  expect(goingOn.settings).toMatchObject({ reclassify: "changed", growing: { again: true } });
+});
+
+test("what cannot stand in the file, or would do nothing there, is refused with the reason", async () => {
+  const message = async (text: string, flags = {}) => {
+    await put("querymill.yaml", text);
+    return (await refusal(load(flags))).message;
+  };
+  expect(await message("reclassify: all\n")).toMatch(
+    /^querymill\.yaml:1:13 reclassify: all cannot stand in the file.*--reclassify all/,
+  );
+  expect(await message("source: { sweepEvery: 2 }\n")).toContain("Add reclassify: changed");
+  expect(await message("source: { updatedAt: changed }\n")).toContain("Add source.quietFor or reclassify: changed");
+  expect(await message("source: { quietFor: -1 }\n")).toContain("expected an integer from 0 to 2,592,000");
+  expect(await message("reclassify: changed\nsource: { updatedAt: $x }\n")).toContain("expected a path such as");
+});

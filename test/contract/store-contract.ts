@@ -451,6 +451,43 @@ export function storeContract(
         expect(second).not.toHaveProperty("requestedModel");
       });
 
+      it("keeps what another answer replaces, once each however often it is written, by item and time", async () => {
+        const collection = `target_${collections++}`;
+        const target = store.target(collection);
+        const at = (second: number) => new Date(1_700_000_000_000 + second * 1_000);
+        const answers = [
+          recordWith({ contentHash: "h1", classifiedAt: at(1), requestedModel: "alias", fields: { order: "A1" } }),
+          recordWith({ contentHash: "h2", classifiedAt: at(2), executionId: "y" }),
+          recordWith({ contentHash: "h2", classifiedAt: at(3), taxonomyVersion: "t-2", fence: 2 }),
+          recordWith({ contentHash: "h2", classifiedAt: at(4), taxonomyVersion: "t-2", fence: 2, executionId: "z" }),
+        ];
+        const ids = [1, "1", "12", new ObjectId(), { a: 1 }, null, new Date(0)];
+        for (const record of answers)
+          for (let times = 0; times < 2; times++) await target.write(ids.map((id) => ({ key: keyOf(id), record })));
+        for (const id of ids) {
+          const history = await target.history(keyOf(id));
+          expect(history.map(({ reason, supersededBy }) => [reason, supersededBy])).toEqual([
+            ["changed", "y"],
+            ["stale", "x"],
+            ["all", "z"],
+          ]);
+          expect(history.map(({ supersededAt }) => supersededAt)).toEqual([at(2), at(3), at(4)]);
+          expect(history.map(({ record }) => record)).toEqual(answers.slice(0, 3));
+          expect(history[0]?._id).toEqual({ item: id, classifiedAt: at(1), contentHash: "h1" });
+        }
+        expect(await store.target(`${collection}_history`).count()).toBe(3 * ids.length);
+        expect(await target.count()).toBe(ids.length);
+        // Who is no owner any more replaces nothing.
+        const late = recordWith({ contentHash: "h3", classifiedAt: at(5), fence: 1 });
+        expect(await target.write([{ key: keyOf(1), record: late }])).toMatchObject([{ status: "fenced" }]);
+        // What a person decided is not replaced: the answer stands beside it.
+        await store.insert(collection, [{ _id: 1, ...answers[3], decidedBy: "person" }]);
+        const new5 = { ...late, fence: 2 };
+        expect(await target.write([{ key: keyOf(1), record: new5 }])).toMatchObject([{ status: "kept-person" }]);
+        expect(await target.history(keyOf(1))).toHaveLength(3);
+        expect(await target.history(keyOf("none"))).toEqual([]);
+      });
+
       it("tells which records exist, whatever their ids", async () => {
         const target = newTarget();
         const ids = [1, "1", new ObjectId(), { a: 1 }, null, new Date(0)];
