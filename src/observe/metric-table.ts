@@ -82,6 +82,13 @@ export const COUNTED = {
   changed: counter("querymill.changed.items", "{item}", "Items whose document changed in flight: they are read again"),
   checkpoints: counter("querymill.checkpoints", "{checkpoint}", "Checkpoints that were saved"),
   executions: counter("querymill.executions", "{execution}", "Executions that ended", ["status", "stop_reason"]),
+  grown: counter("querymill.grown.items", "{item}", "Settled items whose text changed: they are classified again", [
+    "found_by",
+  ]),
+  scheduleMissed: counter("querymill.schedule.missed", "{time}", "Scheduled times that passed without a run", [
+    "schedule",
+    "reason",
+  ]),
 } as const satisfies Record<string, MetricDefinition>;
 
 /** Looked at when somebody asks. */

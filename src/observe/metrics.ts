@@ -160,6 +160,8 @@ function listen(events: Events, counted: Counted, told: Told): () => void {
     told.checkpointAtMs = Date.now();
   });
   on("execution:end", ({ status, stopReason }) => counted.add("executions", 1, status, stopReason));
+  on("items:grown", ({ items, foundBy }) => counted.add("grown", items, foundBy));
+  on("schedule:missed", ({ name, times, reason }) => counted.add("scheduleMissed", times, name, reason));
   return () => {
     for (const off of offs) off();
   };

@@ -1,7 +1,7 @@
 import { metrics, trace } from "@opentelemetry/api";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import { AlwaysOnSampler, InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { BatchProcessor } from "../../src/jobs/batch-processor.ts";
 import { attachTelemetry } from "../../src/observe/attach.ts";
 import { observeMetrics } from "../../src/observe/metrics.ts";
@@ -9,6 +9,7 @@ import { openScraped } from "../../src/observe/prometheus.ts";
 import { isTraced } from "../../src/observe/traces.ts";
 import { makeJob, textWith } from "../support/job.ts";
 import { readMetrics } from "../support/prometheus-text.ts";
+import { schedule, startScheduled } from "../support/schedules.ts";
 
 it("tells what the end of a run tells, by outcome, endpoint and model", async () => {
   const job = await makeJob("the embedded store", {
@@ -57,6 +58,47 @@ it("tells what the end of a run tells, by outcome, endpoint and model", async ()
   const after = readMetrics(await scraped.text());
   expect(after.sum("querymill_items_total")).toBe(20);
   expect(after.value("querymill_execution_state")).toBeUndefined();
+});
+
+it("tells when scheduled runs begin, and which times were missed", async () => {
+  const job = await makeJob("the embedded store");
+  await job.seed(1);
+  const scraped = await openScraped();
+  const provider = new MeterProvider({ readers: [scraped.reader] });
+  onTestFinished(() => provider.shutdown());
+  const settings = { ...job.settings, schedules: [schedule("*/10 * * * *", { name: "often" })] };
+  const run = await startScheduled(settings, "2026-11-24T02:01:00Z");
+  observeMetrics(run.execution, provider.getMeter("querymill"));
+  await vi.waitFor(() => expect(run.said).toContain("waits for 02:10"), { timeout: 30_000 });
+  const next = { schedule: "often" };
+  const before = readMetrics(await scraped.text());
+  expect(before.value("querymill_schedule_next_timestamp_seconds", next)).toBe(
+    Date.parse("2026-11-24T02:10:00Z") / 1e3,
+  );
+  run.set("2026-11-24T03:05:00Z");
+  await vi.waitFor(() => expect(run.said).toContain("waits for 03:10"), { timeout: 30_000 });
+  const { value } = readMetrics(await scraped.text());
+  expect(value("querymill_schedule_missed_total", { ...next, reason: "down" })).toBe(5);
+  expect(value("querymill_schedule_next_timestamp_seconds", next)).toBe(Date.parse("2026-11-24T03:10:00Z") / 1e3);
+});
+
+it("tells how far continuous mode is behind, and what grew", async () => {
+  const job = await makeJob("the embedded store");
+  const [id] = await job.seed(1);
+  const scraped = await openScraped();
+  const provider = new MeterProvider({ readers: [scraped.reader] });
+  onTestFinished(() => provider.shutdown());
+  const growing = { updatedAt: null, quietForMs: 0, again: true, sweepEveryMs: 1 };
+  const { execution, ended, seen } = await job.start({ mode: "continuous", intervalSeconds: 0.2, growing });
+  observeMetrics(execution, provider.getMeter("querymill"));
+  await vi.waitFor(() => expect(execution.snapshot().lag.ms).toBe(0), { timeout: 30_000 });
+  expect(readMetrics(await scraped.text()).value("querymill_lag_seconds")).toBe(0);
+  const [[, document]] = [...(await job.documents([id!]))] as [[string, object]];
+  await job.store.insert("conversation_set", [{ ...document, _id: id!, text: `${textWith(id!)} And another thing.` }]);
+  await vi.waitFor(() => expect(seen["items:grown"].length).toBe(1), { timeout: 30_000 });
+  expect(readMetrics(await scraped.text()).value("querymill_grown_items_total", { found_by: "sweep" })).toBe(1);
+  execution.stop("stop-requested");
+  await ended;
 });
 
 it("traces about the share of the items that is asked for, others in each execution", () => {
