@@ -1,6 +1,7 @@
 import type { Change, Done, Status } from "../control/protocol.ts";
 import type { Checkpoint } from "../state/checkpoint.ts";
 import { clock, count, duration, type Look, left, money, printable, rate, symbols } from "./format.ts";
+import { lagWords, waitWords } from "./lag-words.ts";
 
 const LABEL = 13;
 
@@ -56,7 +57,7 @@ export function statusLines({ pid, host, since, snapshot }: Status, jobFlags: st
       : [
           row(
             "waits for",
-            `${printable(waiting.reason)}${waiting.untilMs === null ? "" : `, until ${clock(waiting.untilMs)} (${duration(Math.max(0, waiting.untilMs - nowMs))})`}`,
+            `${printable(waitWords(waiting.reason, snapshot.watch?.watching === true))}${waiting.untilMs === null ? "" : `, until ${clock(waiting.untilMs)} (${duration(Math.max(0, waiting.untilMs - nowMs))})`}`,
           ),
         ]),
     row(
@@ -64,6 +65,8 @@ export function statusLines({ pid, host, since, snapshot }: Status, jobFlags: st
       `${count(counters.classified)} classified   ${count(counters.skipped)} skipped   ${count(counters.retryQueued)} retry queued   ${count(counters.deadLetters)} dead letters   ${count(counters.inFlight)} in flight`,
     ),
     row("rate", `${rate(snapshot.itemsPerSecond)} items/s`),
+    ...(mode === "continuous" ? [row("lag", lagWords(snapshot.lag, nowMs, symbols(look.ascii).dash).join("   "))] : []),
+    row("cost", money(counters.costUsd)),
     row(
       "concurrency",
       `${count(slots.busy)} busy of ${count(slots.limit)}${slots.automatic ? `, auto up to ${count(slots.ceiling)}` : ""}`,
