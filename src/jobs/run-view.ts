@@ -6,6 +6,7 @@ import type { Prompt } from "../llm/provider.ts";
 import type { Pause, Paused } from "../pause.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Recorder } from "../recorder.ts";
+import { withoutPassword } from "../redact.ts";
 import type { Sink } from "../sink.ts";
 import type { SourceReader } from "../source-reader.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
@@ -49,8 +50,9 @@ export class RunView {
   readonly #events: Events;
   readonly #clocks: Clocks;
   readonly #pause: Pause;
-  #store = "";
-  #model = "";
+  /** As far as the settings know, until it is open. */
+  #store: string;
+  #model: string;
   #remote = true;
   #notes: readonly string[] = [];
   #total: number | null = null;
@@ -71,6 +73,8 @@ export class RunView {
     { events, clocks, pause }: { readonly events: Events; readonly clocks: Clocks; readonly pause: Pause },
   ) {
     this.#settings = settings;
+    this.#store = withoutPassword(settings.storeUri);
+    this.#model = [...new Set(settings.endpoints.map(({ model }) => modelLabel(model)))].join(", ");
     this.#pause = pause;
     this.#executionId = executionId;
     this.#prompt = prompt;

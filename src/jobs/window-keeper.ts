@@ -1,7 +1,7 @@
 import type { Clocks } from "../clocks.ts";
 import type { RunSnapshot } from "../events.ts";
 import type { JobSettings } from "../job.ts";
-import { clockIn, type WindowState, windowAt } from "../scheduling/window.ts";
+import { type WindowState, windowAt, windowLabel } from "../scheduling/window.ts";
 import type { Closers } from "./closers.ts";
 import type { Execution } from "./execution.ts";
 
@@ -58,7 +58,7 @@ export class WindowKeeper {
   }
 
   get #reason(): string {
-    return `run window opens at ${clockIn(this.#state.untilMs, this.#window.timezone)}`;
+    return `outside the run window ${windowLabel(this.#window)} (${this.#window.timezone})`;
   }
 
   #look(): void {

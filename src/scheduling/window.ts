@@ -35,11 +35,6 @@ export function windowAt(window: RunWindow, nowMs: number): WindowState {
   return { open: true, untilMs: openUntilMs ?? nowMs };
 }
 
-/** @returns `22:00`, of a moment by the clocks of a zone */
-export function clockIn(ms: number, timezone: string): string {
-  return new Date(wallOf(ms, timezone)).toISOString().slice(11, 16);
-}
-
 /** @returns `22:00-06:00` */
 export function windowLabel({ fromMinute, toMinute }: RunWindow): string {
   return `${minuteLabel(fromMinute)}-${minuteLabel(toMinute)}`;

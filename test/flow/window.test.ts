@@ -41,11 +41,15 @@ it("batch mode waits for the window, says until when, and asks nobody before", a
   const run = await start(job.settings, `${DAY}12:00:00Z`);
   await vi.waitFor(() => expect(run.execution.snapshot().state).toBe("waiting"), { timeout: 20_000 });
   expect(run.execution.snapshot()).toMatchObject({
-    waiting: { reason: "run window opens at 22:00", untilMs: Date.parse(`${DAY}21:00:00Z`), items: 0 },
+    waiting: {
+      reason: "outside the run window 22:00-06:00 (Europe/Berlin)",
+      untilMs: Date.parse(`${DAY}21:00:00Z`),
+      items: 0,
+    },
   });
   await new Promise((resolve) => setTimeout(resolve, 1_200));
   expect(job.server.ledger().received).toBe(0);
-  expect(run.waits).toEqual([`run window opens at 22:00, ${DAY}21:00:00.000Z`]);
+  expect(run.waits).toEqual([`outside the run window 22:00-06:00 (Europe/Berlin), ${DAY}21:00:00.000Z`]);
   run.set(`${DAY}21:00:00Z`);
   expect(await run.ended).toMatchObject({ status: "completed", classified: 8, exitCode: 0 });
   expect(run.opened()).toBe(1);
@@ -58,9 +62,12 @@ it("when it closes, calls in flight come home and are stored, and no other goes 
   const run = await start({ ...job.settings, mode: "continuous" }, `${DAY}23:00:00Z`);
   await inFlight;
   run.set("2026-11-25T05:00:00Z");
-  await vi.waitFor(() => expect(run.execution.snapshot().waiting?.reason).toBe("run window opens at 22:00"), {
-    timeout: 20_000,
-  });
+  await vi.waitFor(
+    () => expect(run.execution.snapshot().waiting?.reason).toBe("outside the run window 22:00-06:00 (Europe/Berlin)"),
+    {
+      timeout: 20_000,
+    },
+  );
   const { received } = job.server.ledger();
   answer();
   await vi.waitFor(async () => expect(await job.counted(ids)).toEqual({ target: 15, pending: 25 }), {
