@@ -66,6 +66,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "check a taxonomy, compare two, or propose one from your queries",
     load: async () => await (await import("./taxonomy.ts")).taxonomyCommand(),
   },
+  notify: {
+    help: "try the channels of notifications, and see what waits",
+    load: async () => await (await import("./notify.ts")).notifyCommand(),
+  },
   clean: {
     help: "remove local state that no run needs",
     load: async () => (await import("./clean.ts")).cleanCommand(),

@@ -70,7 +70,7 @@ export function commandsHere(message: string, args: readonly string[] = process.
     .replace(/\bquerymill (export|import)(?= --review)/g, (found) => found + ofJob(OF_JOB))
     .replace(/\bquerymill estimate(?= --pilot)/g, (found) => found + ofJob(OF_ESTIMATE));
   return ofThisJob.replace(
-    /\bquerymill (?=(?:run|demo|init|status|control|retry|get|tail|import|export|estimate|evaluate|taxonomy|doctor|clean|schema|completion|--help|--version)\b)/g,
+    /\bquerymill (?=(?:run|demo|init|status|control|retry|get|tail|import|export|estimate|evaluate|taxonomy|doctor|notify|clean|schema|completion|--help|--version)\b)/g,
     () => `${program} `,
   );
 }

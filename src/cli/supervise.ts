@@ -1,4 +1,5 @@
 import { relative } from "node:path";
+import { channelSecrets } from "../config/channels.ts";
 import type { OutputSettings } from "../config/load.ts";
 import type { ServiceSettings } from "../config/service.ts";
 import { QuerymillError } from "../errors.ts";
@@ -55,7 +56,8 @@ export interface SuperviseOptions {
  */
 export async function supervise(execution: Execution, options: SuperviseOptions): Promise<number> {
   const { settings, output } = options;
-  const secrets = secretsOf(settings);
+  const channels = options.service?.channels;
+  const secrets = [...secretsOf(settings), ...(channels === undefined ? [] : channelSecrets(channels))];
   const stream = options.stream ?? process.stdout;
   const terminal = stream.isTTY === true;
   const kind = chooseOutput(output, terminal, process.env.TERM ?? "");

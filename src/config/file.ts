@@ -94,7 +94,7 @@ function describeIssue(issue: z.core.$ZodIssue, content: unknown): Problem[] {
   const name = pathName(path);
   const found = key !== null && table[key]!.secret ? "something else" : shown(valueAt(content, path));
   if (key !== null) {
-    const advice = table[key]!.advise?.(valueAt(content, path)) ?? "";
+    const advice = table[key]!.advise?.(valueAt(content, path), path) ?? "";
     return [{ path, text: `${name}: expected ${expectedAt(key, rest, table)}; got ${found}.${advice}` }];
   }
   if (path.length === 0) return [{ path, text: `expected settings such as "batchSize: 10"; got ${found}.` }];

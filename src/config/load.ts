@@ -198,7 +198,7 @@ export async function loadSettings({
   return {
     settings,
     output,
-    service: serviceSettings(options, variables),
+    service: await serviceSettings(options, variables, folder),
     files: rowFiles,
     taxonomyFile,
     get,

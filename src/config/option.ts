@@ -22,8 +22,11 @@ export interface OptionDefinition<T> {
   readonly fields?: OptionTable;
   /** True for what could be a key by mistake: an error never shows it. */
   readonly secret?: true;
-  /** What is wrong inside of a refused value, as a sentence with a leading blank; nothing when that is clear. */
-  readonly advise?: (given: unknown) => string;
+  /**
+   * What is wrong inside of a refused value, as a sentence with a leading blank; nothing when that is clear.
+   * @param path to what was refused, the option's own first; missing where only the whole is known
+   */
+  readonly advise?: (given: unknown, path?: readonly PropertyKey[]) => string;
   /** What a flag's or a variable's text means; returns the text itself when it means nothing, for the schema to refuse. */
   readonly fromText: (text: string) => unknown;
 }

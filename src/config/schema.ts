@@ -9,6 +9,7 @@ import { FILE_OPTIONS } from "./file-options.ts";
 import { GROWING_OPTIONS } from "./growing-options.ts";
 import { LANE_OPTIONS } from "./lane-options.ts";
 import { METRICS_OPTIONS } from "./metrics-options.ts";
+import { NOTIFY_CHANNEL_OPTIONS } from "./notify-channels.ts";
 import {
   choice,
   decimal,
@@ -263,6 +264,7 @@ export const OPTIONS = {
   ...CONTROL_OPTIONS,
   ...METRICS_OPTIONS,
   ...CONTINUOUS_OPTIONS,
+  ...NOTIFY_CHANNEL_OPTIONS,
   prices: shaped<Readonly<Record<string, Price>>>({
     live: true,
     help: "USD per million tokens by model name; beats the built-in list",

@@ -1,3 +1,4 @@
+import { type ChannelsSettings, resolveChannels } from "./channels.ts";
 import { type MetricsSettings, metricsSettings } from "./metrics.ts";
 import type { ResolvedOptions, Variables } from "./sources.ts";
 
@@ -7,10 +8,21 @@ export interface ServiceSettings {
   readonly metrics?: MetricsSettings;
   /** Answer on a local socket. @default false */
   readonly control?: boolean;
+  /** Where notifications can go. */
+  readonly channels?: ChannelsSettings;
 }
 
-/** @returns the settings of a process */
-export function serviceSettings(options: ResolvedOptions, variables: Variables): ServiceSettings {
+/** @param folder relative paths of the file are looked up here; @returns the settings of a process */
+export async function serviceSettings(
+  options: ResolvedOptions,
+  variables: Variables,
+  folder: string,
+): Promise<ServiceSettings> {
   const metrics = metricsSettings(options, variables);
-  return { control: options.get("control"), ...(metrics === null ? {} : { metrics }) };
+  const channels = await resolveChannels(options, { variable: variables, folder });
+  return {
+    control: options.get("control"),
+    ...(metrics === null ? {} : { metrics }),
+    ...(channels.found.length === 0 ? {} : { channels }),
+  };
 }

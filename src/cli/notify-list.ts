@@ -1,0 +1,70 @@
+import type { Command } from "commander";
+import type { ChannelFound } from "../config/channels.ts";
+import { type OutboxContent, readOutbox } from "../notify/outbox-file.ts";
+import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
+import { count, type Look, left, momentRange, printable, symbols } from "./format.ts";
+import { addJobOptions, loadJob } from "./job-command.ts";
+import { wantedChannels } from "./notify-test.ts";
+import { makeCommand } from "./options.ts";
+import { openScreen } from "./screen.ts";
+
+/** Of one channel, this many that wait and this many that were given up are shown. */
+const MOST_SHOWN = 5;
+
+/** `querymill notify list`: the channels, what waits for them, what was given up. Changes nothing. */
+export function notifyListCommand(): Command {
+  const command = makeCommand(
+    "list",
+    "Shows the channels of notifications, what waits to be delivered to each, and what was given up. Changes nothing and sends nothing.",
+    "querymill notify list\nquerymill notify list --job support-inbox --json",
+  );
+  command.configureHelp({ commandUsage: () => "querymill notify list [options]" });
+  return addJobOptions(command).action(async (flags: Record<string, unknown>) => {
+    process.exitCode = await list(flags);
+  });
+}
+
+async function list(flags: Record<string, unknown>): Promise<number> {
+  const { service, settings, output } = await loadJob(flags, false);
+  const identity = { ...settings, range: WHOLE_RANGE };
+  const content = await readOutbox(jobFolder(settings.batchDir, identity), identity);
+  const channels = wantedChannels(service.channels, null);
+  const screen = openScreen();
+  if (output.json)
+    screen.json({
+      event: "notify:list",
+      time: new Date().toISOString(),
+      job: settings.job,
+      channels: channels.map((found) => ({
+        channel: found.name,
+        type: found.type,
+        problem: "problem" in found ? found.problem : null,
+        waiting: content.waiting.filter(({ channel }) => channel === found.name).length,
+      })),
+      waiting: content.waiting,
+      givenUp: content.givenUp,
+    });
+  else screen.printWhole(channels.flatMap((found) => linesOf(found, content, Date.now(), screen.look)));
+  return 0;
+}
+
+function linesOf(found: ChannelFound, content: OutboxContent, nowMs: number, look: Look): string[] {
+  const { bad, ok, warn, dash } = symbols(look.ascii);
+  const at = (ms: number): string => momentRange(ms, ms, nowMs, dash);
+  const mine = ({ channel }: { readonly channel: string }): boolean => channel === found.name;
+  const waiting = content.waiting.filter(mine);
+  const givenUp = content.givenUp.filter(mine);
+  const [sign, format] = "problem" in found ? ([bad, "red"] as const) : ([ok, "green"] as const);
+  const lines = [
+    `${look.style(format, sign)} ${look.style("bold", found.name)}  ${found.type}   ${count(waiting.length)} waiting   ${count(givenUp.length)} given up`,
+  ];
+  if ("problem" in found) lines.push(`    ${printable(found.problem)}`);
+  for (const { putMs, title, attempts, trouble } of waiting.slice(0, MOST_SHOWN)) {
+    const tried = attempts === 0 ? "" : ` (${count(attempts)} tried: ${trouble})`;
+    lines.push(`    ${left(at(putMs), 14)} ${printable(title + tried)}`);
+  }
+  if (waiting.length > MOST_SHOWN) lines.push(`    and ${count(waiting.length - MOST_SHOWN)} more (--json has all)`);
+  for (const { givenUpMs, title, trouble } of givenUp.slice(-MOST_SHOWN))
+    lines.push(`  ${look.style("yellow", warn)} ${left(at(givenUpMs), 14)} ${printable(`${title}: ${trouble}`)}`);
+  return lines;
+}
