@@ -1,0 +1,257 @@
+import type { EventMap, ExecutionEnd, RunSnapshot, StopReason } from "../events.ts";
+import { type Mode, shortHash } from "../job.ts";
+import { type Announcement, type AnnouncementState, Announcements } from "./announcements.ts";
+import { allDown, conditions, labelMix, type Sight } from "./conditions.ts";
+import { type LabelHour, LabelHours } from "./label-hours.ts";
+import { type MinuteCount, MinuteCounts } from "./minute-counts.ts";
+import type { Notification } from "./notification.ts";
+import { type LaneState, type Outgoing, type PacedChannel, Pacer } from "./pacer.ts";
+import { type Finding, type ProblemState, Problems, type Told } from "./problems.ts";
+import type { NotifyRulesSettings, RuleName } from "./rule-settings.ts";
+
+/** What the rules know of the job that they look at. */
+export interface RulesContext {
+  readonly job: string;
+  readonly mode: Mode;
+  /** Flags that lead a command to the same job, without secrets; may be empty. */
+  readonly jobFlags: string;
+  /** The command that goes on. */
+  readonly again: string;
+  readonly channels: readonly PacedChannel[];
+}
+
+/** Everything that the rules remember, as plain JSON of bounded size. */
+export interface RulesState {
+  readonly format: 1;
+  /** Number of the last notification. */
+  readonly made: number;
+  readonly problems: Readonly<Record<string, ProblemState>>;
+  readonly announcements: AnnouncementState;
+  readonly minutes: readonly MinuteCount[];
+  readonly labels: readonly LabelHour[];
+  readonly lanes: Readonly<Record<string, LaneState>>;
+}
+
+/** Reasons for which a run stops itself, so that somebody has to do something. */
+const STOPPED_ITSELF: ReadonlySet<StopReason> = new Set([
+  "authentication",
+  "billing",
+  "budget",
+  "config",
+  "daily-quota",
+  "disk",
+  "fenced",
+  "run-breaker",
+  "store",
+]);
+/** A run that has gone on for this long is over what stopped the one before, in ms. */
+const GONE_ON_MS = 10 * 60_000;
+const HOUR_MS = 3_600_000;
+
+/**
+ * Decides what is told of a run, and when. A calculation: what happened and what time it is come in, notifications go
+ * out. Told of every event, and asked to look every few seconds; {@link RulesState} takes it over a restart.
+ */
+export class NotificationRules {
+  readonly #settings: NotifyRulesSettings;
+  readonly #context: RulesContext;
+  readonly #problems: Problems;
+  readonly #announcements: Announcements;
+  readonly #counts: MinuteCounts;
+  readonly #labels: LabelHours;
+  readonly #pacer: Pacer;
+  #made: number;
+  #executionId: string | null = null;
+  #startedMs: number | null = null;
+  #settledMs: number | null = null;
+  /** The run has stopped because the next call would not fit. */
+  #isBudgetSpent = false;
+  #mixedHour: number | null = null;
+  #isFirstLook = true;
+
+  /** @param saved null for the first time */
+  constructor(settings: NotifyRulesSettings, context: RulesContext, saved: RulesState | null = null) {
+    const { rules, pacing } = settings;
+    this.#settings = settings;
+    this.#context = context;
+    this.#made = saved?.made ?? 0;
+    this.#problems = new Problems(saved?.problems);
+    this.#announcements = new Announcements(rules, { ...context, jobFlags: this.#jobFlags }, saved?.announcements);
+    const windows = [rules["error-share"]?.windowMinutes ?? 0, rules["dead-letters"]?.windowMinutes ?? 0];
+    this.#counts = new MinuteCounts(Math.max(1, ...windows), saved?.minutes);
+    this.#labels = new LabelHours(rules["label-mix"]?.hours ?? 0, saved?.labels);
+    this.#pacer = new Pacer(pacing, context.channels, saved?.lanes);
+  }
+
+  /** Takes any event of an execution; one that no rule looks at changes nothing. */
+  event(name: string, payload: unknown, nowMs: number): void {
+    if (name === "item:settled") this.#settled(payload as EventMap["item:settled"], nowMs);
+    else if (name === "execution:start") {
+      this.#executionId = (payload as EventMap["execution:start"]).executionId;
+      this.#startedMs = nowMs;
+      this.#settledMs = nowMs;
+    } else if (name === "execution:end") this.#ended(payload as ExecutionEnd, nowMs);
+    else if (name === "schedule:missed") {
+      const { name, times } = payload as { name: string; times: number };
+      this.#announce(this.#announcements.missed(times, name, nowMs), nowMs);
+    } else if (name === "schedule:failed") {
+      const { code, message } = payload as { code: string; message: string };
+      this.failed(code, message, nowMs);
+    }
+  }
+
+  /** A run could not start, or broke off without an end. @param message for people, without secrets and customer text */
+  failed(code: string, message: string, nowMs: number): void {
+    this.#stopped(code.toLowerCase().replaceAll("_", "-"), message, {}, nowMs);
+  }
+
+  /** @returns what is to go out now */
+  look(snapshot: RunSnapshot, nowMs: number): Outgoing[] {
+    if (this.#isFirstLook) this.#endSwitchedOff(nowMs);
+    this.#labels.look(snapshot.executionId, snapshot.labels, nowMs);
+    const sight: Sight = {
+      rules: this.#settings.rules,
+      snapshot,
+      nowMs,
+      counts: this.#counts,
+      settledMs: this.#settledMs,
+      jobFlags: this.#jobFlags,
+    };
+    for (const finding of [...conditions(sight), ...this.#mix(sight)]) this.#step(finding, nowMs);
+    this.#endGoneEndpoints(snapshot, nowMs);
+    if (this.#hasGoneOn(snapshot, nowMs)) this.#goesOn(nowMs);
+    this.#announce(this.#announcements.look(snapshot, this.#isBudgetSpent, nowMs), nowMs);
+    this.#isBudgetSpent = false;
+    return this.#pacer.release(nowMs);
+  }
+
+  /** The process ends. @returns what is to go out before it does; the rest is in {@link saved} */
+  end(nowMs: number): Outgoing[] {
+    return this.#pacer.release(nowMs, this.#context.mode === "batch" ? "for-good" : "soon");
+  }
+
+  saved(nowMs: number): RulesState {
+    return {
+      format: 1,
+      made: this.#made,
+      problems: this.#problems.saved(nowMs),
+      announcements: this.#announcements.saved(),
+      minutes: this.#counts.saved(),
+      labels: this.#labels.saved(),
+      lanes: this.#pacer.saved(),
+    };
+  }
+
+  get #jobFlags(): string {
+    return this.#context.jobFlags === "" ? "" : ` ${this.#context.jobFlags}`;
+  }
+
+  #settled(settled: EventMap["item:settled"], nowMs: number): void {
+    this.#settledMs = nowMs;
+    this.#announcements.settled(settled);
+    if (settled.outcome !== "skipped") this.#counts.add(settled.outcome, nowMs);
+  }
+
+  #ended(end: ExecutionEnd, nowMs: number): void {
+    this.#executionId = end.executionId;
+    const { stopReason, message } = end;
+    this.#isBudgetSpent = stopReason === "budget";
+    if (stopReason !== null && STOPPED_ITSELF.has(stopReason)) {
+      const { read, classified, deadLetters, costUsd } = end;
+      this.#stopped(
+        stopReason,
+        message ?? `The run stopped: ${stopReason}.`,
+        { read, classified, deadLetters, costUsd },
+        nowMs,
+      );
+    } else if (end.status.startsWith("completed")) this.#goesOn(nowMs);
+    this.#announce(this.#announcements.ended(end, nowMs), nowMs);
+    this.#startedMs = null;
+  }
+
+  #stopped(reason: string, message: string, figures: Notification["figures"], nowMs: number): void {
+    this.#step(
+      {
+        rule: "stopped",
+        subject: `stopped:${reason}`,
+        holds: true,
+        title: `The run stopped itself: ${reason}`,
+        details: [message, "What was classified is stored; what was not asked yet waits."],
+        actions: [this.#context.again, `querymill status${this.#jobFlags}`],
+        figures: { ...figures, reason },
+        recovered: "",
+      },
+      nowMs,
+    );
+  }
+
+  #hasGoneOn(snapshot: RunSnapshot, nowMs: number): boolean {
+    const isWell = (snapshot.state === "running" || snapshot.state === "waiting") && !allDown(snapshot);
+    return isWell && this.#startedMs !== null && nowMs - this.#startedMs >= GONE_ON_MS;
+  }
+
+  #goesOn(nowMs: number): void {
+    const why = (subject: string): string => `The run goes on: what stopped it is over (${subject.split(":")[1]})`;
+    this.#tell(
+      this.#problems.endWhere((_, rule) => rule === "stopped", why, nowMs),
+      nowMs,
+    );
+  }
+
+  /** Once an hour: only whole hours are compared. */
+  #mix(sight: Sight): Finding[] {
+    const hour = Math.floor(sight.nowMs / HOUR_MS);
+    if (hour === this.#mixedHour) return [];
+    this.#mixedHour = hour;
+    return labelMix(this.#labels, sight);
+  }
+
+  #endSwitchedOff(nowMs: number): void {
+    this.#isFirstLook = false;
+    const gone = (_: string, rule: string): boolean => (this.#settings.rules[rule as RuleName] ?? null) === null;
+    const why = (subject: string): string => `${subject} is not looked at any more: its rule was switched off`;
+    this.#tell(this.#problems.endWhere(gone, why, nowMs), nowMs);
+  }
+
+  #endGoneEndpoints({ endpoints }: RunSnapshot, nowMs: number): void {
+    if (endpoints.length === 0) return;
+    const subjects = new Set(endpoints.map(({ name }) => `endpoint-down:${name}`));
+    const gone = (subject: string, rule: string): boolean => rule === "endpoint-down" && !subjects.has(subject);
+    const why = (subject: string): string => `Endpoint ${subject.split(":")[1]} is not asked any more`;
+    this.#tell(this.#problems.endWhere(gone, why, nowMs), nowMs);
+  }
+
+  #step(finding: Finding, nowMs: number): void {
+    const basics = this.#settings.rules[finding.rule];
+    const told = basics === null ? null : this.#problems.step(finding, basics, nowMs);
+    if (told !== null) this.#tell([told], nowMs);
+  }
+
+  #announce(announcements: readonly Announcement[], nowMs: number): void {
+    for (const announcement of announcements) {
+      const channels = this.#settings.rules[announcement.rule]?.channels ?? null;
+      this.#add({ ...announcement, state: "information" }, channels, nowMs);
+    }
+  }
+
+  #tell(told: readonly Told[], nowMs: number): void {
+    for (const { channels, ...one } of told) this.#add(one, channels, nowMs);
+  }
+
+  #add(
+    one: Omit<Notification, "id" | "job" | "executionId" | "atMs">,
+    channels: readonly string[] | null,
+    nowMs: number,
+  ): void {
+    this.#made += 1;
+    const { job } = this.#context;
+    const notification = {
+      id: `${shortHash(job)}-${nowMs.toString(36)}-${this.#made.toString(36)}`,
+      job,
+      executionId: this.#executionId,
+      atMs: nowMs,
+      ...one,
+    };
+    this.#pacer.add(notification, channels);
+  }
+}
