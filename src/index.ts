@@ -38,6 +38,7 @@ export { type AiSdkOptions, openAiSdk } from "./llm/ai-sdk.ts";
 export { openOffline } from "./llm/offline.ts";
 export { type OpenAiCompatibleOptions, openOpenAiCompatible } from "./llm/openai-compatible.ts";
 export type { ModelProvider, ModelReply, ModelRequest, Prompt } from "./llm/provider.ts";
+export type { Notification } from "./notify/notification.ts";
 export type { RateHeaders, RateLimits } from "./rate-limits.ts";
 export type { ClassificationRecord, Usage } from "./record.ts";
 export type { RedactionKind, RedactionSettings, Redactor } from "./redaction/kinds.ts";

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { optionsPage } from "../scripts/options-page.ts";
+import { RULE_FIELDS } from "../src/config/notify-rule-fields.ts";
+import { defaultRules, RULES, type RuleName } from "../src/notify/rule-settings.ts";
 
 const page = (name: string): string => readFileSync(`docs/${name}`, "utf8");
 const inBackticks = (line: string): string[] => [...line.matchAll(/`([\w-]+)`/g)].map(([, word]) => word!);
@@ -26,4 +28,24 @@ test("the page of errors explains every code and every class of failure, and no 
   expect(firstCells(codes!).sort()).toEqual(union("src/errors.ts", "ErrorCode").sort());
   const known = [...union("src/errors.ts", "FailureClass"), ...union("src/outcome.ts", "FailureKind")];
   expect(firstCells(classes!).sort()).toEqual(known.sort());
+});
+
+test("the page of notification rules has each rule with its modes, its severity and its defaults", () => {
+  const rows = page("notification-rules.md")
+    .split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .map((line) => line.split("|").map((cell) => cell.trim()));
+  expect(rows.map(([, rule]) => rule!.replaceAll("`", ""))).toEqual(Object.keys(RULES));
+  for (const [, cell, , modes, defaults, severity, recovery] of rows) {
+    const name = cell!.replaceAll("`", "") as RuleName;
+    const rule = defaultRules("UTC")[name];
+    const { modes: on } = RULES[name];
+    expect(modes!.split(", ").sort(), name).toEqual(on.length === 3 ? ["all"] : on.toSorted());
+    expect(severity, name).toContain(rule.severity);
+    expect(recovery === "–", name).toBe(RULES[name].recovery === null);
+    for (const [, setting, value] of defaults!.matchAll(/`(\w+)` ([\d., :]*\d)/g)) {
+      expect(Object.keys(RULE_FIELDS[name]), name).toContain(setting);
+      expect(String(rule[setting as keyof typeof rule]), `${name} ${setting}`).toBe(value!.replaceAll(", ", ","));
+    }
+  }
 });

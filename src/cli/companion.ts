@@ -13,12 +13,18 @@ export interface Host {
   readonly logger: Logger;
   /** Reads the settings again and takes what can be changed under way; null when there is nothing to read. */
   readonly reload: (() => Promise<Reloaded>) | null;
+  /** Flags that lead another command to the same job; may be empty. */
+  readonly jobFlags: string;
+  /** The command that goes on, without secrets. */
+  readonly again: string;
   /** One sentence for the user. */
   readonly note: (text: string) => void;
 }
 
 /** Lives beside an execution: opened before it starts, closed when it has ended. It may never hold it up. */
 export interface Companion {
+  /** The execution was refused or broke off, without an end of its own. */
+  failed?(error: unknown): void;
   close(): Promise<void>;
 }
 

@@ -9,6 +9,8 @@ const OPENERS: readonly Opener[] = [
     host.service.metrics !== undefined || maySdkBeRegistered()
       ? (await import("./metrics-companion.ts")).openMetrics(host)
       : null,
+  async (host) =>
+    host.service.channels !== undefined ? (await import("./notify-companion.ts")).openNotifications(host) : null,
 ];
 
 /** @throws QuerymillError when one cannot be opened; those before it are closed then */
@@ -27,5 +29,10 @@ export async function openCompanions(host: Host): Promise<Companion> {
     await close();
     throw error;
   }
-  return { close };
+  return {
+    failed: (error) => {
+      for (const companion of opened) companion.failed?.(error);
+    },
+    close,
+  };
 }

@@ -5,12 +5,13 @@ import { makeCommand } from "./options.ts";
 export async function notifyCommand(): Promise<Command> {
   const command = makeCommand(
     "notify",
-    "Sends a test notification to the channels of querymill.yaml, or shows what waits to be delivered.",
-    "querymill notify test\nquerymill notify test oncall --json\nquerymill notify list",
+    "Sends a test notification to the channels of querymill.yaml, shows what waits to be delivered, or what is told.",
+    "querymill notify test\nquerymill notify test oncall --json\nquerymill notify list\nquerymill notify rules",
   );
   command.configureHelp({ commandUsage: () => "querymill notify <command> [options]" });
   command.helpCommand(false);
   const { notifyTestCommand } = await import("./notify-test.ts");
   const { notifyListCommand } = await import("./notify-list.ts");
-  return command.addCommand(notifyTestCommand()).addCommand(notifyListCommand());
+  const { notifyRulesCommand } = await import("./notify-rules.ts");
+  return command.addCommand(notifyTestCommand()).addCommand(notifyListCommand()).addCommand(notifyRulesCommand());
 }

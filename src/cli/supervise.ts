@@ -127,6 +127,8 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
         service: options.service,
         logger: log.logger,
         reload,
+        jobFlags: options.jobFlags,
+        again: options.again,
         note,
       });
     const end = await execution.run();
@@ -140,6 +142,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     shown.end({ ...end, exitCode }, needsReview);
     return exitCode;
   } catch (error) {
+    companions?.failed?.(error);
     shown.close();
     const signal = signals.received();
     const stopped = error instanceof QuerymillError && error.code === "RUN_STOPPED";

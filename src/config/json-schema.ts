@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { quietHoursShape, rulesShape } from "./notify-rule-fields.ts";
 import type { OptionDefinition, OptionTable } from "./option.ts";
 import { OPTIONS } from "./schema.ts";
 
@@ -119,7 +120,14 @@ function propertyOf(definition: OptionDefinition<unknown>): Record<string, unkno
   };
 }
 
-function valueSchema({ schema }: OptionDefinition<unknown>): Record<string, unknown> {
+/** Values whose members are checked when the settings are resolved: an editor checks them at once. */
+const CLOSER = new Map<OptionDefinition<unknown>, () => z.ZodType>([
+  [OPTIONS["notify.rules"], rulesShape],
+  [OPTIONS["notify.quietHours"], quietHoursShape],
+]);
+
+function valueSchema(definition: OptionDefinition<unknown>): Record<string, unknown> {
+  const schema = CLOSER.get(definition)?.() ?? definition.schema;
   const { $schema: _, ...found } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
   return found;
 }

@@ -10,6 +10,7 @@ import { GROWING_OPTIONS } from "./growing-options.ts";
 import { LANE_OPTIONS } from "./lane-options.ts";
 import { METRICS_OPTIONS } from "./metrics-options.ts";
 import { NOTIFY_CHANNEL_OPTIONS } from "./notify-channels.ts";
+import { NOTIFY_RULE_OPTIONS } from "./notify-rule-options.ts";
 import {
   choice,
   decimal,
@@ -264,6 +265,7 @@ export const OPTIONS = {
   ...CONTROL_OPTIONS,
   ...METRICS_OPTIONS,
   ...CONTINUOUS_OPTIONS,
+  ...NOTIFY_RULE_OPTIONS,
   ...NOTIFY_CHANNEL_OPTIONS,
   prices: shaped<Readonly<Record<string, Price>>>({
     live: true,

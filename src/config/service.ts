@@ -1,5 +1,7 @@
+import type { NotifyRulesSettings } from "../notify/rule-settings.ts";
 import { type ChannelsSettings, resolveChannels } from "./channels.ts";
 import { type MetricsSettings, metricsSettings } from "./metrics.ts";
+import { severalProblems } from "./problems.ts";
 import type { ResolvedOptions, Variables } from "./sources.ts";
 
 /** What lives beside the runs of a process, and is not part of any job: nothing of it changes an answer. */
@@ -10,6 +12,8 @@ export interface ServiceSettings {
   readonly control?: boolean;
   /** Where notifications can go. */
   readonly channels?: ChannelsSettings;
+  /** What is told there. */
+  readonly notifyRules?: NotifyRulesSettings;
 }
 
 /** @param folder relative paths of the file are looked up here; @returns the settings of a process */
@@ -20,9 +24,23 @@ export async function serviceSettings(
 ): Promise<ServiceSettings> {
   const metrics = metricsSettings(options, variables);
   const channels = await resolveChannels(options, { variable: variables, folder });
+  const notifyRules = await rulesOf(options, channels);
   return {
     control: options.get("control"),
     ...(metrics === null ? {} : { metrics }),
     ...(channels.found.length === 0 ? {} : { channels }),
+    ...(notifyRules === null ? {} : { notifyRules }),
   };
+}
+
+/** null when nothing is said of notifications. @throws QuerymillError CONFIG_INVALID */
+async function rulesOf(options: ResolvedOptions, { found }: ChannelsSettings): Promise<NotifyRulesSettings | null> {
+  const isSaid = (["notify.rules", "notify.quietHours"] as const).some((key) => options.origin(key) !== "default");
+  if (found.length === 0 && !isSaid) return null;
+  const { notifyRulesOf } = await import("./notify-rules.ts");
+  const problems: string[] = [];
+  const names = found.map(({ name }) => name);
+  const rules = notifyRulesOf(options, names, options.get("mode"), problems);
+  if (problems.length > 0) throw severalProblems(problems);
+  return rules;
 }

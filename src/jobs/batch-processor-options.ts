@@ -1,6 +1,7 @@
 import type { ScheduleOption, WindowOption } from "../config/schedule-options.ts";
 import type { Balance, Deadlines, MarkFields, Mode, Price, Reclassify, RetryOptions, TextMapping } from "../job.ts";
 import type { ModelProvider } from "../llm/provider.ts";
+import type { Notification } from "../notify/notification.ts";
 import type { RateLimits } from "../rate-limits.ts";
 import type { RedactionKind, Redactor } from "../redaction/kinds.ts";
 import type { CatchUp } from "../scheduling/schedule.ts";
@@ -102,6 +103,18 @@ export interface BatchProcessorOptions {
   store?: Store;
   /** Who answers instead of `model`; closed at the end of the run. */
   provider?: ModelProvider;
+  /**
+   * Gets each notification that the rules make, by itself, also those of problems that a later run sees the end of. What
+   * it throws changes nothing, and the notification does not come again.
+   */
+  onNotification?: (notification: Notification) => void | Promise<void>;
+  /** What is told to `onNotification` and when, as in the file. @default the default rules */
+  notify?: {
+    rules?: Record<string, boolean | Record<string, unknown>>;
+    quietHours?: Record<string, unknown> | readonly Record<string, unknown>[];
+    /** Most in an hour; critical ones have as many of their own. @default 20 */
+    maxPerHour?: number;
+  };
 }
 
 /** One database of a store. */

@@ -1,12 +1,12 @@
-import { loadSettings } from "../config/load.ts";
+import { type LoadedSettings, loadSettings } from "../config/load.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { QuerymillError } from "../errors.ts";
 import { type EventMap, Events, type ExecutionEnd, type RunSnapshot } from "../events.ts";
-import type { JobSettings } from "../job.ts";
 import { attachTelemetry } from "../observe/attach.ts";
 import type { BatchProcessorOptions } from "./batch-processor-options.ts";
 import type { Execution } from "./execution.ts";
 import type { Requeued, RetrySelection } from "./requeue.ts";
+import { watchForProgram } from "./watch-for-program.ts";
 import { prepareExecution } from "./wiring.ts";
 
 /**
@@ -54,7 +54,8 @@ export class BatchProcessor {
         "This BatchProcessor is running already. Await its run(), or make another one.",
       );
     const { store, provider, redactor } = this.#options;
-    const execution = await prepareExecution(await resolveSettings(this.#options), {
+    const { settings, service } = await resolveSettings(this.#options);
+    const execution = await prepareExecution(settings, {
       ...(store ? { store } : {}),
       ...(provider ? { provider } : {}),
       ...(redactor ? { redactor } : {}),
@@ -62,11 +63,16 @@ export class BatchProcessor {
     execution.events.pipeTo(this.#events);
     this.#execution = execution;
     const detach = await attachTelemetry(execution);
+    const watch = await watchForProgram(execution, settings, service, this.#options.onNotification);
     try {
       if (this.#stopped) execution.stop("stop-requested");
       if (this.#paused !== null) execution.pause(this.#paused.reason);
       return await execution.run();
+    } catch (error) {
+      watch?.failed(error);
+      throw error;
     } finally {
+      await watch?.close();
       detach();
       this.#execution = null;
       this.#stopped = false;
@@ -193,6 +199,8 @@ const FLAGS: Readonly<Record<keyof BatchProcessorOptions, string | null>> = {
   deadlines: null,
   store: null,
   provider: null,
+  onNotification: null,
+  notify: null,
 };
 
 function refuseUnknown(options: object): void {
@@ -238,7 +246,7 @@ function withKeyVariables({ endpoints, provider }: BatchProcessorOptions) {
   };
 }
 
-async function resolveSettings(options: BatchProcessorOptions): Promise<JobSettings> {
+async function resolveSettings(options: BatchProcessorOptions): Promise<Pick<LoadedSettings, "settings" | "service">> {
   const { taxonomy, mapping, mark, prices, retry, deadlines, provider } = options;
   const flags = {
     store: options.mongodbUri,
@@ -274,7 +282,9 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
   const { keys, endpoints } = withKeyVariables(options);
   const env = { ...keys, ...(options.apiKey === undefined ? {} : { QUERYMILL_API_KEY: options.apiKey }) };
   const cache = options.cache === false ? { enabled: false } : options.cache;
-  const { balance, hedge, limits, redact, source, target, schedules, window } = options;
+  const { balance, hedge, limits, redact, source, target, schedules, window, onNotification } = options;
+  if (options.notify !== undefined && onNotification === undefined)
+    throw new QuerymillError("USAGE", "notify says what onNotification is told, which is missing. Add it.");
   if (options.store !== undefined && (source?.uri ?? source?.db ?? target) !== undefined)
     throw new QuerymillError("USAGE", "store excludes source and target: it is both sides. Leave one of them out.");
   const config = {
@@ -288,13 +298,15 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
     target,
     schedules,
     window,
+    // Saying the rules has them resolved where there is no channel.
+    ...(onNotification === undefined ? {} : { notify: { rules: {}, ...options.notify } }),
     ...(mark === "target" ? { mark } : {}),
   };
   const input = { flags: Object.fromEntries(typed), env, cwd: process.cwd(), files: false, config };
-  const { settings } = await loadSettings(input).catch((error: unknown) => {
+  const { settings, service } = await loadSettings(input).catch((error: unknown) => {
     throw inOptions(error);
   });
-  return {
+  const changed = {
     ...settings,
     wait: options.wait ?? settings.wait,
     taxonomy: taxonomy ?? settings.taxonomy,
@@ -305,4 +317,5 @@ async function resolveSettings(options: BatchProcessorOptions): Promise<JobSetti
     retry: { ...settings.retry, ...retry },
     deadlines: { ...settings.deadlines, ...deadlines },
   };
+  return { settings: changed, service };
 }

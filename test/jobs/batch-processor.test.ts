@@ -63,3 +63,27 @@ test("a run whose only endpoint is drained asks nothing and waits; resumed, it d
   expect(await ended).toMatchObject({ exitCode: 0, classified: 40, modelCalls: 40 });
   expect(await job.counted(ids)).toEqual({ target: 40 });
 });
+
+test("a program is told by the rules what they find, and nothing that it does with it holds the run up", async () => {
+  const job = await makeJob("the embedded store", { fail: (id) => (Number(id.slice(1)) <= 3 ? "refusal" : null) });
+  await job.seed(10);
+  const { batchDir, taxonomy } = job.settings;
+  const told: string[] = [];
+  const processor = new BatchProcessor({
+    ...{ store: job.store, job: "flow", batchDir, taxonomy, model: "drawn-1", baseUrl: job.server.baseUrl },
+    notify: { rules: { "dead-letters": { count: 3 } } },
+    onNotification: ({ state, rule }) => {
+      told.push(`${state} ${rule}`);
+      return told.length === 1 ? new Promise(() => {}) : Promise.reject(new Error("the channel is away"));
+    },
+  });
+  expect(await processor.run()).toMatchObject({ classified: 7, deadLetters: 3 });
+  expect(told.sort()).toEqual(["information finished", "problem dead-letters"]);
+});
+
+test("rules that cannot be, and rules that nobody listens to, are refused", async () => {
+  const notify = { rules: { lagg: true } };
+  const run = new BatchProcessor({ model: "offline", notify, onNotification: () => {} }).run();
+  await expect(run).rejects.toThrow("notify.rules.lagg: no such rule. Did you mean lag?");
+  await expect(new BatchProcessor({ model: "offline", notify: {} }).run()).rejects.toThrow(/onNotification/);
+});
