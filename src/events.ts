@@ -2,6 +2,7 @@ import type { CallEnded } from "./call-ended.ts";
 import type { ErrorCode, FailureClass } from "./errors.ts";
 import type { GrownSnapshot, LeftAlone } from "./grown.ts";
 import type { Lag } from "./lag.ts";
+import type { NotificationMade } from "./notify/notification.ts";
 import type { LimiterSnapshot, LimitReason } from "./rate-limits.ts";
 import type { ClassificationRecord } from "./record.ts";
 import type { ScheduleSnapshot } from "./scheduling/schedule.ts";
@@ -69,17 +70,6 @@ export type StopReason =
   | "disk"
   | "store"
   | "fenced";
-
-const STOPPING: Partial<Record<ErrorCode, StopReason>> = {
-  STATE_UNWRITABLE: "disk",
-  STORE_FAILED: "store",
-  STORE_UNREACHABLE: "store",
-  STORE_REFUSED: "store",
-  FENCED: "fenced",
-};
-
-/** @returns the reason to stop for trouble of disk or store; undefined for anything else, which is a bug */
-export const stopReasonOf = (code: ErrorCode): StopReason | undefined => STOPPING[code];
 
 export interface ExecutionEnd extends Counters, LeftAlone {
   executionId: string;
@@ -180,6 +170,7 @@ export interface EventMap {
   };
   /** The process can be controlled from now on, at this address on this machine. */
   "control:ready": { job: string; pid: number; address: string; version: number };
+  "notification:made": NotificationMade;
   /** Where metrics and health of this process are served. */
   "metrics:listening": { executionId: string; url: string };
   /** Others' changes of the source wake continuous mode, or no longer do: it polls then, and `reason` says why. */

@@ -1,6 +1,6 @@
 import type { Clocks } from "./clocks.ts";
 import { messageOf, QuerymillError } from "./errors.ts";
-import { type Events, type StopReason, stopReasonOf } from "./events.ts";
+import type { Events, StopReason } from "./events.ts";
 import type { ItemKey } from "./item.ts";
 import { keysToRead, NO_SPEND, type Settlement } from "./outcome.ts";
 import { isDead, isQueued, queueEntryOf } from "./queue-entry.ts";
@@ -10,6 +10,7 @@ import { fencedError, refusedOutcome } from "./refused-write.ts";
 import { rangesOf } from "./state/intervals.ts";
 import type { Journal } from "./state/journal.ts";
 import type { RetryQueue } from "./state/retry-queue.ts";
+import { stopReasonOf } from "./stop-reason.ts";
 import type { MarkGroup, Source, SourceDocument, Target } from "./store.ts";
 import { insist } from "./traffic/insist.ts";
 import { nextRoundMs } from "./traffic/retry.ts";

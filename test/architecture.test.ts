@@ -25,6 +25,7 @@ const NOUNS = [
   "default-taxonomy.ts",
   "redaction/kinds.ts",
   "scheduling/schedule.ts",
+  "notify/notification.ts",
 ];
 const PORTS = ["store.ts", "llm/provider.ts"];
 /** Calculations on values: they get clock, randomness and bytes as arguments. */
@@ -97,7 +98,6 @@ const PURE = [
   "estimation/measured.ts",
   "cli/forecast-lines.ts",
   ...[
-    "notification",
     "channel",
     "plain-notification",
     "wording",
@@ -111,6 +111,7 @@ const PURE = [
     "attempts",
     "address-guard",
   ].map((name) => `notify/${name}.ts`),
+  "stop-reason.ts",
   "redaction/contacts.ts",
   "redaction/keys.ts",
   "redaction/numbers.ts",

@@ -25,6 +25,8 @@ export interface Host {
 export interface Companion {
   /** The execution was refused or broke off, without an end of its own. */
   failed?(error: unknown): void;
+  /** The execution is over, and its end is about to be shown: the last moment for an event. Takes no longer than a disk. */
+  ended?(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -33,6 +33,9 @@ export async function openCompanions(host: Host): Promise<Companion> {
     failed: (error) => {
       for (const companion of opened) companion.failed?.(error);
     },
+    ended: async () => {
+      for (const companion of opened) await companion.ended?.();
+    },
     close,
   };
 }

@@ -20,6 +20,7 @@ export type StateEvent =
   | "schedule:missed"
   | "schedule:failed"
   | "window:open"
+  | "notification:made"
   | "endpoint:pause"
   | "endpoint:resume"
   | "endpoint:state"
@@ -179,6 +180,9 @@ const writers: { [K in StateEvent]: (payload: EventMap[K], nowMs: number) => str
     pairs(nowMs, `schedule ${name} failed`, { message: withoutPassword(message) }),
   ],
   "window:open": ({ untilMs }, nowMs) => [pairs(nowMs, "window open", { until: clock(untilMs) })],
+  "notification:made": ({ rule, subject, state, channels }, nowMs) => [
+    pairs(nowMs, `notify ${rule}`, { state, ...(subject === rule ? {} : { subject }), to: channels.join(",") }),
+  ],
   "execution:drain": ({ inFlight, reason }, nowMs) => [pairs(nowMs, "drain", { flight: inFlight, reason })],
   "endpoint:pause": ({ endpoint, reason, untilMs }, nowMs) => [
     pairs(nowMs, `limit ${endpoint} pause`, { reason, until: clock(untilMs) }),

@@ -46,6 +46,7 @@ export async function openNotifications({
   });
   return {
     failed: watch.failed,
+    ended: watch.close,
     close: async () => {
       await watch.close();
       await outbox.close();

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { ChannelFound } from "../config/channels.ts";
 import { type OutboxContent, readOutbox } from "../notify/outbox-file.ts";
+import { heldFor, readRulesState } from "../notify/rules-file.ts";
 import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
 import { count, type Look, left, momentRange, printable, symbols } from "./format.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
@@ -27,7 +28,9 @@ export function notifyListCommand(): Command {
 async function list(flags: Record<string, unknown>): Promise<number> {
   const { service, settings, output } = await loadJob(flags, false);
   const identity = { ...settings, range: WHOLE_RANGE };
-  const content = await readOutbox(jobFolder(settings.batchDir, identity), identity);
+  const folder = jobFolder(settings.batchDir, identity);
+  const content = await readOutbox(folder, identity);
+  const rules = await readRulesState(folder, identity);
   const channels = wantedChannels(service.channels, null);
   const screen = openScreen();
   if (output.json)
@@ -39,24 +42,26 @@ async function list(flags: Record<string, unknown>): Promise<number> {
         channel: found.name,
         type: found.type,
         problem: "problem" in found ? found.problem : null,
+        held: heldFor(rules, found.name),
         waiting: content.waiting.filter(({ channel }) => channel === found.name).length,
+        givenUp: content.givenUp.filter(({ channel }) => channel === found.name).length,
       })),
       waiting: content.waiting,
       givenUp: content.givenUp,
     });
-  else screen.printWhole(channels.flatMap((found) => linesOf(found, content, Date.now(), screen.look)));
+  else screen.printWhole(channels.flatMap((found) => linesOf(found, content, heldFor(rules, found.name), screen.look)));
   return 0;
 }
 
-function linesOf(found: ChannelFound, content: OutboxContent, nowMs: number, look: Look): string[] {
+function linesOf(found: ChannelFound, content: OutboxContent, held: number, look: Look): string[] {
   const { bad, ok, warn, dash } = symbols(look.ascii);
-  const at = (ms: number): string => momentRange(ms, ms, nowMs, dash);
+  const at = (ms: number): string => momentRange(ms, ms, Date.now(), dash);
   const mine = ({ channel }: { readonly channel: string }): boolean => channel === found.name;
   const waiting = content.waiting.filter(mine);
   const givenUp = content.givenUp.filter(mine);
   const [sign, format] = "problem" in found ? ([bad, "red"] as const) : ([ok, "green"] as const);
   const lines = [
-    `${look.style(format, sign)} ${look.style("bold", found.name)}  ${found.type}   ${count(waiting.length)} waiting   ${count(givenUp.length)} given up`,
+    `${look.style(format, sign)} ${look.style("bold", found.name)}  ${found.type}   ${count(waiting.length)} waiting   ${count(givenUp.length)} given up${held === 0 ? "" : `   ${count(held)} held back for now`}`,
   ];
   if ("problem" in found) lines.push(`    ${printable(found.problem)}`);
   for (const { putMs, title, attempts, trouble } of waiting.slice(0, MOST_SHOWN)) {

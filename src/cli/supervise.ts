@@ -139,10 +139,12 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     if (settings.filter && end.read === 0 && exitCode === 0) shown.note("No unprocessed item fits the filter.");
     const needsReview = (await options.needsReview?.()) ?? null;
     found.tooLate();
+    await companions?.ended?.();
     shown.end({ ...end, exitCode }, needsReview);
     return exitCode;
   } catch (error) {
     companions?.failed?.(error);
+    await companions?.ended?.();
     shown.close();
     const signal = signals.received();
     const stopped = error instanceof QuerymillError && error.code === "RUN_STOPPED";

@@ -1,12 +1,13 @@
 import type { Clocks } from "../clocks.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
-import { type Events, type StopReason, stopReasonOf } from "../events.ts";
+import type { Events, StopReason } from "../events.ts";
 import type { ItemKey } from "../item.ts";
 import type { Fingerprint, JobSettings } from "../job.ts";
 import type { Recorder } from "../recorder.ts";
 import type { Sink } from "../sink.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import { type GrowingState, type GrownPage, loadGrowing, saveGrowing } from "../state/growing.ts";
+import { stopReasonOf } from "../stop-reason.ts";
 import { insist } from "../traffic/insist.ts";
 import type { StoreWatch } from "../traffic/store-watch.ts";
 import type { Adapters } from "./adapters.ts";

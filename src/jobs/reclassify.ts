@@ -1,5 +1,5 @@
 import { messageOf, QuerymillError } from "../errors.ts";
-import { type StopReason, stopReasonOf } from "../events.ts";
+import type { StopReason } from "../events.ts";
 import { type ItemKey, keyOf, type SkipReason } from "../item.ts";
 import type { Fingerprint, JobSettings, Reclassify } from "../job.ts";
 import type { Recorder } from "../recorder.ts";
@@ -11,6 +11,7 @@ import {
   removeReclassification,
   saveReclassification,
 } from "../state/reclassification.ts";
+import { stopReasonOf } from "../stop-reason.ts";
 import type { Cursor, Page, Settled, Source, Target } from "../store.ts";
 import { insist } from "../traffic/insist.ts";
 import type { StoreWatch } from "../traffic/store-watch.ts";

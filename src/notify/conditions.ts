@@ -41,10 +41,8 @@ function isBetweenRuns({ waiting }: RunSnapshot): boolean {
   return waiting?.reason === "next scheduled time";
 }
 
-/** A run that waits before it has begun can only wait for the store. */
-function waitsForStore({ state, waiting }: RunSnapshot): boolean {
-  if (waiting === null) return false;
-  return state === "starting" || waiting.reason.startsWith("the store does not answer");
+function waitsForStore({ waiting }: RunSnapshot): boolean {
+  return waiting?.reason.startsWith("the store does not answer") === true;
 }
 
 function errorShare({ rules, counts, snapshot, nowMs, jobFlags }: Sight): Finding[] {
@@ -164,22 +162,39 @@ function idle({ rules, snapshot, nowMs, settledMs, jobFlags }: Sight): Finding[]
 
 function storeAway({ rules, snapshot }: Sight): Finding[] {
   if (rules["store-away"] === null) return [];
-  const away = waitsForStore(snapshot);
-  const { untilMs = null } = snapshot.waiting ?? {};
+  const { state, store, waiting } = snapshot;
+  const away = state !== "starting" && waitsForStore(snapshot);
+  const isBlocked = state === "starting" && waiting !== null;
+  const untilMs = waiting?.untilMs ?? null;
+  const back = isUnderWay(snapshot) ? false : null;
   return [
     {
       rule: "store-away",
       subject: "store-away",
-      holds: away ? true : isUnderWay(snapshot) ? false : null,
-      title: `The store ${snapshot.store} does not answer`,
+      holds: away ? true : back,
+      title: `The store ${store} does not answer`,
       details: [
-        ...(away ? [`The run waits: ${snapshot.waiting!.reason}.`] : []),
+        ...(away ? [`The run waits: ${waiting!.reason}.`] : []),
         "Nothing is lost: answers are in the journal, and the run goes on when the store is back.",
         ...(untilMs === null ? [] : [`It stops at ${new Date(untilMs).toISOString()} unless the store is back.`]),
       ],
       actions: [],
       figures: { untilMs },
-      recovered: `The store ${snapshot.store} answers again`,
+      recovered: `The store ${store} answers again`,
+    },
+    {
+      rule: "store-away",
+      // Before it has begun it may be the model as well that it waits for.
+      subject: "store-away:start",
+      holds: isBlocked ? true : back,
+      title: "The run cannot begin: what it needs does not answer",
+      details: [
+        ...(isBlocked ? [waiting.reason] : []),
+        "It tries again by itself, and nothing is asked or paid meanwhile.",
+      ],
+      actions: [],
+      figures: {},
+      recovered: "The run has begun: what it needs answers again",
     },
   ];
 }

@@ -21,6 +21,14 @@ export interface Notification {
   readonly figures: Readonly<Record<string, number | string | null>>;
 }
 
+/** A notification was handed on, durably where there is an outbox: what is told of it among the events of a run. */
+export interface NotificationMade extends Pick<Notification, "id" | "rule" | "subject" | "state"> {
+  /** null before the first run. */
+  readonly executionId: string | null;
+  /** Names; each gets it by its `id`. */
+  readonly channels: readonly string[];
+}
+
 /** Takes notifications and delivers them in its own time. */
 export interface Outbox {
   /** Durable when it returns; never throws, never waits for the network. */

@@ -20,10 +20,13 @@ export interface Waiting {
   readonly trouble: string;
 }
 
+/** A delivery as `notify list` shows it. */
+type Shown = Waiting & Pick<Notification, "id" | "rule" | "subject" | "state" | "title">;
+
 /** What `notify list` shows of an outbox. */
 export interface OutboxContent {
-  readonly waiting: readonly (Waiting & { readonly title: string })[];
-  readonly givenUp: readonly (Waiting & { readonly title: string; readonly givenUpMs: number })[];
+  readonly waiting: readonly Shown[];
+  readonly givenUp: readonly (Shown & { readonly givenUpMs: number })[];
 }
 
 /** No channel can be called that. */
@@ -129,7 +132,8 @@ export async function readOutbox(jobFolder: string, identity: StateIdentity): Pr
   for (const entry of queue.list()) {
     const { notification, channel, putMs } = ((await queue.read(entry.key))?.payload ?? {}) as Partial<Payload>;
     if (notification === undefined || channel === undefined || putMs === undefined) continue;
-    const shown = { ...waitingOf(entry), channel, putMs, title: notification.title };
+    const { id, rule, subject, state, title } = notification;
+    const shown = { ...waitingOf(entry), channel, putMs, id, rule, subject, state, title };
     if (isWaiting(entry)) content.waiting.push(shown);
     else content.givenUp.push({ ...shown, givenUpMs: entry.dueMs });
   }

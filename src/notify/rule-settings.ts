@@ -99,7 +99,11 @@ export const RULES: Readonly<Record<RuleName, RuleDescription>> = {
   },
   "endpoint-down": { looksAt: "endpoints that rest or are out", recovery: "it takes calls again", modes: ALWAYS },
   idle: { looksAt: "work that is there while nothing is settled", recovery: "an item was settled", modes: ALWAYS },
-  "store-away": { looksAt: "waits for the store", recovery: "the store answers", modes: ALWAYS },
+  "store-away": {
+    looksAt: "waits for the store, and a start that waits for store or model",
+    recovery: "it answers",
+    modes: ALWAYS,
+  },
   "missed-schedule": {
     looksAt: "scheduled times at which nothing could run",
     recovery: null,

@@ -31,3 +31,9 @@ export async function writeRulesState(folder: string, identity: StateIdentity, s
     encodeFrame(state.made, JSON.stringify({ tenant, job, range, ...state })),
   );
 }
+
+/** How many notifications of a channel wait for their group, for the end of quiet hours or for room in the hour. */
+export function heldFor(state: RulesState | null, channel: string): number {
+  const lane = state?.lanes[channel];
+  return lane === undefined ? 0 : lane.held.length + lane.more;
+}

@@ -17,8 +17,6 @@ export interface RulesWatchOptions {
   readonly deliver: (outgoing: Outgoing) => unknown;
   /** Told of what went wrong here; nothing is thrown. */
   readonly onTrouble: (error: unknown) => void;
-  /** Between two looks, in ms. @default 2_000 */
-  readonly lookMs?: number;
   /** Wall clock, epoch ms. @default the machine's */
   readonly now?: () => number;
 }
@@ -26,19 +24,20 @@ export interface RulesWatchOptions {
 export interface RulesWatch {
   /** The execution was refused or broke off, without an end of its own. */
   failed(error: unknown): void;
-  /** The execution has ended: tells what is left to tell. */
+  /** The execution has ended: tells what is left to tell, durably. More than once does nothing more. */
   close(): Promise<void>;
 }
 
-const LOOK_MS = 2_000;
+/** From what happens to the look at it, and between two looks while nothing does, in ms. */
+const LOOK_MS = { stirred: 2_000, quiet: 15_000 };
 /** What nobody was told of is saved this often: counts, labels, what is wrong and not told yet. */
 const SAVE_MS = 60_000;
 /** Errors of a command, not of a run; and a job that another process runs, whose state this is not. */
 const NOT_TOLD: ReadonlySet<string> = new Set(["USAGE", "RUN_STOPPED", "JOB_HELD"]);
 
 /**
- * Has rules look at an execution every few seconds, hands on what they tell, and keeps what they remember in the job's
- * folder. Handed on first, saved then: after a crash between the two a message comes a second time, and none is lost.
+ * Has rules look at an execution soon after something happened and now and then, hands on what they tell, and keeps what
+ * they remember in the job's folder. Each that was handed on is an event `notification:made`. Handed on first, saved then: after a crash between the two a message comes a second time, and none is lost.
  */
 export async function watchRules(options: RulesWatchOptions): Promise<RulesWatch> {
   const { execution, settings, context, folder, identity, onTrouble, now = Date.now } = options;
@@ -52,6 +51,10 @@ export async function watchRules(options: RulesWatchOptions): Promise<RulesWatch
   let savedMs = now();
   let unwritable = false;
   let working: Promise<void> | null = null;
+  let timer: NodeJS.Timeout | null = null;
+  /** Of the next look, by the steady clock. */
+  let dueMs = Number.POSITIVE_INFINITY;
+  let closed: Promise<void> | null = null;
 
   const safely = (act: () => void): void => {
     try {
@@ -64,6 +67,8 @@ export async function watchRules(options: RulesWatchOptions): Promise<RulesWatch
     for (const one of outgoing)
       try {
         await options.deliver(one);
+        const { id, rule, subject, state, executionId } = one.notification;
+        execution.events.emit("notification:made", { executionId, id, rule, subject, state, channels: one.channels });
       } catch (error) {
         onTrouble(error);
       }
@@ -81,6 +86,8 @@ export async function watchRules(options: RulesWatchOptions): Promise<RulesWatch
     }
   };
   const look = (): void => {
+    dueMs = Number.POSITIVE_INFINITY;
+    lookIn(working === null ? LOOK_MS.quiet : LOOK_MS.stirred);
     if (!isOurs || working !== null) return;
     safely(() => {
       working = hand(rules.look(execution.snapshot(), now())).finally(() => {
@@ -88,12 +95,32 @@ export async function watchRules(options: RulesWatchOptions): Promise<RulesWatch
       });
     });
   };
+  const lookIn = (ms: number): void => {
+    const atMs = performance.now() + ms;
+    if (closed !== null || atMs >= dueMs) return;
+    if (timer !== null) clearTimeout(timer);
+    dueMs = atMs;
+    timer = setTimeout(look, ms).unref();
+  };
+  const finish = async (): Promise<void> => {
+    if (timer !== null) clearTimeout(timer);
+    await working;
+    if (!isOurs) return;
+    let left: readonly Outgoing[] = [];
+    safely(() => {
+      left = [...rules.look(execution.snapshot(), now()), ...rules.end(now())];
+    });
+    await hand(left);
+    await save();
+  };
 
   execution.events.onAny((name, payload) => {
+    if (name === "notification:made") return;
     isOurs = true;
     rules.event(name, payload, now());
+    lookIn(LOOK_MS.stirred);
   });
-  const timer = setInterval(look, options.lookMs ?? LOOK_MS).unref();
+  lookIn(LOOK_MS.quiet);
   return {
     failed: (error) => {
       const code = error instanceof QuerymillError ? error.code : null;
@@ -104,16 +131,9 @@ export async function watchRules(options: RulesWatchOptions): Promise<RulesWatch
         error instanceof QuerymillError ? error.message : "It broke off with an error of its own: see its log.";
       rules.failed(code ?? "UNEXPECTED", message, now());
     },
-    close: async () => {
-      clearInterval(timer);
-      await working;
-      if (!isOurs) return;
-      let left: readonly Outgoing[] = [];
-      safely(() => {
-        left = [...rules.look(execution.snapshot(), now()), ...rules.end(now())];
-      });
-      await hand(left);
-      await save();
+    close: () => {
+      closed ??= finish();
+      return closed;
     },
   };
 }

@@ -8,6 +8,7 @@ import type { Notification } from "./notification.ts";
 import { type LaneState, type Outgoing, type PacedChannel, Pacer } from "./pacer.ts";
 import { type Finding, type ProblemState, Problems, type Told } from "./problems.ts";
 import type { NotifyRulesSettings, RuleName } from "./rule-settings.ts";
+import { counted } from "./words.ts";
 
 /** What the rules know of the job that they look at. */
 export interface RulesContext {
@@ -32,18 +33,18 @@ export interface RulesState {
   readonly lanes: Readonly<Record<string, LaneState>>;
 }
 
-/** Reasons for which a run stops itself, so that somebody has to do something. */
-const STOPPED_ITSELF: ReadonlySet<StopReason> = new Set([
-  "authentication",
-  "billing",
-  "budget",
-  "config",
-  "daily-quota",
-  "disk",
-  "fenced",
-  "run-breaker",
-  "store",
-]);
+/** Reasons for which a run stops itself, so that somebody has to do something, in the words of a title. */
+const STOPPED_ITSELF: Readonly<Partial<Record<StopReason, string>>> = {
+  authentication: "the key was refused",
+  billing: "the account cannot pay",
+  budget: "the budget is spent",
+  config: "an endpoint refuses what it is asked",
+  "daily-quota": "the day's quota is used up",
+  disk: "the disk takes nothing more",
+  fenced: "another process has taken the job over",
+  "run-breaker": "too many items failed",
+  store: "the store was away for too long",
+};
 /** A run that has gone on for this long is over what stopped the one before, in ms. */
 const GONE_ON_MS = 10 * 60_000;
 const HOUR_MS = 3_600_000;
@@ -102,7 +103,9 @@ export class NotificationRules {
 
   /** A run could not start, or broke off without an end. @param message for people, without secrets and customer text */
   failed(code: string, message: string, nowMs: number): void {
-    this.#stopped(code.toLowerCase().replaceAll("_", "-"), message, {}, nowMs);
+    const reason = code.toLowerCase().replaceAll("_", "-");
+    const title = `The run ${this.#startedMs === null ? "could not begin" : "broke off"}: ${reason.replaceAll("-", " ")}`;
+    this.#stopped({ reason, title, details: [message], figures: {} }, nowMs);
   }
 
   /** @returns what is to go out now */
@@ -156,33 +159,27 @@ export class NotificationRules {
     this.#executionId = end.executionId;
     const { stopReason, message } = end;
     this.#isBudgetSpent = stopReason === "budget";
-    if (stopReason !== null && STOPPED_ITSELF.has(stopReason)) {
+    const why = stopReason === null ? undefined : STOPPED_ITSELF[stopReason];
+    if (stopReason !== null && why !== undefined) {
       const { read, classified, deadLetters, costUsd } = end;
-      this.#stopped(
-        stopReason,
-        message ?? `The run stopped: ${stopReason}.`,
-        { read, classified, deadLetters, costUsd },
-        nowMs,
-      );
+      const title = `The run stopped itself: ${why}`;
+      const details = [
+        ...(message === null ? [] : [message]),
+        `${counted(classified, "item")} classified before. What was classified is stored; what was not asked yet waits.`,
+      ];
+      this.#stopped({ reason: stopReason, title, details, figures: { read, classified, deadLetters, costUsd } }, nowMs);
     } else if (end.status.startsWith("completed")) this.#goesOn(nowMs);
     this.#announce(this.#announcements.ended(end, nowMs), nowMs);
     this.#startedMs = null;
   }
 
-  #stopped(reason: string, message: string, figures: Notification["figures"], nowMs: number): void {
-    this.#step(
-      {
-        rule: "stopped",
-        subject: `stopped:${reason}`,
-        holds: true,
-        title: `The run stopped itself: ${reason}`,
-        details: [message, "What was classified is stored; what was not asked yet waits."],
-        actions: [this.#context.again, `querymill status${this.#jobFlags}`],
-        figures: { ...figures, reason },
-        recovered: "",
-      },
-      nowMs,
-    );
+  #stopped(
+    { reason, figures, ...words }: Pick<Finding, "title" | "details" | "figures"> & { readonly reason: string },
+    nowMs: number,
+  ): void {
+    const actions = [this.#context.again, `querymill status${this.#jobFlags}`];
+    const finding = { ...words, rule: "stopped", subject: `stopped:${reason}`, holds: true, actions } as const;
+    this.#step({ ...finding, figures: { ...figures, reason }, recovered: "" }, nowMs);
   }
 
   #hasGoneOn(snapshot: RunSnapshot, nowMs: number): boolean {

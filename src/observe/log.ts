@@ -75,6 +75,7 @@ export function logEvents(events: Events, logger: Logger): void {
     .on("execution:pause", (pause) => logger.info(pause, "paused"))
     .on("execution:unpause", (unpause) => logger.info(unpause, "goes on after a pause"))
     .on("control:command", (command) => logger.info(command, "told what to do"))
+    .on("notification:made", (made) => logger.info(made, "a notification was made"))
     .on("execution:drain", (drain) => logger.info(drain, "draining"))
     .on("execution:end", ({ labels: _labels, jobTotals: _totals, ...end }) => logger.info(end, "execution ended"))
     .onListenerError((name, error) => logger.error({ event: name, err: error }, "a listener failed"));

@@ -2,6 +2,7 @@ import { pino } from "pino";
 import { Webhook } from "standardwebhooks";
 import { expect, it } from "vitest";
 import { openOutbox } from "../../src/notify/outbox.ts";
+import { writeRulesState } from "../../src/notify/rules-file.ts";
 import { jobFolder } from "../../src/state/batch-file-manager.ts";
 import { notificationOf } from "../notify/made-up-notification.ts";
 import { makeCertificate, startReceiver, withStatus } from "../support/receiver.ts";
@@ -96,8 +97,9 @@ it("lists channels, what waits and what was given up, and changes nothing", asyn
   const space = makeWorkspace();
   space.write("querymill.yaml", "job: inbox\nnotify: {channels: {team: {type: slack, urlVariable: SLACK_URL}}}");
   const identity = { tenant: "default", job: "inbox", range: "0" };
+  const folder = jobFolder(space.path("batch_files"), identity);
   const outbox = await openOutbox({
-    folder: jobFolder(space.path("batch_files"), identity),
+    folder,
     identity,
     channels: [{ name: "team", settings: { type: "slack", url: "https://hooks.test" }, secrets: [] }],
     send: async (_channel, { id }) =>
@@ -109,20 +111,22 @@ it("lists channels, what waits and what was given up, and changes nothing", asyn
   await outbox.put(notificationOf({ id: "lost", title: "The run has ended" }), ["team"]);
   await outbox.put(notificationOf({ id: "kept" }), ["team"]);
   await outbox.close();
+  const lane = { held: [notificationOf({ id: "night" })], more: 2, sent: [] };
+  await writeRulesState(folder, identity, { made: 3, lanes: { team: lane } } as never);
   const before = space.digest("batch_files");
   const { code, stdout } = await space.querymill(["notify", "list"], {
     SLACK_URL: "https://hooks.slack.com/services/x",
   });
   expect(code).toBe(0);
-  expect(stdout).toMatch(/✔ team {2}slack {3}1 waiting {3}1 given up/);
+  expect(stdout).toMatch(/✔ team {2}slack {3}1 waiting {3}1 given up {3}3 held back for now/);
   expect(stdout).toContain("The oldest item waits for 12 minutes (1 tried: it answered 503)");
   expect(stdout).toContain("The run has ended: it answered 404. Check it.");
   expect(space.digest("batch_files")).toBe(before);
   const json = lastEvent((await space.querymill(["notify", "list", "--json"])).stdout);
   expect(json).toMatchObject({
     event: "notify:list",
-    channels: [{ channel: "team", waiting: 1 }],
-    waiting: [{ attempts: 1 }],
-    givenUp: [{ key: "team/lost" }],
+    channels: [{ channel: "team", waiting: 1, givenUp: 1, held: 3 }],
+    waiting: [{ id: "kept", channel: "team", state: "problem", subject: "lag", attempts: 1 }],
+    givenUp: [{ id: "lost", channel: "team" }],
   });
 });

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { COUNTERS } from "../cli/made-up-run.ts";
 import { HOUR_MS, MINUTE_MS, only, WatchedRules } from "./watched-rules.ts";
@@ -175,10 +174,16 @@ describe("the rules store-away and idle", () => {
 });
 
 describe("a run that begins, rests on purpose, or waits for its time", () => {
-  it("is away from its store when it waits before it has begun", () => {
+  it("cannot begin while store or model are away, and says which", () => {
     const seen = new WatchedRules({ rules: only("store-away") });
-    seen.look({ state: "starting", waiting: { reason: "MongoDB did not answer", untilMs: null, items: 0 } });
-    expect(seen.pass(3 * MINUTE_MS).taken()).toEqual(["problem store-away"]);
+    const reason = "The model server at model.intern cannot be reached.";
+    seen.look({ state: "starting", store: "", waiting: { reason, untilMs: null, items: 0 } }).pass(3 * MINUTE_MS);
+    expect(seen.notifications[0]!.details[0]).toBe(reason);
+    expect(seen.taken()).toEqual(["problem store-away:start"]);
+    seen.look({ waiting: null }).pass(HOUR_MS);
+    expect(seen.taken()).toEqual([]);
+    seen.look({ state: "running" });
+    expect(seen.taken()).toEqual(["recovered store-away:start"]);
   });
 
   it("is neither idle nor behind, and its endpoints are those of the run before", () => {
@@ -193,6 +198,14 @@ describe("a run that begins, rests on purpose, or waits for its time", () => {
 });
 
 describe("the rule stopped", () => {
+  it("tells a run that could not begin from one that broke off", () => {
+    const seen = new WatchedRules({ rules: only("stopped") });
+    seen.rules.failed("COLLECTION_MISSING", "There is no collection x.", seen.nowMs);
+    seen.event("execution:start").rules.failed("UNEXPECTED", "See its log.", seen.nowMs);
+    const titles = seen.close().notifications.map(({ title }) => title);
+    expect(titles).toEqual(["The run could not begin: collection missing", "The run broke off: unexpected"]);
+  });
+
   it("tells why and the command that goes on, once over restarts, and that a later run has gone on", () => {
     const seen = new WatchedRules({ rules: only("stopped") });
     seen
@@ -201,7 +214,7 @@ describe("the rule stopped", () => {
     seen.close();
     expect(seen.notifications[0]).toMatchObject({
       severity: "critical",
-      title: "The run stopped itself: authentication",
+      title: "The run stopped itself: the key was refused",
       actions: ["querymill run --job inbox", "querymill status --job inbox"],
     });
     expect(seen.taken()).toEqual(["problem stopped:authentication"]);
@@ -310,41 +323,5 @@ describe("the rule missed-schedule", () => {
       ["Schedule nightly."],
       ["Schedule nightly.", "2 times more since the last message."],
     ]);
-  });
-});
-
-describe("problems of any kind", () => {
-  it("are never told twice within the cool-down, and each that was told has exactly one recovery", () => {
-    const steps = fc.array(
-      fc.record({
-        down: fc.constantFrom(true, false, null),
-        minutes: fc.integer({ min: 0, max: 40 }),
-        restart: fc.boolean(),
-      }),
-      { minLength: 20, maxLength: 120, size: "max" },
-    );
-    fc.assert(
-      fc.property(
-        steps,
-        fc.integer({ min: 0, max: 30 }),
-        fc.integer({ min: 10, max: 90 }),
-        (list, forMinutes, cooldownMinutes) => {
-          const seen = new WatchedRules({ rules: { ...only("lag"), lag: { forMinutes, cooldownMinutes } } });
-          for (const { down, minutes, restart } of list) {
-            seen.look({ lag: { ms: down === null ? null : down ? 2 * HOUR_MS : 0 } });
-            seen.pass(minutes * MINUTE_MS, 7 * MINUTE_MS);
-            if (restart) seen.restart();
-          }
-          seen.look({ lag: { ms: 0 } }).pass(HOUR_MS);
-          const states = seen.notifications.map(({ state }) => state);
-          expect(states).toEqual(states.map((_, at) => (at % 2 === 0 ? "problem" : "recovered")));
-          expect(states.length % 2).toBe(0);
-          const told = seen.notifications.filter(({ state }) => state === "problem").map(({ atMs }) => atMs);
-          for (const [at, atMs] of told.entries())
-            if (at > 0) expect(atMs - told[at - 1]!).toBeGreaterThanOrEqual(cooldownMinutes * MINUTE_MS);
-          expect(new Set(seen.notifications.map(({ id }) => id)).size).toBe(states.length);
-        },
-      ),
-    );
   });
 });
