@@ -3,7 +3,7 @@ import type { Mode } from "../job.ts";
 import type { Notification } from "./notification.ts";
 import { minutesOf, wallTime } from "./quiet-hours.ts";
 import type { RuleName, Rules, Severity } from "./rule-settings.ts";
-import { counted, dollars, lasting, percent } from "./words.ts";
+import { counted, dollars, lasting, momentOf, percent } from "./words.ts";
 
 /** Something that is told and does not last. */
 export interface Announcement extends Pick<Notification, "subject" | "title" | "details" | "actions" | "figures"> {
@@ -70,9 +70,9 @@ export class Announcements {
       rule: "finished",
       subject: "finished",
       severity: rule.severity,
-      title: `Finished: ${counted(end.classified, "item")} classified${failed > 0 ? `, ${failed.toLocaleString("en-US")} failed` : ""}`,
+      title: `Finished: ${counted(end.classified, "item")} classified${failed > 0 ? `, ${number(failed)} failed` : ""}`,
       details: [
-        `Read ${end.read}: classified ${end.classified}, skipped ${end.skipped}, retry queued ${end.retryQueued}, dead letters ${end.deadLetters}.`,
+        `Of ${counted(end.read, "item")}: ${number(end.classified)} classified, ${number(end.skipped)} skipped, ${number(end.retryQueued)} to be tried again, ${counted(end.deadLetters, "dead letter")}.`,
         `It took ${lasting(end.durationMs)} and cost ${end.costUsd === null ? "an unknown sum" : dollars(end.costUsd)}.`,
       ],
       actions: failed > 0 ? [`querymill status${this.#jobFlags}`] : [],
@@ -89,18 +89,18 @@ export class Announcements {
     return this.#coolDown(said, rule.cooldownMinutes, nowMs);
   }
 
-  /** @param missed times at which nothing could run */
-  missed(missed: number, schedule: string, nowMs: number): Announcement[] {
+  missed({ name, times, reason, firstMs, lastMs }: EventMap["schedule:missed"], nowMs: number): Announcement[] {
     const rule = this.#rules["missed-schedule"];
     if (rule === null) return [];
+    const why = reason === "running" ? "A run was still under way" : "No process was there";
     const said: Announcement = {
       rule: "missed-schedule",
-      subject: `missed-schedule:${schedule}`,
+      subject: `missed-schedule:${name}`,
       severity: rule.severity,
-      title: `${counted(missed, "scheduled time")} passed without a run`,
-      details: [`Schedule ${schedule}.`],
+      title: `${counted(times, "time")} of the schedule ${name} passed without a run`,
+      details: [`${why}: ${momentOf(firstMs)}${times > 1 ? ` to ${momentOf(lastMs)}` : ""}.`],
       actions: [`querymill status${this.#jobFlags}`],
-      figures: { missed, schedule },
+      figures: { missed: times, schedule: name, reason, firstMs, lastMs },
     };
     return this.#coolDown(said, rule.cooldownMinutes, nowMs);
   }
@@ -135,6 +135,7 @@ export class Announcements {
     const passed = Math.max(0, ...rule.shares.filter((limit) => share >= limit - 1e-9));
     if (passed <= this.#state.budget.toldShare) return [];
     this.#state.budget = { period, toldShare: passed };
+    const perTime = budget.per === "day" || budget.per === "month";
     return [
       {
         rule: "budget",
@@ -143,7 +144,9 @@ export class Announcements {
         title: `${percent(passed)} of the budget is spent`,
         details: [
           `${dollars(budget.spentUsd)} of ${dollars(budget.usd)} per ${budget.per}.`,
-          ...(passed >= 1 ? ["Nothing more is asked until there is more of it."] : []),
+          ...(passed >= 1
+            ? [`Nothing more is asked until it is raised${perTime ? `, or the next ${budget.per} begins` : ""}.`]
+            : []),
         ],
         actions: [`querymill status${this.#jobFlags}`],
         figures: { spentUsd: budget.spentUsd, budgetUsd: budget.usd, share: passed, per: budget.per },
@@ -165,8 +168,10 @@ export class Announcements {
         rule: "finished",
         subject: "finished:day",
         severity: rule.severity,
-        title: `The last ${lasting(nowMs - fromMs)}: ${counted(classified, "item")} classified${deadLetters > 0 ? `, ${counted(deadLetters, "dead letter")}` : ""}`,
-        details: [`Classified ${classified}, skipped ${skipped}, dead letters ${deadLetters}, ${dollars(costUsd)}.`],
+        title: `Summary of the day: ${counted(classified, "item")} classified${deadLetters > 0 ? `, ${counted(deadLetters, "dead letter")}` : ""}`,
+        details: [
+          `Since ${momentOf(fromMs)}: ${number(classified)} classified, ${number(skipped)} skipped, ${counted(deadLetters, "dead letter")}; ${dollars(costUsd)} spent.`,
+        ],
         actions: [],
         figures: { classified, skipped, deadLetters, costUsd, fromMs },
       },
@@ -185,6 +190,10 @@ export class Announcements {
     const since = `${counted(leftOut, "time")} more since the last message.`;
     return [{ ...said, details: [...said.details, since] }];
   }
+}
+
+function number(count: number): string {
+  return count.toLocaleString("en-US");
 }
 
 /** What a budget covers now, in UTC as it is counted. */

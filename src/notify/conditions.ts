@@ -4,7 +4,7 @@ import { labelShift } from "./label-shift.ts";
 import type { MinuteCounts } from "./minute-counts.ts";
 import type { Finding } from "./problems.ts";
 import type { Rules } from "./rule-settings.ts";
-import { counted, lasting, percent } from "./words.ts";
+import { counted, lasting, momentOf, percent, recently, sentence } from "./words.ts";
 
 /** What the conditions are found out from, at one moment. */
 export interface Sight {
@@ -24,6 +24,8 @@ const NEAR_AGAIN = 0.75;
 /** Chance that one dimension of a steady mix is told in an hour. */
 const FALSE_ALARM = 0.001;
 const SHOWN_LABELS = 5;
+/** How the reason of a wait for the store begins. */
+const STORE_AWAY = "the store does not answer";
 
 /** Everything that can be told from a run at one moment. A rule that is off finds nothing. */
 export function conditions(sight: Sight): Finding[] {
@@ -42,7 +44,7 @@ function isBetweenRuns({ waiting }: RunSnapshot): boolean {
 }
 
 function waitsForStore({ waiting }: RunSnapshot): boolean {
-  return waiting?.reason.startsWith("the store does not answer") === true;
+  return waiting?.reason.startsWith(STORE_AWAY) === true;
 }
 
 function errorShare({ rules, counts, snapshot, nowMs, jobFlags }: Sight): Finding[] {
@@ -52,6 +54,7 @@ function errorShare({ rules, counts, snapshot, nowMs, jobFlags }: Sight): Findin
   const failed = retryQueued + dead;
   const items = classified + failed;
   const share = items === 0 ? 0 : failed / items;
+  const window = recently(rule.windowMinutes * MINUTE_MS);
   const kinds = new Map<string, number>();
   for (const { failure, endpoint, count } of snapshot.errors) {
     const kind = endpoint === null ? failure : `${failure} at ${endpoint}`;
@@ -63,7 +66,7 @@ function errorShare({ rules, counts, snapshot, nowMs, jobFlags }: Sight): Findin
       rule: "error-share",
       subject: "error-share",
       holds: items < rule.minItems ? null : share >= rule.share,
-      title: `${percent(share)} of the items of the last ${lasting(rule.windowMinutes * MINUTE_MS)} failed`,
+      title: `${percent(share)} of the items of the last ${window} failed`,
       details: [
         `${counted(failed, "item")} of ${items.toLocaleString("en-US")} failed; the limit is ${percent(rule.share)}.`,
         ...(common.length === 0
@@ -72,7 +75,7 @@ function errorShare({ rules, counts, snapshot, nowMs, jobFlags }: Sight): Findin
       ],
       actions: [`querymill status${jobFlags}`],
       figures: { share, failed, items, limit: rule.share },
-      recovered: `${percent(share)} of the items of the last ${lasting(rule.windowMinutes * MINUTE_MS)} failed: below the limit again`,
+      recovered: `Only ${percent(share)} of the items of the last ${window} failed`,
     },
   ];
 }
@@ -81,7 +84,7 @@ function deadLetters({ rules, counts, snapshot, nowMs, jobFlags }: Sight): Findi
   const rule = rules["dead-letters"];
   if (rule === null) return [];
   const count = counts.sum(rule.windowMinutes, nowMs).deadLetters;
-  const window = lasting(rule.windowMinutes * MINUTE_MS);
+  const window = recently(rule.windowMinutes * MINUTE_MS);
   const total = snapshot.jobTotals?.deadLetters ?? null;
   const reasons = Object.entries(snapshot.deadLetterReasons).sort((a, b) => b[1] - a[1]);
   const shown = reasons.slice(0, 3).map(([reason, number]) => `${reason} ${number}×`);
@@ -100,7 +103,7 @@ function deadLetters({ rules, counts, snapshot, nowMs, jobFlags }: Sight): Findi
       holds: count >= rule.count,
       title: `${counted(count, "dead letter")} in the last ${window}`,
       figures: { count, limit: rule.count },
-      recovered: `${counted(count, "dead letter")} in the last ${window}: below the limit again`,
+      recovered: `${counted(count, "dead letter")} in the last ${window}, below the limit of ${rule.count} again`,
     },
   ];
   if (rule.total !== null)
@@ -110,7 +113,7 @@ function deadLetters({ rules, counts, snapshot, nowMs, jobFlags }: Sight): Findi
       holds: total === null ? null : total >= rule.total,
       title: `${counted(total ?? 0, "dead letter")} in all`,
       figures: { total, limit: rule.total },
-      recovered: `${counted(total ?? 0, "dead letter")} in all: below the limit again`,
+      recovered: `${counted(total ?? 0, "dead letter")} in all, below the limit of ${rule.total} again`,
     });
   return found;
 }
@@ -144,7 +147,7 @@ function idle({ rules, snapshot, nowMs, settledMs, jobFlags }: Sight): Finding[]
   const hasWork = inFlight + pending > 0 || (snapshot.lag.ms ?? 0) >= limitMs;
   // Their own rules tell what these wait for.
   const isExplained = waitsForStore(snapshot) || allDown(snapshot);
-  const waitsFor = snapshot.waiting === null ? [] : [`It waits: ${snapshot.waiting.reason}.`];
+  const waitsFor = snapshot.waiting === null ? [] : [sentence(`It waits: ${snapshot.waiting.reason}`)];
   const holds = idleMs >= limitMs && hasWork;
   return [
     {
@@ -165,6 +168,7 @@ function storeAway({ rules, snapshot }: Sight): Finding[] {
   const { state, store, waiting } = snapshot;
   const away = state !== "starting" && waitsForStore(snapshot);
   const isBlocked = state === "starting" && waiting !== null;
+  const trouble = away ? waiting!.reason.slice(STORE_AWAY.length).replace(/^: /, "") : "";
   const untilMs = waiting?.untilMs ?? null;
   const back = isUnderWay(snapshot) ? false : null;
   return [
@@ -174,9 +178,9 @@ function storeAway({ rules, snapshot }: Sight): Finding[] {
       holds: away ? true : back,
       title: `The store ${store} does not answer`,
       details: [
-        ...(away ? [`The run waits: ${waiting!.reason}.`] : []),
+        ...(trouble === "" ? [] : [sentence(`Reason: ${trouble}`)]),
         "Nothing is lost: answers are in the journal, and the run goes on when the store is back.",
-        ...(untilMs === null ? [] : [`It stops at ${new Date(untilMs).toISOString()} unless the store is back.`]),
+        ...(untilMs === null ? [] : [`The run stops at ${momentOf(untilMs)} unless the store is back by then.`]),
       ],
       actions: [],
       figures: { untilMs },
@@ -189,7 +193,7 @@ function storeAway({ rules, snapshot }: Sight): Finding[] {
       holds: isBlocked ? true : back,
       title: "The run cannot begin: what it needs does not answer",
       details: [
-        ...(isBlocked ? [waiting.reason] : []),
+        ...(isBlocked ? [sentence(waiting.reason)] : []),
         "It tries again by itself, and nothing is asked or paid meanwhile.",
       ],
       actions: [],
@@ -209,12 +213,10 @@ function endpointsDown({ rules, snapshot }: Sight): Finding[] {
       subject: `endpoint-down:${name}`,
       // Who told it to drain knows that it takes no calls.
       holds: state === "draining" || isBetweenRuns(snapshot) ? null : state !== "open",
-      title: `Endpoint ${name} (${model}) ${state === "out" ? "refused us and is left out" : "is down"}`,
+      title: `Endpoint ${name} (${model}) ${state === "out" ? "refuses our calls and is left out" : "is down"}`,
       details: [
-        ...(reason === null ? [] : [`Its last words: ${reason}.`]),
-        left === 0
-          ? "No endpoint answers: the run waits."
-          : `${counted(left, "other endpoint")} of the run still open.`,
+        ...(reason === null ? [] : [sentence(`Reason: ${reason}`)]),
+        left === 0 ? "No endpoint takes calls now." : `Other endpoints that take calls: ${left}.`,
       ],
       actions: [],
       figures: { endpoint: name, state, pausedUntilMs, openEndpoints: left },
@@ -238,13 +240,13 @@ export function labelMix(labels: LabelHours, { rules, nowMs }: Pick<Sight, "rule
     const { movedShare, probability } = shift;
     const differs = movedShare >= rule.movedShare && probability < FALSE_ALARM / dimensions.length;
     const moved = shift.labels.filter((label) => Math.abs(label.now - label.before) >= 0.01).slice(0, SHOWN_LABELS);
-    const span = lasting(rule.hours * 60 * MINUTE_MS);
+    const span = recently(rule.hours * 60 * MINUTE_MS);
     return [
       {
         rule: "label-mix",
         subject: `label-mix:${dimension}`,
         holds: differs ? true : movedShare < rule.movedShare * NEAR_AGAIN ? false : null,
-        title: `The mix of ${dimension} in the last ${span} is unlike a week before`,
+        title: `The mix of ${dimension} in the last ${span} is unlike that of a week before`,
         details: [
           `${percent(movedShare)} of the items moved between labels; the limit is ${percent(rule.movedShare)}.`,
           ...moved.map((label) => `${label.label}: ${percent(label.before)} before, ${percent(label.now)} now`),

@@ -138,10 +138,11 @@ function together(list: readonly Notification[], more: number, nowMs: number): N
   const [problems, recovered] = [count("problem"), count("recovered")];
   const parts = [
     ...(problems > 0 ? [counted(problems, "problem")] : []),
-    ...(recovered > 0 ? [`${recovered} recovered`] : []),
+    ...(recovered > 0 ? [`${counted(recovered, "problem")} over`] : []),
     ...(count("information") > 0 ? [`${count("information")} for information`] : []),
     ...(more > 0 ? [`${more.toLocaleString("en-US")} more`] : []),
   ];
+  const said = parts.join(", ");
   const rules = new Set(list.map(({ rule }) => rule));
   const unlisted = all - Math.min(LISTED, list.length);
   return {
@@ -153,7 +154,7 @@ function together(list: readonly Notification[], more: number, nowMs: number): N
     job: last.job,
     executionId: last.executionId,
     atMs: nowMs,
-    title: `${counted(all, "notification")}: ${parts.join(", ")}`,
+    title: recovered === all ? counted(all, "problem") : more > 0 ? `${counted(all, "notification")}: ${said}` : said,
     details: [
       ...list.slice(0, LISTED).map(({ state, title }) => `${LEAD[state]}${title}`),
       ...(unlisted > 0 ? [`and ${unlisted.toLocaleString("en-US")} more`] : []),

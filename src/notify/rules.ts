@@ -93,8 +93,7 @@ export class NotificationRules {
       this.#settledMs = nowMs;
     } else if (name === "execution:end") this.#ended(payload as ExecutionEnd, nowMs);
     else if (name === "schedule:missed") {
-      const { name, times } = payload as { name: string; times: number };
-      this.#announce(this.#announcements.missed(times, name, nowMs), nowMs);
+      this.#announce(this.#announcements.missed(payload as EventMap["schedule:missed"], nowMs), nowMs);
     } else if (name === "schedule:failed") {
       const { code, message } = payload as { code: string; message: string };
       this.failed(code, message, nowMs);
@@ -188,7 +187,10 @@ export class NotificationRules {
   }
 
   #goesOn(nowMs: number): void {
-    const why = (subject: string): string => `The run goes on: what stopped it is over (${subject.split(":")[1]})`;
+    const why = (subject: string): string => {
+      const [, reason = ""] = subject.split(":");
+      return `The run goes on; it had stopped: ${STOPPED_ITSELF[reason as StopReason] ?? reason.replaceAll("-", " ")}`;
+    };
     this.#tell(
       this.#problems.endWhere((_, rule) => rule === "stopped", why, nowMs),
       nowMs,

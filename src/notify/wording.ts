@@ -5,11 +5,10 @@ export type Tone = "bad" | "warn" | "good" | "plain";
 
 export function toneOf({ state, severity }: Notification): Tone {
   if (state === "recovered") return "good";
-  if (state === "information") return "plain";
   return severity === "critical" ? "bad" : severity === "warning" ? "warn" : "plain";
 }
 
-/** The title with what it is in front: `Critical: …`, `Recovered: …`; information stands for itself. */
+/** The title with what it is in front: `Critical: …`, `Recovered: …`; what only informs stands for itself. */
 export function headline(notification: Notification): string {
   const words = { bad: "Critical: ", warn: "Warning: ", good: "Recovered: ", plain: "" } as const;
   return words[toneOf(notification)] + notification.title;

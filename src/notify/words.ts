@@ -16,6 +16,22 @@ export function lasting(ms: number): string {
   return `${Math.floor(ms / length)} ${unit}${next > 0 ? ` ${next} ${nextUnit}` : ""}`;
 }
 
+/** @returns what stands behind "the last": `hour`, `day`, `10 min` */
+export function recently(ms: number): string {
+  const single = { 60000: "minute", 3600000: "hour", 86400000: "day" } as const;
+  return single[ms as keyof typeof single] ?? lasting(ms);
+}
+
+/** @returns `2026-03-02 08:00 UTC` */
+export function momentOf(ms: number): string {
+  return new Date(ms).toISOString().replace(/T(.....).*/, " $1 UTC");
+}
+
+/** A sentence of what others said, with one full stop. */
+export function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
 /** @returns `41 %`, and `0.4 %` below one */
 export function percent(share: number): string {
   const hundredths = share * 100;

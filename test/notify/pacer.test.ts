@@ -39,7 +39,7 @@ describe("grouping", () => {
     const single = pacer.release(MONDAY_MS + 29_000);
     expect(single.map(({ channels }) => channels)).toEqual([["pager"], ["pager"], ["pager"]]);
     const [group, ...rest] = pacer.release(MONDAY_MS + 30_000);
-    expect(group).toMatchObject({ channels: ["chat", "mail"], notification: { title: "3 notifications: 3 problems" } });
+    expect(group).toMatchObject({ channels: ["chat", "mail"], notification: { title: "3 problems" } });
     expect(group!.notification.details).toHaveLength(3);
     expect(rest).toEqual([]);
     expect(pacer.holds).toBe(false);
@@ -125,7 +125,7 @@ describe("quiet hours", () => {
     expect(pacer.release(at(25)).map(({ notification }) => notification.title)).toEqual(["The store is away"]);
     expect(pacer.release(at(24 + 6, 59))).toEqual([]);
     expect(pacer.release(at(24 + 7)).map(({ notification }) => notification.title)).toEqual([
-      "2 notifications: 1 problem, 1 recovered",
+      "1 problem, 1 problem over",
     ]);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { COUNTERS } from "../cli/made-up-run.ts";
-import { HOUR_MS, MINUTE_MS, only, WatchedRules } from "./watched-rules.ts";
+import { HOUR_MS, MINUTE_MS, MONDAY_MS, only, WatchedRules } from "./watched-rules.ts";
 
 const ENDPOINT = {
   name: "eu",
@@ -124,7 +124,7 @@ describe("the rule endpoint-down", () => {
     seen.look({ endpoints: [DOWN, { ...ENDPOINT, name: "us" }] }).pass(5 * MINUTE_MS);
     expect(seen.notifications[0]).toMatchObject({
       subject: "endpoint-down:eu",
-      details: ["Its last words: connection refused.", "1 other endpoint of the run still open."],
+      details: ["Reason: connection refused.", "Other endpoints that take calls: 1."],
     });
     seen.look({ endpoints: [ENDPOINT, { ...ENDPOINT, name: "us" }] });
     expect(seen.taken()).toEqual(["problem endpoint-down:eu", "recovered endpoint-down:eu"]);
@@ -318,10 +318,19 @@ describe("the rule budget", () => {
 describe("the rule missed-schedule", () => {
   it("tells missed times, and within the cool-down only how many were left out", () => {
     const seen = new WatchedRules({ mode: "scheduled", rules: only("missed-schedule") });
-    for (let at = 0; at < 4; at++) seen.event("schedule:missed", { name: "nightly", times: 2 }).pass(25 * MINUTE_MS);
+    const missed = {
+      name: "nightly",
+      times: 2,
+      reason: "running",
+      firstMs: MONDAY_MS - 2 * HOUR_MS,
+      lastMs: MONDAY_MS - HOUR_MS,
+    };
+    for (let at = 0; at < 4; at++) seen.event("schedule:missed", missed).pass(25 * MINUTE_MS);
+    const why = "A run was still under way: 2026-03-02 06:00 UTC to 2026-03-02 07:00 UTC.";
     expect(seen.notifications.map(({ details }) => details)).toEqual([
-      ["Schedule nightly."],
-      ["Schedule nightly.", "2 times more since the last message."],
+      [why],
+      [why, "2 times more since the last message."],
     ]);
+    expect(seen.notifications[0]!.title).toBe("2 times of the schedule nightly passed without a run");
   });
 });
