@@ -17,6 +17,8 @@ export interface Host {
   readonly jobFlags: string;
   /** The command that goes on, without secrets. */
   readonly again: string;
+  /** Takes out of a text what may not leave the process: keys, passwords, also those that a reload brought. */
+  readonly redacted: (text: string) => string;
   /** One sentence for the user. */
   readonly note: (text: string) => void;
 }

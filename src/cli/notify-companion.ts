@@ -1,4 +1,6 @@
 import { usableChannels } from "../config/channels.ts";
+import type { Notification } from "../notify/notification.ts";
+import { withoutPassword } from "../redact.ts";
 import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
 import type { Companion, Host } from "./companion.ts";
 
@@ -16,6 +18,7 @@ export async function openNotifications({
   logger,
   jobFlags,
   again,
+  redacted,
 }: Host): Promise<Companion | null> {
   const { channels: found, notifyRules } = service;
   if (found === undefined || notifyRules === undefined) return null;
@@ -41,7 +44,7 @@ export async function openNotifications({
     },
     folder,
     identity,
-    deliver: ({ notification, channels: names }) => outbox.put(notification, names),
+    deliver: ({ notification, channels: names }) => outbox.put(withoutSecrets(notification, redacted), names),
     onTrouble: (error) => logger.error({ err: error }, "notifications have trouble; the run goes on"),
   });
   return {
@@ -52,4 +55,11 @@ export async function openNotifications({
       await outbox.close();
     },
   };
+}
+
+/** The words of a notification can be those of a model server or a store, which may repeat what they were sent. */
+function withoutSecrets(notification: Notification, redacted: Host["redacted"]): Notification {
+  const clean = (text: string): string => withoutPassword(redacted(text));
+  const { title, details, actions } = notification;
+  return { ...notification, title: clean(title), details: details.map(clean), actions: actions.map(clean) };
 }

@@ -129,6 +129,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
         reload,
         jobFlags: options.jobFlags,
         again: options.again,
+        redacted: log.redacted,
         note,
       });
     const end = await execution.run();

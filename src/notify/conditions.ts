@@ -176,15 +176,15 @@ function storeAway({ rules, snapshot }: Sight): Finding[] {
       rule: "store-away",
       subject: "store-away",
       holds: away ? true : back,
-      title: `The store ${store} does not answer`,
+      title: "The store does not answer",
       details: [
-        ...(trouble === "" ? [] : [sentence(`Reason: ${trouble}`)]),
+        sentence(trouble === "" ? store : `${store}: ${trouble}`),
         "Nothing is lost: answers are in the journal, and the run goes on when the store is back.",
         ...(untilMs === null ? [] : [`The run stops at ${momentOf(untilMs)} unless the store is back by then.`]),
       ],
       actions: [],
       figures: { untilMs },
-      recovered: `The store ${store} answers again`,
+      recovered: "The store answers again",
     },
     {
       rule: "store-away",

@@ -18,6 +18,8 @@ export interface Log {
   readonly logger: Logger;
   /** More that must never appear, from now on. */
   hide(secrets: readonly string[]): void;
+  /** The text as a line of the log would have it. */
+  redacted(text: string): string;
   /** Resolves when everything is written. */
   close(): Promise<void>;
 }
@@ -41,7 +43,7 @@ export async function openLog({ level, file, write, secrets }: LogOptions): Prom
     for (const secret of more) hidden.add(secret);
     redact = makeRedactor([...hidden]);
   };
-  return { logger, hide, close: sink.end };
+  return { logger, hide, redacted: (text) => redact(text), close: sink.end };
 }
 
 /** Writes what happens to a log: ids, counts and reasons, as the events carry them. */

@@ -1,47 +1,13 @@
 import { createServer, type Socket } from "node:net";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
-import { SMTPServer, type SMTPServerOptions } from "smtp-server";
+import type { SMTPServerOptions } from "smtp-server";
 import { expect, it, onTestFinished } from "vitest";
 import type { Delivery } from "../../src/notify/channel.ts";
 import type { Notification } from "../../src/notify/notification.ts";
 import { makeSend } from "../../src/notify/send.ts";
+import { startMailServer } from "../support/mail-server.ts";
 import { makeCertificate } from "../support/receiver.ts";
 import { HOSTILE, notificationOf } from "./made-up-notification.ts";
-
-interface Letter {
-  readonly from: string;
-  readonly to: readonly string[];
-  readonly user: string | null;
-  readonly secure: boolean;
-  readonly raw: string;
-}
-
-/** A mail server on this machine, closed after the test. */
-async function startMailServer(options: SMTPServerOptions = {}): Promise<{ port: number; letters: Letter[] }> {
-  const letters: Letter[] = [];
-  const server = new SMTPServer({
-    authOptional: true,
-    ...options,
-    onData(stream, session, done) {
-      const chunks: Buffer[] = [];
-      stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-      stream.on("end", () => {
-        const { mailFrom, rcptTo } = session.envelope;
-        const from = mailFrom === false ? "" : mailFrom.address;
-        const user = typeof session.user === "string" ? session.user : null;
-        const to = rcptTo.map(({ address }) => address);
-        letters.push({ from, to, user, secure: session.secure, raw: Buffer.concat(chunks).toString() });
-        done();
-      });
-    },
-  });
-  server.on("error", () => {});
-  const port = await new Promise<number>((resolve) => {
-    const listening = server.listen(0, "127.0.0.1", () => resolve((listening.address() as { port: number }).port));
-  });
-  onTestFinished(() => new Promise<void>((resolve) => server.close(() => resolve())));
-  return { port, letters };
-}
 
 function trusted(): { key: string; cert: string } {
   const tls = makeCertificate();
