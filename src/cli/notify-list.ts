@@ -49,11 +49,25 @@ async function list(flags: Record<string, unknown>): Promise<number> {
       waiting: content.waiting,
       givenUp: content.givenUp,
     });
-  else screen.printWhole(channels.flatMap((found) => linesOf(found, content, heldFor(rules, found.name), screen.look)));
+  else {
+    const widths = { name: widest(channels.map(({ name }) => name)), type: widest(channels.map(({ type }) => type)) };
+    screen.printWhole(
+      channels.flatMap((found) => linesOf(found, content, heldFor(rules, found.name), screen.look, widths)),
+    );
+  }
   return 0;
 }
 
-function linesOf(found: ChannelFound, content: OutboxContent, held: number, look: Look): string[] {
+interface Widths {
+  readonly name: number;
+  readonly type: number;
+}
+
+function widest(words: readonly string[]): number {
+  return Math.max(...words.map(({ length }) => length));
+}
+
+function linesOf(found: ChannelFound, content: OutboxContent, held: number, look: Look, widths: Widths): string[] {
   const { bad, ok, warn, dash } = symbols(look.ascii);
   const at = (ms: number): string => momentRange(ms, ms, Date.now(), dash);
   const mine = ({ channel }: { readonly channel: string }): boolean => channel === found.name;
@@ -61,7 +75,7 @@ function linesOf(found: ChannelFound, content: OutboxContent, held: number, look
   const givenUp = content.givenUp.filter(mine);
   const [sign, format] = "problem" in found ? ([bad, "red"] as const) : ([ok, "green"] as const);
   const lines = [
-    `${look.style(format, sign)} ${look.style("bold", found.name)}  ${found.type}   ${count(waiting.length)} waiting   ${count(givenUp.length)} given up${held === 0 ? "" : `   ${count(held)} held back for now`}`,
+    `${look.style(format, sign)} ${look.style("bold", left(found.name, widths.name))}  ${left(found.type, widths.type)}   ${count(waiting.length)} waiting   ${count(givenUp.length)} given up${held === 0 ? "" : `   ${count(held)} held back for now`}`,
   ];
   if ("problem" in found) lines.push(`    ${printable(found.problem)}`);
   for (const { putMs, title, attempts, trouble } of waiting.slice(0, MOST_SHOWN)) {

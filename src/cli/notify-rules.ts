@@ -47,20 +47,14 @@ async function rules(flags: Record<string, unknown>): Promise<number> {
     });
   else
     screen.printWhole([
-      ...RULE_NAMES.flatMap((name) => linesOf(name, notifyRules, channels, settings.mode, screen.look)),
+      ...RULE_NAMES.flatMap((name) => linesOf(name, notifyRules, settings.mode, screen.look)),
       "",
       ...pacingLines(notifyRules, screen.look),
     ]);
   return 0;
 }
 
-function linesOf(
-  name: RuleName,
-  { rules }: NotifyRulesSettings,
-  channels: readonly string[],
-  mode: string,
-  look: Look,
-): string[] {
+function linesOf(name: RuleName, { rules }: NotifyRulesSettings, mode: string, look: Look): string[] {
   const { ok, dash } = symbols(look.ascii);
   const rule = rules[name];
   const indent = " ".repeat(NAME_WIDTH + 4);
@@ -74,9 +68,10 @@ function linesOf(
   const said = thresholds.map(([key, value]) => `${key} ${Array.isArray(value) ? value.join(", ") : String(value)}`);
   return [
     `${look.style("green", ok)} ${look.style("bold", left(name, NAME_WIDTH))}  ${rule.severity}: ${RULES[name].looksAt}`,
-    ...wrapped([...said, `to ${(rule.channels ?? channels).join(", ")}`].join("; "), look.columns - indent.length).map(
-      (line) => indent + look.style("dim", line),
-    ),
+    ...wrapped(
+      [...said, rule.channels === null ? "to every channel" : `to ${rule.channels.join(", ")}`].join("; "),
+      look.columns - indent.length,
+    ).map((line) => indent + look.style("dim", line)),
   ];
 }
 

@@ -25,7 +25,10 @@ export function discordMessage(notification: Notification): object {
   };
 }
 
-/** Discord takes a backslash in front of any punctuation. */
+/**
+ * Discord takes a backslash in front of any punctuation. What has no meaning there (`'`, a full stop that is not that of a
+ * numbered list) stays as it is: previews on a phone show the backslashes.
+ */
 function escaped(text: string, max: number): string {
-  return cutEscaped(text, max, (part) => part.replace(/[!-/:-@[-`{-~]/g, "\\$&"));
+  return cutEscaped(text, max, (part) => part.replace(/[!#&()*+/:<>@[-`{-~-]|(?<=^\s*\d+)\./gm, "\\$&"));
 }
