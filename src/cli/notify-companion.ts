@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { usableChannels } from "../config/channels.ts";
 import type { Notification } from "../notify/notification.ts";
 import { withoutPassword } from "../redact.ts";
@@ -6,6 +7,9 @@ import type { Companion, Host } from "./companion.ts";
 
 /** Kinds of channels that people read: what belongs together is one message there. */
 const READ_BY_PEOPLE: ReadonlySet<string> = new Set(["slack", "discord", "teams", "email"]);
+
+/** The end of a run is shown after this, in ms, also when an earlier process still holds the outbox or a disk hangs. */
+const ENDED_MS = 2_000;
 
 /**
  * Notifications of a run: rules that look at it, and the outbox that delivers what they tell. null without channels.
@@ -49,7 +53,12 @@ export async function openNotifications({
   });
   return {
     failed: watch.failed,
-    ended: watch.close,
+    ended: async () => {
+      const told = new AbortController();
+      const late = sleep(ENDED_MS, undefined, { signal: told.signal }).catch(() => {});
+      await Promise.race([watch.close(), late]);
+      told.abort();
+    },
     close: async () => {
       await watch.close();
       await outbox.close();

@@ -182,14 +182,18 @@ function openJson(execution: Execution, stream: NodeJS.WriteStream): Output {
     stream.write(`${JSON.stringify({ event, time: new Date().toISOString(), ...payload })}\n`);
   };
   onEarlierEnds(execution, (end) => say("execution:end", end));
+  let isOver = false;
   execution.events.onAny((name, payload) => {
-    if (name !== "execution:end") say(name, payload);
+    if (name !== "execution:end" && !isOver) say(name, payload);
   });
   return {
     note: (message) => say("note", { message }),
     log: () => false,
     stopping: () => {},
-    end: (end) => say("execution:end", end),
+    end: (end) => {
+      isOver = true;
+      say("execution:end", end);
+    },
     close: () => {},
   };
 }

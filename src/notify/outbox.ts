@@ -112,7 +112,8 @@ class DurableOutbox implements Outbox {
     const { folder, identity, logger } = this.#options;
     try {
       for (let passedMs = 0; OutboxFile.isHeld(folder) && passedMs < HELD.mostMs; passedMs += HELD.everyMs)
-        await sleep(HELD.everyMs, undefined, { signal: this.#closing.signal, ref: false });
+        // It keeps the process alive: a run that has ended meanwhile has nothing else that would.
+        await sleep(HELD.everyMs, undefined, { signal: this.#closing.signal });
       this.#file = await OutboxFile.open(folder, identity, new Date(this.#now()).toISOString());
     } catch (error) {
       if (!this.#closing.signal.aborted)

@@ -5,10 +5,10 @@ const UNITS = [
   ["s", 1_000],
 ] as const;
 
-/** @returns `2 h 5 min`, `40 s`: the two largest units */
+/** @returns `2 h 5 min`, `40 s`: the two largest units; `less than a second` */
 export function lasting(ms: number): string {
   const largest = UNITS.findIndex(([, length]) => ms >= length);
-  if (largest < 0) return "0 s";
+  if (largest < 0) return "less than a second";
   const [unit, length] = UNITS[largest]!;
   const rest = ms % length;
   const [nextUnit, nextLength] = UNITS[largest + 1] ?? ["", 0];
