@@ -43,8 +43,9 @@ function isBetweenRuns({ waiting }: RunSnapshot): boolean {
   return waiting?.reason === "next scheduled time";
 }
 
-function waitsForStore({ waiting }: RunSnapshot): boolean {
-  return waiting?.reason.startsWith(STORE_AWAY) === true;
+/** Nothing may wait for it just now, and then its lease is late. */
+function waitsForStore({ waiting, held }: RunSnapshot): boolean {
+  return waiting?.reason.startsWith(STORE_AWAY) === true || held !== null;
 }
 
 function errorShare({ rules, counts, snapshot, nowMs, jobFlags }: Sight): Finding[] {
@@ -165,10 +166,10 @@ function idle({ rules, snapshot, nowMs, settledMs, jobFlags }: Sight): Finding[]
 
 function storeAway({ rules, snapshot }: Sight): Finding[] {
   if (rules["store-away"] === null) return [];
-  const { state, store, waiting } = snapshot;
+  const { state, store, waiting, held } = snapshot;
   const away = state !== "starting" && waitsForStore(snapshot);
   const isBlocked = state === "starting" && waiting !== null;
-  const trouble = away ? waiting!.reason.slice(STORE_AWAY.length).replace(/^: /, "") : "";
+  const trouble = away ? (waiting?.reason ?? held ?? "").replace(/^the store does not answer(: |$)/, "") : "";
   const untilMs = waiting?.untilMs ?? null;
   const back = isUnderWay(snapshot) ? false : null;
   return [

@@ -158,7 +158,10 @@ describe("the rules store-away and idle", () => {
     seen.look({ state: "waiting", waiting: STORE_AWAY, counters: { ...COUNTERS, inFlight: 5 } }).pass(HOUR_MS);
     expect(seen.notifications[0]?.severity).toBe("critical");
     expect(seen.taken()).toEqual(["problem store-away"]);
-    seen.settle("classified").look({ state: "running", waiting: null });
+    const held = "the store has not confirmed the lease";
+    seen.look({ waiting: { reason: held, untilMs: null, items: 0 }, held }).pass(HOUR_MS);
+    expect(seen.taken()).toEqual([]);
+    seen.settle("classified").look({ state: "running", waiting: null, held: null });
     expect(seen.taken()).toEqual(["recovered store-away"]);
   });
 
