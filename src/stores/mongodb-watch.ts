@@ -130,15 +130,17 @@ class SourceStream {
 
   /** Resolves when the collection is gone, or after the signal. @throws what the driver throws */
   async run(signal: AbortSignal): Promise<void> {
-    // A question that the server holds open is left alone after the signal: nobody waits for its answer.
-    const stopped = Promise.withResolvers<typeof STOPPED>();
-    const stop = (): void => stopped.resolve(STOPPED);
+    let leave: () => void = () => {};
+    const stop = (): void => leave();
     signal.addEventListener("abort", stop);
     try {
       while (!signal.aborted) {
-        const asked = this.#stream.tryNext() as Promise<SourceEvent | null>;
-        asked.catch(() => {});
-        const event = await Promise.race([asked, stopped.promise]);
+        // A question that the server holds open is left alone after the signal: nobody waits for its answer. Each has a
+        // promise of its own: one that all of them were raced with would remember them for months.
+        const event = await new Promise<SourceEvent | null | typeof STOPPED>((resolve, reject) => {
+          leave = () => resolve(STOPPED);
+          (this.#stream.tryNext() as Promise<SourceEvent | null>).then(resolve, reject);
+        });
         if (event === STOPPED) break;
         this.#begin(null);
         if (event?.operationType === "invalidate") return;

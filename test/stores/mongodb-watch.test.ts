@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { queryObjects } from "node:v8";
 import { type Db, type Document, MongoClient } from "mongodb";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
 import { parseFilter } from "../../src/filter.ts";
@@ -113,6 +114,22 @@ describe("changes that are told", () => {
     );
     await until(() => seen.changes.length === 5_000);
     expect(seen.calls()).toBeLessThan(250);
+  });
+
+  it("are forgotten once they are told", async () => {
+    const { name, source } = sourceOf();
+    await store.insert(name, []);
+    const seen = await watched(source);
+    const tell = async (from: number): Promise<number> => {
+      await store.insert(
+        name,
+        Array.from({ length: 3_000 }, (_, at) => ({ _id: from + at, text: "a" })),
+      );
+      await until(() => seen.changes.length === from + 3_000);
+      return queryObjects(Promise, { format: "count" }) as number;
+    };
+    const before = await tell(0);
+    expect((await tell(3_000)) - before).toBeLessThan(1_000);
   });
 
   it.each([
