@@ -12,6 +12,7 @@ const DEMO = {
 /** What the environment may still say: how it talks, where state lies, and keys. */
 const KEPT = new Set([
   "QUERYMILL_API_KEY",
+  "QUERYMILL_API_KEY_FILE",
   "QUERYMILL_BATCH_DIR",
   "QUERYMILL_JSON",
   "QUERYMILL_QUIET",

@@ -3,6 +3,7 @@ import { type ConfigText, shown } from "./file.ts";
 import { didYouMean, nearest } from "./nearest.ts";
 import { attributeOf } from "./option.ts";
 import { OPTION_KEYS, type OptionKey, type OptionValue, optionOf } from "./schema.ts";
+import { isSecretFile, withSecretFiles } from "./secret-file.ts";
 
 /** Where a value came from, strongest first. */
 export type Origin = "flag" | "environment" | "file" | "default";
@@ -23,13 +24,13 @@ export interface ResolvedOptions {
   readonly notes: readonly string[];
 }
 
-/** Looks a variable up: the process's own, else the one of `.env`. An empty one counts as not set. */
+/** Looks a variable up: the process's own, else the one of `.env`, or the file named for it. An empty one counts as not set. */
 export type Variables = (name: string) => string | undefined;
 
 /** @param dotenv the text of `.env`, or null */
 export function mergeVariables(env: Readonly<Record<string, string | undefined>>, dotenv: string | null): Variables {
   const fromFile = dotenv === null ? {} : parseEnv(dotenv);
-  return (name) => env[name] || fromFile[name] || undefined;
+  return withSecretFiles((name) => env[name] || fromFile[name] || undefined);
 }
 
 /**
@@ -84,7 +85,7 @@ export function resolveOptions(
 export function unknownVariables(names: readonly string[]): string[] {
   const known = OPTION_KEYS.flatMap((key) => optionOf(key).env?.slice(PREFIX.length) ?? []);
   return names
-    .filter((name) => name.startsWith(PREFIX) && !known.includes(name.slice(PREFIX.length)))
+    .filter((name) => name.startsWith(PREFIX) && !known.includes(name.slice(PREFIX.length)) && !isSecretFile(name))
     .map((name) => ({ name, near: nearest(name.slice(PREFIX.length), known)[0] }))
     .filter(({ name, near }) => name !== "QUERYMILL_API_KEY" && near !== undefined)
     .map(({ name, near }) => `${name} is no setting and is ignored. Did you mean ${PREFIX}${near}?`);
