@@ -4,7 +4,7 @@ import { QuerymillError } from "../errors.ts";
 import type { Item, Skipped, SkipReason } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import { userMessage } from "../llm/prompt.ts";
-import { fleetingFileSystem } from "../state/files.ts";
+import { whyFleeting } from "../state/lasting-folder.ts";
 import type { SourceDocument, Store } from "../store.ts";
 import { outcomesOf } from "../stores/target-marks.ts";
 import { endpointFindings } from "./endpoint-findings.ts";
@@ -175,10 +175,9 @@ async function* stateFindings({ batchDir, job, tenant }: JobSettings): AsyncGene
   }
   let folder = batchDir;
   while (there === null && (await lstat(folder).catch(() => null)) === null) folder = dirname(folder);
-  const fleeting = await fleetingFileSystem(folder).catch(() => null);
+  const fleeting = await whyFleeting(folder).catch(() => null);
   const open = there !== null && (there.mode & 0o077) !== 0;
-  if (fleeting !== null)
-    yield warn("State folder", `${batchDir} is on ${fleeting}. Choose one on a local disk with --batch-dir.`);
+  if (fleeting !== null) yield warn("State folder", `${batchDir} ${fleeting}`);
   else if (open)
     yield warn(
       "State folder",

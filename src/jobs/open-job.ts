@@ -4,7 +4,8 @@ import { inputStore } from "../config/input.ts";
 import { QuerymillError } from "../errors.ts";
 import { differingFields, type Fingerprint, type JobSettings, modelLabel } from "../job.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
-import { fleetingFileSystem, openStateFolder } from "../state/files.ts";
+import { openStateFolder } from "../state/files.ts";
+import { whyFleeting } from "../state/lasting-folder.ts";
 import { OwnerLock } from "../state/owner.ts";
 import type { Source, Store, Target } from "../store.ts";
 import type { Adapters } from "./adapters.ts";
@@ -103,10 +104,11 @@ export async function openStores(
   await refuseWrongShape(settings, store);
   const preset = await hintOfPreset(settings, store);
   if (preset !== null) notes.push(preset);
-  const fleeting = await fleetingFileSystem(batchDir).catch(() => null);
-  if (fleeting !== null) {
-    notes.push(`The state folder ${batchDir} is on ${fleeting}. Choose one on a local disk with --batch-dir.`);
-  }
+  // The demo's state is made afresh each time.
+  const fleeting = sourceCollection.startsWith("querymill_demo_")
+    ? null
+    : await whyFleeting(batchDir).catch(() => null);
+  if (fleeting !== null) notes.push(`The state folder ${batchDir} ${fleeting}`);
   const providers = await openProviders(settings, adapters, closers);
   const lease = await LeaseKeeper.take(store.lease, targetCollection, manager, { job, executionId });
   closers.add(() => lease.release());

@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
-import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from "node:fs/promises";
+import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { messageOf, QuerymillError } from "../errors.ts";
 
@@ -145,21 +145,6 @@ export async function openStateFolder(files: FileSystem, folder: string): Promis
       { cause },
     );
   }
-}
-
-/** File systems that a crash or a restart can take the state from, by the magic number of statfs. */
-const FLEETING: Readonly<Record<number, string>> = {
-  16914836: "tmpfs (kept in memory: gone after a restart)",
-  2035054128: "overlay (inside a container: gone with it)",
-  26985: "NFS (a crash can lose what was synced)",
-  4283649346: "CIFS (a crash can lose what was synced)",
-  4266872130: "SMB (a crash can lose what was synced)",
-};
-
-/** @returns what is wrong with keeping state in this folder, or null */
-export async function fleetingFileSystem(folder: string): Promise<string | null> {
-  const { type } = await statfs(folder);
-  return FLEETING[type] ?? null;
 }
 
 /** @returns the `code` of a Node system error, or null */
