@@ -119,6 +119,7 @@ const PURE = [
   "redaction/privacy.ts",
   "redaction/redactor.ts",
   "redaction/wrapped.ts",
+  "cli/service-progress.ts",
   "observe/genai-conventions.ts",
   "observe/health.ts",
   "observe/prometheus-name.ts",

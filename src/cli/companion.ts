@@ -3,6 +3,7 @@ import type { ServiceSettings } from "../config/service.ts";
 import type { Reloaded } from "../control/commands.ts";
 import type { JobSettings } from "../job.ts";
 import type { Execution } from "../jobs/execution.ts";
+import type { ReloadWatcher } from "./reload.ts";
 
 /** What a companion sees of the process that it belongs to. */
 export interface Host {
@@ -19,6 +20,8 @@ export interface Host {
   readonly again: string;
   /** Takes out of a text what may not leave the process: keys, passwords, also those that a reload brought. */
   readonly redacted: (text: string) => string;
+  /** Told of each time that the settings are read again. */
+  readonly watchReload: (watcher: ReloadWatcher) => void;
   /** One sentence for the user. */
   readonly note: (text: string) => void;
 }

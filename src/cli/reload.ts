@@ -67,12 +67,19 @@ const COMPARABLE: readonly OptionKey[] = [
 const RESTART = "is decided when the run starts. Restart it: nothing is lost";
 const MIXED = "would mix results that cannot be compared. Restart it with --accept-changes when that is meant";
 
+/** Told when the settings begin to be read again, and when that is over, whatever came of it. */
+export interface ReloadWatcher {
+  begins(): void;
+  ends(): void;
+}
+
 /** Takes what may be changed of the settings while a run goes on. Two reloads at once are one after the other. */
-class Reloader {
+export class Reloader {
   readonly #options: ReloadOptions;
   readonly #known: Map<OptionKey, unknown>;
   #endpoints: readonly EndpointSettings[];
   #turn: Promise<unknown> = Promise.resolve();
+  readonly #watchers: ReloadWatcher[] = [];
 
   constructor(options: ReloadOptions) {
     const { get, settings } = options.loaded;
@@ -88,7 +95,20 @@ class Reloader {
     return done;
   }
 
+  watch(watcher: ReloadWatcher): void {
+    this.#watchers.push(watcher);
+  }
+
   async #reload(): Promise<Reloaded> {
+    for (const watcher of this.#watchers) watcher.begins();
+    try {
+      return await this.#take();
+    } finally {
+      for (const watcher of this.#watchers) watcher.ends();
+    }
+  }
+
+  async #take(): Promise<Reloaded> {
     const { loaded, load, execution, setLogLevel, hide } = this.#options;
     const next = await load();
     const changed = OPTION_KEYS.filter((key) => !isDeepStrictEqual(this.#known.get(key), next.get(key)));
@@ -145,12 +165,6 @@ class Reloader {
     }
     return next;
   }
-}
-
-/** @returns what reads the settings again */
-export function openReload(options: ReloadOptions): () => Promise<Reloaded> {
-  const reloader = new Reloader(options);
-  return () => reloader.reload();
 }
 
 /** Reads the settings again because of SIGHUP, and says what came of it. Never throws. */

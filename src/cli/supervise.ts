@@ -15,7 +15,7 @@ import { openCompanions } from "./companions.ts";
 import { chooseOutput, type Output, openOutput } from "./output.ts";
 import type { Written } from "./output-file.ts";
 import { asTyped } from "./program.ts";
-import { openReload, type ReloadOptions, reloadBySignal } from "./reload.ts";
+import { Reloader, type ReloadOptions, reloadBySignal } from "./reload.ts";
 import { reportError } from "./report-error.ts";
 import { exitCodeOf, type StopSignal, watchSignals } from "./signals.ts";
 
@@ -87,10 +87,10 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
   });
   const note = (text: string): void => shown?.note(text);
   const found = noteLater(execution, options.later ?? null, note);
-  const reload =
+  const reloader =
     options.reread === undefined
       ? null
-      : openReload({
+      : new Reloader({
           ...options.reread,
           execution,
           setLogLevel: (level) => {
@@ -98,6 +98,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
           },
           hide: (read) => log.hide(secretsOf(read)),
         });
+  const reload = reloader && (() => reloader.reload());
   const pipe = watchPipes(() => execution.stop("signal"));
   const signals = watchSignals({
     drain: (signal) => {
@@ -130,6 +131,7 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
         jobFlags: options.jobFlags,
         again: options.again,
         redacted: log.redacted,
+        watchReload: (watcher) => reloader?.watch(watcher),
         note,
       });
     const end = await execution.run();

@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import type { EventMap } from "../events.ts";
-import { type HealthFacts, liveness, readiness, type Verdict } from "./health.ts";
+import { type HealthFacts, isAtWork, liveness, readiness, type Verdict } from "./health.ts";
 import type { Watched } from "./metrics.ts";
 
 /** What a probe is answered, as JSON. */
@@ -16,7 +16,8 @@ const DISK_MS = 1_000;
 /** Signs of life. */
 const SIGNS: readonly (keyof EventMap)[] = [
   ...(["execution:start", "item:settled", "call:ended", "call:failed", "sink:stored", "checkpoint:saved"] as const),
-  ...(["execution:wait", "execution:resume", "endpoint:pause", "endpoint:resume", "endpoint:state"] as const),
+  ...(["execution:wait", "execution:resume", "execution:pause", "execution:unpause"] as const),
+  ...(["endpoint:pause", "endpoint:resume", "endpoint:state"] as const),
 ];
 
 /** Knows when something last happened in an execution, and tells probes the truth about it. */
@@ -56,8 +57,11 @@ export class HealthWatch {
   }
 
   #facts(): HealthFacts {
-    const quietMs = this.#steadyNow() - this.#lastMs;
-    return { snapshot: this.#watched.snapshot(), quietMs, deadlines: this.#deadlines };
+    const snapshot = this.#watched.snapshot();
+    const nowMs = this.#steadyNow();
+    // The time in which there was something to wait for is no silence, also when its end is no event.
+    if (!isAtWork(snapshot)) this.#lastMs = nowMs;
+    return { snapshot, quietMs: nowMs - this.#lastMs, deadlines: this.#deadlines };
   }
 }
 

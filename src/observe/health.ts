@@ -9,7 +9,7 @@ export interface Verdict {
 
 export interface HealthFacts {
   readonly snapshot: RunSnapshot;
-  /** Since something last happened: a call or an item ended, something was stored, a wait was told. */
+  /** Since something last happened (a call or an item ended, something was stored, a wait began or ended), or had to. */
   readonly quietMs: number;
   readonly deadlines: { readonly attemptMs: number; readonly itemMs: number; readonly idleMs: number };
 }
@@ -17,22 +17,27 @@ export interface HealthFacts {
 /** Longer than its deadline a call may be in flight, in ms: a process that did not get to run has late timers. */
 const CALL_GRACE_MS = 5_000;
 
+/** Whether something has to happen by itself: items are in flight, and nothing is there that they wait for. */
+export function isAtWork({ counters, state, waiting, held, endpoints, backoff }: RunSnapshot): boolean {
+  const couldCall = endpoints.length === 0 || endpoints.some((endpoint) => endpoint.state === "open");
+  const isFree = state === "running" && waiting === null && held === null;
+  return isFree && couldCall && counters.inFlight > backoff.count;
+}
+
 /**
  * Whether the process still works, so that a restart would help it: not whether anything it needs is there. What it waits
  * for (a provider, a store, a schedule, a person) is no fault of its own.
  */
 export function liveness({ snapshot, quietMs, deadlines }: HealthFacts): Verdict {
-  const { oldestInFlightMs, counters, state, waiting, held, endpoints, backoff } = snapshot;
+  const { oldestInFlightMs, counters } = snapshot;
   const reasons: string[] = [];
   const longestCallMs = 2 * deadlines.attemptMs + CALL_GRACE_MS;
   if (oldestInFlightMs !== null && oldestInFlightMs > longestCallMs)
     reasons.push(
       `A call has been in flight for ${seconds(oldestInFlightMs)}; it should have been given up after ${seconds(deadlines.attemptMs)}.`,
     );
-  const isAtWork = state === "running" && waiting === null && held === null && counters.inFlight > backoff.count;
-  const couldCall = endpoints.length === 0 || endpoints.some((endpoint) => endpoint.state === "open");
   const longestQuietMs = deadlines.itemMs + deadlines.idleMs;
-  if (isAtWork && couldCall && quietMs > longestQuietMs)
+  if (isAtWork(snapshot) && quietMs > longestQuietMs)
     reasons.push(
       `${counters.inFlight} items are in flight and nothing has happened for ${seconds(quietMs)}, with nothing to wait for.`,
     );

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { systemClocks } from "../../src/clocks.ts";
-import type { RunSnapshot } from "../../src/events.ts";
+import { Events, type RunSnapshot } from "../../src/events.ts";
 import { prepareExecution } from "../../src/jobs/wiring.ts";
 import type { ModelProvider } from "../../src/llm/provider.ts";
 import { liveness, readiness } from "../../src/observe/health.ts";
@@ -38,6 +38,22 @@ describe("whether a process hangs", () => {
     expect(live({ held: "the store has not confirmed the lease" }, HOUR_MS).ok).toBe(true);
     expect(live({ backoff: { ...busy.backoff, count: busy.counters.inFlight } }, HOUR_MS).ok).toBe(true);
     expect(live(waiting("next poll"), HOUR_MS).ok).toBe(true);
+    expect(live({ state: "paused" }, HOUR_MS).ok).toBe(true);
+    expect(live({ counters: { ...busy.counters, inFlight: 0 } }, HOUR_MS).ok).toBe(true);
+  });
+
+  it("does not right after an hour in which there was something to wait for", () => {
+    const atWork = { ...busy, oldestInFlightMs: null };
+    const away: Partial<RunSnapshot>[] = [{ state: "paused" }, { held: "the store is late" }, { endpoints: [resting] }];
+    for (const wait of away) {
+      let [nowMs, snapshot] = [0, { ...atWork, ...wait }];
+      const watch = new HealthWatch({ events: new Events(), snapshot: () => snapshot }, deadlines, "/", () => nowMs);
+      for (; nowMs < HOUR_MS; nowMs += 10_000) expect(watch.live().ok).toBe(true);
+      snapshot = atWork;
+      expect(watch.live().ok).toBe(true);
+      nowMs += deadlines.itemMs + deadlines.idleMs + 20_000;
+      expect(watch.live()).toMatchObject({ ok: false, status: "hung" });
+    }
   });
 });
 
