@@ -31,6 +31,7 @@ it("lets no key and no password out, whatever the words of a server repeat, and 
       },
       logger: pino({ level: "silent" }),
       reload: null,
+      watchReload: () => {},
       jobFlags: "",
       again: "querymill run",
       redacted: makeRedactor(["k3y-of-the-run"]),
