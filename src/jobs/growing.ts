@@ -19,8 +19,12 @@ const SKEW_MS = 60_000;
 /** A sweep rests this many times as long as its last page took, and never less. */
 const SWEEP_REST = 4;
 const SWEEP_REST_MS = 50;
-/** Keys that were told of and are not looked at yet; more are left to the other ways. */
+/** Keys that were told of and are not looked at yet; for more of them a sweep begins. */
 const MOST_TOLD = 100_000;
+/** Keys that are remembered as looked at before the old ones among them are forgotten. */
+const MOST_LOOKED = 20_000;
+/** How long closing may wait for a question that is under way, in ms. */
+const CLOSE_MS = 5_000;
 
 /**
  * Finds settled items whose texts changed, and takes their marks away, so that the run reads them as any other item.
@@ -36,7 +40,9 @@ export class Growing {
   readonly #growing: NonNullable<JobSettings["growing"]>;
   #state: GrowingState;
   /** Not looked at yet, with the place in the change stream before each was told of; the earliest first. */
-  readonly #told = new Map<ItemKey, string | null>();
+  readonly #told = new Map<ItemKey, { readonly before: string | null }>();
+  /** More was told than is remembered: a sweep finds it. */
+  #overflowed = false;
   /** Documents that were looked at within the overlap, by when they say they were changed. */
   readonly #looked = new Map<ItemKey, number>();
   #turn: Promise<void> = Promise.resolve();
@@ -88,20 +94,28 @@ export class Growing {
    * @param before place in the change stream from which they are told of again
    */
   async changed(keys: readonly ItemKey[], before: string | null): Promise<void> {
-    for (const key of keys) if (!this.#told.has(key) && this.#told.size < MOST_TOLD) this.#told.set(key, before);
+    for (const key of keys) {
+      const earlier = this.#told.get(key);
+      // Each telling is one of its own: a look that is under way may have read the text before it.
+      if (earlier !== undefined || this.#told.size < MOST_TOLD)
+        this.#told.set(key, earlier ? { ...earlier } : { before });
+      else this.#overflowed = true;
+    }
     await this.#inTurn(() => this.#lookAtTold());
   }
 
   /** Place in the change stream from which another process has to read on, for what was not looked at; null: any. */
   get owedFrom(): string | null {
-    for (const before of this.#told.values()) if (before !== null) return before;
+    for (const { before } of this.#told.values()) if (before !== null) return before;
     return null;
   }
 
   /** Resolves when it looks no more. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#running;
+    // A question to the store that takes long is left alone: what it would have found is found by the next process.
+    const late = delay(CLOSE_MS, undefined, { ref: false });
+    await Promise.race([this.#running, late]);
   }
 
   async #lookOn(): Promise<void> {
@@ -150,11 +164,14 @@ export class Growing {
 
   /** What the change stream told of, but for what is on its way: that is looked at when it is stored. */
   async #lookAtTold(): Promise<void> {
-    const idle = [...this.#told.keys()].filter((key) => !this.#options.active.has(key));
+    const idle = [...this.#told].filter(([key]) => !this.#options.active.has(key));
     for (let at = 0; at < idle.length && !this.#stopped; at += PAGE) {
-      const keys = idle.slice(at, at + PAGE);
-      await this.#takeGrown(keys, "change-stream");
-      for (const key of keys) this.#told.delete(key);
+      const page = idle.slice(at, at + PAGE);
+      const looked = await this.#takeGrown(
+        page.map(([key]) => key),
+        "change-stream",
+      );
+      for (const [key, told] of page) if (looked.has(key) && this.#told.get(key) === told) this.#told.delete(key);
     }
   }
 
@@ -170,19 +187,26 @@ export class Growing {
         const page = await pages.next();
         if (page.done || this.#stopped) break;
         const fresh = page.value.filter((one) => this.#isNews(one));
-        await this.#takeGrown(
+        const looked = await this.#takeGrown(
           fresh.map(({ key }) => key),
           "updated-at",
         );
-        for (const { key, updatedAtMs } of fresh) this.#looked.set(key, updatedAtMs!);
         for (const { updatedAtMs } of page.value)
           if (updatedAtMs !== null && updatedAtMs <= nowMs) latestMs = Math.max(latestMs, updatedAtMs);
+        // Only what the next look may meet again: pages come in no order, and there may be millions.
+        for (const { key, updatedAtMs } of fresh)
+          if (looked.has(key) && updatedAtMs! >= latestMs - OVERLAP_MS) this.#looked.set(key, updatedAtMs!);
+        if (this.#looked.size > MOST_LOOKED) this.#forgetLooked(latestMs);
       }
     } finally {
       await pages.return?.();
     }
-    for (const [key, atMs] of this.#looked) if (atMs < latestMs - OVERLAP_MS) this.#looked.delete(key);
+    this.#forgetLooked(latestMs);
     if (latestMs > this.#state.lookedMs) await this.#save({ lookedMs: latestMs });
+  }
+
+  #forgetLooked(latestMs: number): void {
+    for (const [key, atMs] of this.#looked) if (atMs < latestMs - OVERLAP_MS) this.#looked.delete(key);
   }
 
   #isNews({ key, updatedAtMs, mark }: UpdatedDocument): boolean {
@@ -193,7 +217,7 @@ export class Growing {
   #sweepIsDue(): boolean {
     const { sweepEveryMs } = this.#growing;
     const { sweep, sweptMs } = this.#state;
-    if (sweep !== null) return true;
+    if (sweep !== null || this.#overflowed) return true;
     if (sweepEveryMs === null) return false;
     const nowMs = this.#options.now();
     // A clock that was set back does not put it off for longer than one round.
@@ -203,6 +227,7 @@ export class Growing {
   /** Compares one page of settled items with what they were made from, and notes how far it is. */
   async #sweepPage(): Promise<void> {
     const { open, settings, watch, signal, now } = this.#options;
+    if (this.#state.sweep === null) this.#overflowed = false;
     const at = this.#state.sweep ?? { sinceMs: now(), outcome: OUTCOMES[0]!, cursor: null };
     const { outcome } = at;
     const page = await insist(
@@ -217,11 +242,15 @@ export class Growing {
     else await this.#save({ sweep: { ...at, outcome: next, cursor: page.last ? null : page.cursor } });
   }
 
-  /** Looks at the texts of these settled items, and takes the marks away from those that have another one now. */
-  async #takeGrown(keys: readonly ItemKey[], foundBy: FoundBy): Promise<void> {
+  /**
+   * Looks at the texts of these settled items, and takes the marks away from those that have another one now.
+   * @returns those that were looked at: what is on its way is not
+   */
+  async #takeGrown(keys: readonly ItemKey[], foundBy: FoundBy): Promise<ReadonlySet<ItemKey>> {
     const { open, settings, active, sink, recorder, watch, signal, now } = this.#options;
     const idle = keys.filter((key) => !active.has(key));
-    if (idle.length === 0) return;
+    const looked = new Set(idle);
+    if (idle.length === 0) return looked;
     // Then nothing that is marked has still to be noted as stored: after a crash it would be taken back twice.
     await sink.landed();
     const marks = await insist(() => open.source.settledBy(settings.job, idle), watch, signal);
@@ -231,6 +260,7 @@ export class Growing {
     const grown = await insist(() => grownOf(wanted, this.#grownItems()), watch, signal);
     for (const [outcome, found] of grown) {
       const ready = found.filter((key) => !active.has(key));
+      for (const key of found) if (active.has(key)) looked.delete(key);
       if (ready.length === 0) continue;
       const number = outcome === "deadLetter" ? null : (recorder.state.unmarkedPages ?? 0) + 1;
       const page: GrownPage = { number, outcome, keys: ready, atMs: now() };
@@ -238,6 +268,7 @@ export class Growing {
       await this.#take(page);
       this.#say(ready.length, foundBy);
     }
+    return looked;
   }
 
   async #take(page: GrownPage): Promise<void> {

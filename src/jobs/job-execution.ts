@@ -324,8 +324,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       closers.add(() => beside.close());
       this.#view.beside(beside);
     }
-    await pipeline.run(first);
-    await growing?.close();
+    await pipeline.run(first).finally(() => growing?.close());
     if (pipeline.stopReason === null) await again?.end();
     // Hints: the next start removes what stays.
     await this.#manager.batches.clear().catch(() => {});
