@@ -69,6 +69,16 @@ export async function openNotifications({
 /** The words of a notification can be those of a model server or a store, which may repeat what they were sent. */
 function withoutSecrets(notification: Notification, redacted: Host["redacted"]): Notification {
   const clean = (text: string): string => withoutPassword(redacted(text));
-  const { title, details, actions } = notification;
-  return { ...notification, title: clean(title), details: details.map(clean), actions: actions.map(clean) };
+  const { title, details, actions, figures } = notification;
+  const cleanFigures = Object.entries(figures).map(([name, value]) => [
+    name,
+    typeof value === "string" ? clean(value) : value,
+  ]);
+  return {
+    ...notification,
+    title: clean(title),
+    details: details.map(clean),
+    actions: actions.map(clean),
+    figures: Object.fromEntries(cleanFigures),
+  };
 }

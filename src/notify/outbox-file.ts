@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { nodeFileSystem } from "../state/files.ts";
+import { type FileSystem, nodeFileSystem } from "../state/files.ts";
 import type { StateIdentity } from "../state/identity.ts";
 import { currentOwner, OwnerLock } from "../state/owner.ts";
 import { type QueueEntry, RetryQueue } from "../state/retry-queue.ts";
@@ -55,12 +55,17 @@ export class OutboxFile {
   }
 
   /** @throws QuerymillError JOB_HELD (nothing was waited for), STATE_NEWER, STATE_DAMAGED, STATE_UNWRITABLE */
-  static async open(jobFolder: string, identity: StateIdentity, startedAt: string): Promise<OutboxFile> {
+  static async open(
+    jobFolder: string,
+    identity: StateIdentity,
+    startedAt: string,
+    files = nodeFileSystem,
+  ): Promise<OutboxFile> {
     const folder = folderOf(jobFolder);
-    await nodeFileSystem.makeFolder(folder);
+    await files.makeFolder(folder);
     const owner = { pid: process.pid, host: hostname(), executionId: "", since: startedAt };
     const lock = OwnerLock.take(folder, owner, identity.job);
-    const queue = queueIn(folder, identity);
+    const queue = queueIn(folder, identity, files);
     try {
       await queue.open();
     } catch (error) {
@@ -80,8 +85,9 @@ export class OutboxFile {
     return this.#queue.list().filter(isWaiting).map(waitingOf);
   }
 
-  /** @returns null when it is not there or damaged */
+  /** @returns null when it is not there or damaged @throws QuerymillError STATE_UNWRITABLE while the disk gives nothing */
   async read(key: string): Promise<Notification | null> {
+    if (this.#broken) await this.#write(async () => {});
     return ((await this.#queue.read(key))?.payload as Payload | undefined)?.notification ?? null;
   }
 
@@ -123,7 +129,7 @@ export class OutboxFile {
 
 /** Works while a run holds it, and changes nothing. @throws QuerymillError STATE_NEWER, STATE_DAMAGED */
 export async function readOutbox(jobFolder: string, identity: StateIdentity): Promise<OutboxContent> {
-  const queue = queueIn(folderOf(jobFolder), identity);
+  const queue = queueIn(folderOf(jobFolder), identity, nodeFileSystem);
   await queue.open({ readOnly: true });
   const content = {
     waiting: [] as OutboxContent["waiting"][number][],
@@ -144,8 +150,8 @@ function folderOf(jobFolder: string): string {
   return join(jobFolder, "notify");
 }
 
-function queueIn(folder: string, identity: StateIdentity): RetryQueue {
-  return new RetryQueue(nodeFileSystem, folder, "notify", identity);
+function queueIn(folder: string, identity: StateIdentity, files: FileSystem): RetryQueue {
+  return new RetryQueue(files, folder, "notify", identity);
 }
 
 function isWaiting({ queue }: { readonly queue: string }): boolean {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
+import type { FileSystem } from "../state/files.ts";
 import type { StateIdentity } from "../state/identity.ts";
 import type { Channel, Delivery, Send } from "./channel.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
@@ -15,6 +16,8 @@ export interface OutboxOptions {
   readonly channels: readonly Channel[];
   readonly send: Send;
   readonly logger: Logger;
+  /** @default the machine's */
+  readonly files?: FileSystem;
   /** Wall clock, epoch ms. @default the machine's */
   readonly now?: () => number;
   /** Uniform in [0, 1). @default Math.random */
@@ -109,12 +112,12 @@ class DurableOutbox implements Outbox {
   }
 
   async #open(): Promise<void> {
-    const { folder, identity, logger } = this.#options;
+    const { folder, identity, logger, files } = this.#options;
     try {
       for (let passedMs = 0; OutboxFile.isHeld(folder) && passedMs < HELD.mostMs; passedMs += HELD.everyMs)
         // It keeps the process alive: a run that has ended meanwhile has nothing else that would.
         await sleep(HELD.everyMs, undefined, { signal: this.#closing.signal });
-      this.#file = await OutboxFile.open(folder, identity, new Date(this.#now()).toISOString());
+      this.#file = await OutboxFile.open(folder, identity, new Date(this.#now()).toISOString(), files);
     } catch (error) {
       if (!this.#closing.signal.aborted)
         logger.error({ reason: messageOf(error) }, "notifications are kept in memory only");
@@ -190,21 +193,24 @@ class DurableOutbox implements Outbox {
 
   async #failed(waiting: Waiting): Promise<void> {
     this.#waiting.set(waiting.key, waiting);
-    const notification = await this.#read(waiting.key);
+    const notification = await this.#read(waiting.key).catch(() => null);
     if (notification !== null && (await this.#written((file) => file.save([waiting], notification))))
       this.#unsaved.delete(waiting.key);
   }
 
   async #gaveUp(waiting: Waiting): Promise<void> {
-    const notification = await this.#read(waiting.key);
+    const notification = await this.#read(waiting.key).catch(() => undefined);
     this.#waiting.delete(waiting.key);
     this.#unsaved.delete(waiting.key);
+    // What cannot be read now stays in the file, for the next process.
+    if (notification === undefined) return;
     if (notification !== null) await this.#written((file) => file.giveUp(waiting, notification, this.#now()));
     else await this.#written((file) => file.remove([waiting.key]));
   }
 
+  /** @returns null when it is damaged @throws while the disk gives nothing */
   async #read(key: string): Promise<Notification | null> {
-    return this.#unsaved.get(key) ?? (await this.#file?.read(key).catch(() => null)) ?? null;
+    return this.#unsaved.get(key) ?? (await this.#file?.read(key)) ?? null;
   }
 
   /** @returns whether it is in the file; false is said in the log, once until it works again */

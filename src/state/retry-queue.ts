@@ -143,11 +143,12 @@ export class RetryQueue {
     return next;
   }
 
-  /** One entry with its payload, or null. */
+  /** One entry with its payload; null when it is not there or damaged. @throws QuerymillError STATE_UNWRITABLE while its file cannot be read */
   async read(key: ItemKey): Promise<QueueEntry | null> {
     await this.#turn;
     const at = this.#index.get(key);
     if (at === undefined) return null;
+    if (this.#failure !== null && this.#file === null && this.#data === null) throw this.#failure;
     const bytes =
       this.#data?.subarray(at.offset, at.offset + at.length) ?? (await this.#file?.read(at.length, at.offset));
     const frame = bytes === undefined ? undefined : decodeFrames(bytes).next().value;

@@ -10,7 +10,7 @@ import { type OutboxOptions, openOutbox } from "../../src/notify/outbox.ts";
 import { readOutbox } from "../../src/notify/outbox-file.ts";
 import { makeSend } from "../../src/notify/send.ts";
 import { secretBytes } from "../../src/notify/webhook.ts";
-import { IDENTITY, temporaryFolder } from "../state/made-up-state.ts";
+import { faultyFiles, IDENTITY, temporaryFolder } from "../state/made-up-state.ts";
 import { startReceiver, withStatus } from "../support/receiver.ts";
 import { notificationOf } from "./made-up-notification.ts";
 
@@ -106,6 +106,25 @@ describe("delivering", () => {
         "b",
         "c",
       ]);
+    expect(await readOutbox(folder, IDENTITY)).toEqual({ waiting: [], givenUp: [] });
+  });
+
+  it("comes to pass after the disk was full while the channel was away", async () => {
+    const folder = await temporaryFolder();
+    const { files, disk } = faultyFiles();
+    const later = Array.from({ length: 8 }, () => LATER);
+    const { send, sent } = scripted(later);
+    // Each try that fails is written down, which a full disk refuses.
+    const rests = [false, true, true, true, false];
+    const wait = async (): Promise<void> => {
+      disk.room = rests.shift() === true ? 0 : Number.POSITIVE_INFINITY;
+    };
+    const { outbox, log } = await open(folder, { channels: [hookAt("hook", "http://127.0.0.1:9")], files, send, wait });
+    await put(outbox, ["kept"]);
+    await expect.poll(() => sent.length, { timeout: 30_000 }).toBeGreaterThan(later.length);
+    await outbox.close();
+    expect(idsOf(sent).at(-1)).toBe("kept");
+    expect(log.filter(({ msg }) => msg === "notifications are kept in memory only")).not.toEqual([]);
     expect(await readOutbox(folder, IDENTITY)).toEqual({ waiting: [], givenUp: [] });
   });
 
