@@ -36,8 +36,9 @@ export async function openControlCompanion({ execution, settings, logger, note, 
       return null;
     }
   };
-  execution.events.onAny(() => {
-    opening ??= open();
+  execution.events.onAny((name) => {
+    // Told also of a run that could not begin.
+    if (name !== "notification:made") opening ??= open();
   });
   return {
     close: async () => {

@@ -98,7 +98,9 @@ function findingsOf(message: string, file: string): Placed[] {
 
 async function settingsOf(flags: Record<string, unknown>, needsModel: boolean) {
   // Nothing is asked: a price needs no key.
-  const env = { ...process.env, QUERYMILL_API_KEY: process.env.QUERYMILL_API_KEY ?? "none" };
+  const { QUERYMILL_API_KEY, QUERYMILL_API_KEY_FILE } = process.env;
+  const hasKey = QUERYMILL_API_KEY !== undefined || QUERYMILL_API_KEY_FILE !== undefined;
+  const env = hasKey ? process.env : { ...process.env, QUERYMILL_API_KEY: "none" };
   return await loadSettings({ flags, env, cwd: process.cwd(), needsModel });
 }
 

@@ -43,7 +43,9 @@ export function findControl(jobFolder: string): ControlClient | null {
           : silent(pid, address, error);
       },
     );
-    const value = JSON.parse(text) as T | Refusal;
+    const value = parsed<T | Refusal>(text);
+    // Busy for too long, a process answers with nothing.
+    if (value === null) throw silent(pid, address, new Error(`it answered ${status}`));
     if (status === 200) return value as T;
     const { code, message } = (value as Refusal).error;
     throw new QuerymillError(code === "BUG" ? "CONTROL_UNREACHABLE" : (code as QuerymillError["code"]), message);
@@ -91,6 +93,15 @@ function silent(pid: number, address: string, cause: unknown): QuerymillError {
     `Process ${pid} runs the job, but does not answer at ${address}: it is stopped, very busy or just ending. Try again; kill -TERM ${pid} drains it as well.`,
     { cause },
   );
+}
+
+/** @returns null for what is no JSON */
+function parsed<T>(text: string): T | null {
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    return null;
+  }
 }
 
 /** A container may run as a user that no list of users knows. */

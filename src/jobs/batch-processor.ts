@@ -63,8 +63,9 @@ export class BatchProcessor {
     execution.events.pipeTo(this.#events);
     this.#execution = execution;
     const detach = await attachTelemetry(execution);
-    const watch = await watchForProgram(execution, settings, service, this.#options.onNotification);
+    let watch: Awaited<ReturnType<typeof watchForProgram>> = null;
     try {
+      watch = await watchForProgram(execution, settings, service, this.#options.onNotification);
       if (this.#stopped) execution.stop("stop-requested");
       if (this.#paused !== null) execution.pause(this.#paused.reason);
       return await execution.run();

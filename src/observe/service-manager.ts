@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { messageOf } from "../errors.ts";
 
 /** What tells a service manager (systemd, or what speaks its protocol) how a process does. */
 export interface ServiceManager {
@@ -73,7 +74,16 @@ export function openServiceManager(
 
 /** @param env all that the program gets: no key of ours. @returns why it was not told, or null */
 async function send(words: readonly string[], env: Record<string, string>): Promise<string | null> {
-  return await new Promise((resolve) => {
+  try {
+    return await run(words, env);
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** @throws what keeps a process from being started at all, such as too little memory */
+function run(words: readonly string[], env: Record<string, string>): Promise<string | null> {
+  return new Promise((resolve) => {
     const child = spawn(PROGRAM, words, { env, stdio: ["ignore", "ignore", "pipe"] });
     // Not spawn's own timeout: its timer stays, and the process with it, when there is no such program.
     const deadline = setTimeout(() => child.kill(), DEADLINE_MS);
@@ -81,10 +91,6 @@ async function send(words: readonly string[], env: Record<string, string>): Prom
       clearTimeout(deadline);
       resolve(why);
     };
-    let said = "";
-    child.stderr.on("data", (part: Buffer) => {
-      said = (said + part.toString()).slice(0, 500);
-    });
     child.once("error", (error: NodeJS.ErrnoException) =>
       end(
         error.code === "ENOENT"
@@ -92,6 +98,11 @@ async function send(words: readonly string[], env: Record<string, string>): Prom
           : error.message,
       ),
     );
+    let said = "";
+    // Without a descriptor left there is no pipe.
+    child.stderr?.on("data", (part: Buffer) => {
+      said = (said + part.toString()).slice(0, 500);
+    });
     child.once("close", (code, signal) =>
       end(code === 0 ? null : `${PROGRAM} ended with ${signal ?? code}: ${said.trim() || "no reason given"}`),
     );

@@ -1,4 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { openServiceManager } from "../../src/observe/service-manager.ts";
 import { makeWorkspace } from "../support/workspace.ts";
@@ -30,6 +32,27 @@ test("what changes the state goes out in a message of its own, in order; the res
   expect(readFileSync(workspace.path("told"), "utf8")).toBe(
     "READY=1\nWATCHDOG=1 STATUS=second RELOADING=1 MONOTONIC_USEC=5\nREADY=1\nSTOPPING=1\n",
   );
+});
+
+test("too few file descriptors for a process cost a message, not the run", () => {
+  const workspace = makeWorkspace();
+  const source = fileURLToPath(new URL("../../src/observe/service-manager.ts", import.meta.url));
+  workspace.write(
+    "few.ts",
+    `import { openSync } from "node:fs";
+import { openServiceManager } from ${JSON.stringify(source)};
+const manager = openServiceManager({ NOTIFY_SOCKET: "/nowhere", PATH: process.env.PATH }, 7, (why) => said.push(why))!;
+const said: string[] = [];
+try {
+  for (;;) openSync("/dev/null");
+} catch {}
+manager.tell({ WATCHDOG: 1 });
+await manager.close();
+process.exitCode = said.length === 1 ? 0 : 5;
+`,
+  );
+  const run = spawnSync("sh", ["-c", `ulimit -n 64; exec "${process.execPath}" few.ts`], { cwd: workspace.folder });
+  expect([run.status, String(run.stderr)]).toEqual([0, ""]);
 });
 
 test("a program that is missing is told once, and leaves no timer behind that would keep the process", async () => {
