@@ -206,7 +206,7 @@ function details(job: Told, nowMs: number, flags: string, look: Look): string[] 
   for (const schedule of job.schedules)
     row(
       "next times",
-      `${timesLine(schedule, nowMs, 200)}   (${schedule.name}: ${schedule.cron}, ${schedule.timezone})`,
+      `${timesLine(schedule, nowMs, 200)}   (${schedule.name}: ${schedule.cron}, ${zoneWords(schedule.timezone)})`,
     );
   row("state", relative(process.cwd(), job.folder));
   lines.push(...nextLines(job, flags, look));
@@ -233,6 +233,12 @@ function uncleanLines(
     `  Go on where it was:   ${look.style("cyan", asTyped(`querymill run ${flags} --recover`))}`,
     `  Start over:           ${look.style("cyan", asTyped(`querymill run ${flags} --fresh`))}    (keeps ledger, dead letters)`,
   ];
+}
+
+/** Times are shown by the clock of this machine: where the schedule's is another one, that is said. */
+function zoneWords(timezone: string): string {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return timezone === own ? timezone : `by the clock of ${timezone}; shown by that of ${own}`;
 }
 
 function nextLines({ deadLetters, state }: JobStatus, flags: string, { style }: Look): string[] {

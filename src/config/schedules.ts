@@ -17,6 +17,8 @@ export interface ResolvedSchedules {
 const EXAMPLE = '"30 2 * * *" is every night at 2:30';
 /** So many times of a schedule are looked at: whether the window is open then, and how close together they are. */
 const LOOKED_TIMES = 60;
+/** More than a year of nights, so that a day of the year meets one. */
+const LOOKED_OPENINGS = 800;
 
 /** @param nowMs epoch ms: a schedule without a time to come is refused */
 export async function resolveSchedules(options: ResolvedOptions, nowMs: number): Promise<ResolvedSchedules> {
@@ -139,18 +141,33 @@ async function timesProblems(
   nowMs: number,
 ): Promise<string[]> {
   const { CronTimes } = await import("../scheduling/cron.ts");
-  const times = new CronTimes(schedule.cron, schedule.timezone).next(LOOKED_TIMES, nowMs);
+  const cron = new CronTimes(schedule.cron, schedule.timezone);
+  const times = cron.next(LOOKED_TIMES, nowMs);
   const problems: string[] = [];
   const gapMs = Math.min(...times.slice(1).map((time, at) => time - times[at]!));
   if (schedule.jitterSeconds * 1_000 >= gapMs)
     problems.push(
       `${nameOf("jitterSeconds")}: a delay of up to ${schedule.jitterSeconds} s reaches the next time of "${schedule.cron}", ${gapMs / 1_000} s later. Lower it.`,
     );
-  if (window !== null && times.every((time) => !windowAt(window, time).open))
+  if (window !== null && !meets(cron, window, nowMs))
     problems.push(
       `${nameOf("cron")}: "${schedule.cron}" never begins in the window ${windowLabel(window)} (${window.timezone}), outside of which no call goes out. Change one of them.`,
     );
   return problems;
+}
+
+/** Whether a run begins while the window is open, within the next openings that are looked at. */
+function meets(cron: { after(ms: number): number | null }, window: RunWindow, nowMs: number): boolean {
+  let fromMs = nowMs;
+  for (let looked = 0; looked < LOOKED_OPENINGS; looked += 1) {
+    const time = cron.after(fromMs);
+    if (time === null) return false;
+    const { open, untilMs } = windowAt(window, time);
+    if (open) return true;
+    // A time at the very moment of opening counts.
+    fromMs = untilMs - 1;
+  }
+  return false;
 }
 
 function resolveWindow({ get, name }: ResolvedOptions, problems: string[]): RunWindow | null {

@@ -41,6 +41,15 @@ test("several schedules, each with what its runs have instead, and the settings 
   ]);
 });
 
+test.each([
+  ["*/5 * * * *", "22:00-23:00"],
+  ["*/20 * * * * *", "22:00-06:00"],
+  ["0 12 29 2 *", "12:00-12:01"],
+])("%s meets the window %s, whatever the time is now", async (cron, window) => {
+  const { schedules } = await load("", { mode: "scheduled", schedule: cron, window, timezone: "Europe/Berlin" });
+  expect(schedules).toMatchObject([{ cron }]);
+});
+
 test("--schedule takes the place of the list for this run", async () => {
   const { schedules } = await load(NIGHTLY, { schedule: "@hourly", catchUp: "once", jitter: "60" });
   expect(schedules).toMatchObject([{ name: "main", cron: "@hourly", catchUp: "once", jitterSeconds: 60, changes: {} }]);
