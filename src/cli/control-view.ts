@@ -9,7 +9,9 @@ const LABEL = 13;
 export function doneLines({ verb, job, pid, state, changes, requeued, refused = [] }: Done, look: Look): string[] {
   const { ok, to, warn } = symbols(look.ascii);
   const moved = state.from === state.to ? String(state.to) : `${state.from} ${to} ${state.to}`;
-  const rows = Object.entries(changes).map(([name, change]) => row(name, values(change, to)));
+  // The state says it already, where it is another one now.
+  const shown = Object.entries(changes).filter(([name]) => name !== "paused" || state.from === state.to);
+  const rows = shown.map(([name, change]) => row(name, values(change, to)));
   const found =
     requeued === undefined
       ? []
@@ -20,7 +22,8 @@ export function doneLines({ verb, job, pid, state, changes, requeued, refused = 
     ({ setting, reason }) => `${look.style("yellow", warn)} ${setting} stays as it was: it ${reason}.`,
   );
   const same = SAME[verb];
-  const nothing = rows.length + found.length + kept.length === 0 && state.from === state.to && same !== undefined;
+  const nothing =
+    Object.keys(changes).length + found.length + kept.length === 0 && state.from === state.to && same !== undefined;
   return [
     `${look.style("green", ok)} ${look.style("bold", job)}  ${moved}  ${look.style("dim", `process ${pid}`)}`,
     ...rows,

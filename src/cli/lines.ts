@@ -78,7 +78,8 @@ function together(before: EventMap["limit:change"], next: EventMap["limit:change
 
 /** `control set by ana, process 71: concurrency 5 → 20` as a sentence. */
 export function commandWords({ verb, by, changes }: EventMap["control:command"]): string {
-  const what = Object.entries(changes).map(([name, { from, to }]) => `${name} ${from ?? "none"} to ${to ?? "none"}`);
+  const others = Object.entries(changes).filter(([name]) => name !== "paused");
+  const what = others.map(([name, { from, to }]) => `${name} ${from ?? "none"} to ${to ?? "none"}`);
   const who = by === null ? "" : ` by ${by}`;
   return `control ${verb}${who}${what.length === 0 ? "" : `: ${what.join(", ")}`}`;
 }

@@ -22,14 +22,8 @@ type Effect = Partial<Pick<Done, "changes" | "requeued" | "refused">>;
 type Obey = { readonly [V in Verb]: (to: Commanded, body: Body<V>, by: string | null) => Promise<Effect> | Effect };
 
 const OBEY: Obey = {
-  pause: ({ execution }, { reason }, by) => {
-    execution.pause(reason ?? null, { by });
-    return {};
-  },
-  resume: ({ execution }, _, by) => {
-    execution.resume({ by });
-    return {};
-  },
+  pause: ({ execution }, { reason }, by) => pauseMoves(execution, () => execution.pause(reason ?? null, { by })),
+  resume: ({ execution }, _, by) => pauseMoves(execution, () => execution.resume({ by })),
   drain: ({ execution }) => {
     execution.stop("stop-requested");
     return {};
@@ -80,6 +74,14 @@ const OBEY: Obey = {
     return { changes: taken, refused };
   },
 };
+
+/** A run that has not begun is paused without a change of its state. */
+function pauseMoves(execution: Execution, move: () => void): Effect {
+  const told = (): "yes" | "no" => (execution.snapshot().paused?.holder === "operator" ? "yes" : "no");
+  const from = told();
+  move();
+  return { changes: { paused: { from, to: told() } } };
+}
 
 function endpointMoves(execution: Execution, name: string, move: () => void): Effect {
   const stateOf = (): string | null => execution.snapshot().endpoints.find((one) => one.name === name)?.state ?? null;

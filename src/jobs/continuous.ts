@@ -23,6 +23,8 @@ export interface ContinuousOptions extends Clocks {
   /** Keys of items that are read ahead, in flight or not stored yet. */
   readonly active: ReadonlySet<ItemKey>;
   readonly storeWatch: StoreWatch;
+  /** Items that are left until they are quiet. */
+  readonly notQuiet: () => number;
   /** Told of marked documents whose text may be another one; null when settled items are left alone. */
   readonly growing: Pick<Growing, "changed" | "owedFrom"> | null;
 }
@@ -52,7 +54,7 @@ export async function openContinuous(options: ContinuousOptions): Promise<Contin
   const meter = new LagMeter({
     first: async () => (await ids.readUnprocessed(null, 1)).documents[0] ?? null,
     passSinceMs: () => pipeline.feed.passSinceMs,
-    known: () => active.size + manager.retryQueue.size,
+    known: () => active.size + manager.retryQueue.size + options.notQuiet(),
     isAway: () => storeWatch.waiting !== null || open.lease.holdReason() !== null,
     updatedAtMs: (document) => (path === null ? null : updatedAtOf(document, path)),
     now: options.now,

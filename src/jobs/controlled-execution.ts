@@ -154,7 +154,9 @@ export abstract class ControlledExecution {
     if (endpoint !== undefined) return endpoint;
     const names = this.settings.endpoints.map((one) => one.name);
     const why = names.includes(name)
-      ? "It is not open yet: wait for execution:start."
+      ? this.#gateway === null
+        ? "It is not open yet: wait for execution:start."
+        : "It works on this machine and makes no calls that could be held back."
       : `This run has ${names.join(", ")}.${didYouMean(name, names)}`;
     throw new QuerymillError("USAGE", `There is no endpoint ${name}. ${why}`);
   }

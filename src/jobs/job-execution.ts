@@ -320,7 +320,10 @@ export class JobExecution extends ControlledExecution implements Execution {
     });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     if (settings.mode === "continuous") {
-      const beside = await openContinuous({ ...parts, pipeline, storeWatch: watch, growing });
+      const beside = await openContinuous({
+        ...parts,
+        ...{ pipeline, storeWatch: watch, growing, notQuiet: () => reader.notQuiet.items },
+      });
       closers.add(() => beside.close());
       this.#view.beside(beside);
     }
