@@ -4,7 +4,7 @@ import { type Fault, type ModelServer, startModelServer } from "../../test/suppo
 /** How the provider behaves just now. */
 export type Weather = "fine" | "storm" | "errors" | "hang" | "slow" | "malformed";
 
-/** Answers that were produced for one text of one item, with when. */
+/** Answers that were produced for one text of one item, with when they were asked for. */
 export interface Answered {
   readonly category: unknown;
   readonly atMs: number[];
@@ -20,6 +20,8 @@ export class Provider {
   #server: ModelServer | null = null;
   #port = 0;
   readonly #seed: string;
+  /** When each call came, by text and attempt: an answer that is late belongs to the time at which it was asked for. */
+  readonly #cameMs = new Map<string, number>();
   /** Texts whose answer under way is not usable. */
   readonly #spoiled = new Set<string>();
 
@@ -36,10 +38,15 @@ export class Provider {
       port: this.#port,
       latency: "lognormal:60:400",
       throttleHeaders: { "retry-after-ms": "1500" },
-      fail: (id) => this.#faultOf(id),
-      content: (id, _attempt, value) => {
+      fail: (id, attempt) => {
+        this.#cameMs.set(`${id} ${attempt}`, Date.now());
+        return this.#faultOf(id);
+      },
+      content: (id, attempt, value) => {
         const known = this.answers.get(id) ?? { category: value.category, atMs: [] };
-        if (!this.#spoiled.delete(id)) known.atMs.push(Date.now());
+        const cameMs = this.#cameMs.get(`${id} ${attempt}`)!;
+        this.#cameMs.delete(`${id} ${attempt}`);
+        if (!this.#spoiled.delete(id)) known.atMs.push(cameMs);
         this.answers.set(id, known);
         return JSON.stringify({ ...value, category: known.category, summary: `What ${id} is about.` });
       },

@@ -58,8 +58,8 @@ export class Acknowledged {
 
   /** How many usable answers of one text came after one of its answers had been acknowledged. */
   paidAfter(id: string, answersMs: readonly number[]): number {
-    const [first] = answersMs;
-    if (first === undefined) return 0;
+    if (answersMs.length === 0) return 0;
+    const first = Math.min(...answersMs);
     const acknowledgedMs = this.#byItem.get(id)?.find((atMs) => atMs >= first);
     return acknowledgedMs === undefined ? 0 : answersMs.filter((atMs) => atMs > acknowledgedMs).length;
   }
@@ -124,7 +124,9 @@ export async function judge(
     const answersMs = Array.from({ length: version }, (_, at) => provider.answers.get(`${id}#${at + 1}`)?.atMs ?? []);
     for (const ofText of answersMs) {
       paid.paidAgain += Math.max(0, ofText.length - 1);
-      paid.paidAfterAcknowledgement += acknowledged.paidAfter(id, ofText);
+      const after = acknowledged.paidAfter(id, ofText);
+      paid.paidAfterAcknowledgement += after;
+      if (after > 0) examples.push(`${id} asked ${after} times after an acknowledgement: ${ofText.join(", ")}`);
     }
     for (const each of acknowledged.versions(id, answersMs))
       if (record !== undefined && record.contentHash !== contentHashOf(textOf(id, each)))
