@@ -9,14 +9,15 @@ import type { Companion, Host } from "./companion.ts";
  * refused before leaves no trace. A socket that cannot be opened is told, and holds nothing up.
  */
 export async function openControlCompanion({ execution, settings, logger, note, reload }: Host): Promise<Companion> {
+  const identity = { tenant: settings.tenant, job: settings.job, range: WHOLE_RANGE };
   let opening: Promise<{ close(): Promise<void> } | null> | null = null;
   const open = async (): Promise<{ close(): Promise<void> } | null> => {
     try {
       const server = await openControl({
         execution,
         reload,
-        job: settings.job,
-        jobFolder: jobFolder(settings.batchDir, { ...settings, range: WHOLE_RANGE }),
+        identity,
+        jobFolder: jobFolder(settings.batchDir, identity),
         onBug: (error) => logger.error({ err: error }, "the control socket failed"),
       });
       const { address } = server;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import { didYouMean } from "../config/nearest.ts";
 import { type ControlClient, findControl } from "../control/client.ts";
-import type { Body, Verb } from "../control/protocol.ts";
+import type { Body, Done, Verb } from "../control/protocol.ts";
 import { QuerymillError } from "../errors.ts";
 import { findJobs, readStatus } from "../jobs/status.ts";
 import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
@@ -148,12 +148,14 @@ function stop({ now, ...flags }: Flags): Promise<number> {
 
 async function drain({ wait, ...flags }: Flags): Promise<number> {
   const found = await find(flags);
-  await tellFound(found, "drain", {});
+  const { executionId } = await tellFound(found, "drain", {});
   if (wait !== true) return 0;
   const { loaded, client } = found;
   while (client.isThere()) await delay(LOOK_MS);
   const { settings, output } = loaded;
-  const { lastEnd } = await readStatus(settings.batchDir, { ...settings, range: WHOLE_RANGE });
+  const status = await readStatus(settings.batchDir, { ...settings, range: WHOLE_RANGE });
+  // A process that waits for its first scheduled time has run nothing: the last end is that of an earlier one.
+  const lastEnd = status.lastEnd?.executionId === executionId ? status.lastEnd : null;
   const screen = openScreen();
   if (output.json)
     screen.json({ event: "control:ended", time: new Date().toISOString(), job: settings.job, end: lastEnd });
@@ -171,15 +173,16 @@ async function showStatus(flags: Flags): Promise<number> {
 }
 
 async function tell<V extends Verb>(flags: Flags, verb: V, body: Body<V>): Promise<number> {
-  return await tellFound(await find(flags), verb, body);
+  await tellFound(await find(flags), verb, body);
+  return 0;
 }
 
-async function tellFound<V extends Verb>({ loaded, client }: Found, verb: V, body: Body<V>): Promise<number> {
+async function tellFound<V extends Verb>({ loaded, client }: Found, verb: V, body: Body<V>): Promise<Done> {
   const done = await client.tell(verb, body);
   const screen = openScreen();
   if (loaded.output.json) screen.json({ event: "control:done", time: new Date().toISOString(), ...done });
   else screen.print(doneLines(done, screen.look));
-  return 0;
+  return done;
 }
 
 interface Found {

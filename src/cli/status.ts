@@ -49,7 +49,8 @@ async function status(flags: Record<string, unknown>): Promise<number> {
   for (const identity of wanted) {
     const job = await readStatus(batchDir, identity);
     const control = findControl(job.folder)?.record ?? null;
-    jobs.push({ ...job, ...(await scheduled(settings, identity, Date.now())), control });
+    const state = job.state === "idle" && control !== null ? "waiting" : job.state;
+    jobs.push({ ...job, ...(await scheduled(settings, identity, Date.now())), state, control });
   }
   const screen = openScreen();
   if (output.json) screen.json({ event: "status", time: new Date().toISOString(), batchDir, jobs });
@@ -85,8 +86,13 @@ interface Scheduled {
   readonly nextTimes: readonly string[];
 }
 
-/** What is said of a job; `control`: how the process that runs it is reached. */
-type Told = JobStatus & Scheduled & { readonly control: ControlRecord | null };
+/** What is said of a job. */
+interface Told extends Omit<JobStatus, "state">, Scheduled {
+  /** `waiting`: a process answers for the job that has yet to begin its next run. */
+  readonly state: JobStatus["state"] | "waiting";
+  /** How the process that runs it is reached. */
+  readonly control: ControlRecord | null;
+}
 
 async function scheduled(settings: JobSettings, identity: StateIdentity, nowMs: number): Promise<Scheduled> {
   const { scheduledTimes } = await import("../jobs/scheduled-times.ts");
@@ -127,6 +133,8 @@ function unknownJob(name: string, found: readonly { readonly job: string }[], fo
   );
 }
 
+const FORMATS = { running: "green", waiting: "green", idle: "dim", unclean: "red", unreadable: "red" } as const;
+
 function overview(jobs: readonly Told[], nowMs: number, look: Look): string[] {
   const { dash, bad } = symbols(look.ascii);
   const rows = jobs.map((job) => ({
@@ -143,7 +151,7 @@ function overview(jobs: readonly Told[], nowMs: number, look: Look): string[] {
   }));
   const widths = [0, 1, 2, 3, 4, 5].map((at) => Math.max(...rows.map(({ cells }) => cells[at]!.length)));
   return rows.map(({ job, cells: [name = "", state = "", ...more] }) => {
-    const format = job.state === "running" ? "green" : job.state === "idle" ? "dim" : "red";
+    const format = FORMATS[job.state];
     const seen = more.pop()!;
     const parts = [left(name, widths[0]!), look.style(format, left(state, widths[1]!))];
     const figures = more.flatMap((cell, at) => (widths[at + 2] === 0 ? [] : right(cell, widths[at + 2]!)));
@@ -175,19 +183,17 @@ function details(job: Told, nowMs: number, flags: string, look: Look): string[] 
   if (job.model !== null) row("model", job.model === "offline/" ? "offline" : printable(job.model));
   row(
     "held by",
-    owner === null
-      ? "nobody"
-      : `process ${owner.pid} on host ${printable(owner.host)}, execution ${owner.executionId}, since ${at(Date.parse(owner.since))}`,
+    owner !== null
+      ? `process ${owner.pid} on host ${printable(owner.host)}, execution ${owner.executionId}, since ${at(Date.parse(owner.since))}`
+      : job.control !== null
+        ? `process ${job.control.pid} on host ${printable(job.control.host)}, which waits to begin a run, since ${at(Date.parse(job.control.since))}`
+        : "nobody",
   );
   if (job.control !== null)
     row("control", `process ${job.control.pid} answers:  ${asTyped(`querymill control status --job ${job.job}`)}`);
   if (job.lag !== null) row("lag", lagWords(job.lag, nowMs, dash).join("   "));
-  if (checkpoint !== null)
-    row(
-      "checkpoint",
-      `${count(checkpoint.settled)} items settled without a gap in this execution, ${clock(Date.parse(checkpoint.savedAt))}`,
-    );
-  if (job.journaled > 0 && job.state === "idle")
+  if (checkpoint !== null) row("checkpoint", `saved at ${clock(Date.parse(checkpoint.savedAt))}`);
+  if (job.journaled > 0 && (job.state === "idle" || job.state === "waiting"))
     row("journal", `${count(job.journaled)} outcomes wait to be stored; the next run does that first, for nothing`);
   for (const { queue, count: items, nextDueMs } of job.retryQueues)
     row(
@@ -215,7 +221,7 @@ function details(job: Told, nowMs: number, flags: string, look: Look): string[] 
 
 /** What a plain run would say too, with both ways on. */
 function uncleanLines(
-  { job, jobTotals, checkpoint, journaled, callsUnderWay, ...rest }: JobStatus,
+  { job, jobTotals, checkpoint, journaled, callsUnderWay, ...rest }: Told,
   flags: string,
   look: Look,
 ): string[] {
@@ -241,7 +247,7 @@ function zoneWords(timezone: string): string {
   return timezone === own ? timezone : `by the clock of ${timezone}; shown by that of ${own}`;
 }
 
-function nextLines({ deadLetters, state }: JobStatus, flags: string, { style }: Look): string[] {
+function nextLines({ deadLetters, state }: Told, flags: string, { style }: Look): string[] {
   const [first] = deadLetters;
   if (first === undefined || state === "unclean") return [];
   const command = asTyped(`querymill retry --error ${first.failure} --dry-run ${flags}`);

@@ -3,9 +3,10 @@ import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { QuerymillError } from "../errors.ts";
+import type { StateIdentity } from "../state/identity.ts";
 
-/** Where a process can be reached, as it is written down in the job's folder. */
-export interface ControlRecord {
+/** Which job a process answers for and where it can be reached, as it is written down in the job's folder. */
+export interface ControlRecord extends StateIdentity {
   readonly pid: number;
   readonly host: string;
   /** ISO time. */

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { QuerymillError } from "../errors.ts";
+import type { StateIdentity } from "../state/identity.ts";
 import { OwnerLock } from "../state/owner.ts";
 import { type Commanded, obey, refusalOf } from "./commands.ts";
 import { addressesOf, controlFolder, makeOwnFolder, recordPath, writeRecord } from "./place.ts";
@@ -11,7 +12,7 @@ import { BY_HEADER, CONTROL_VERSION, MOST_BODY_BYTES, type Status, VERBS, type V
 export interface ControlServerOptions extends Commanded {
   /** Of the job: where it is written down how to reach the process. */
   readonly jobFolder: string;
-  readonly job: string;
+  readonly identity: StateIdentity;
   /** Told of what is a bug. */
   readonly onBug: (error: unknown) => void;
 }
@@ -33,11 +34,11 @@ const CLOSE_MS = 500;
  * @throws QuerymillError JOB_HELD when another process answers for the job; whatever else keeps it from being opened
  */
 export async function openControl(options: ControlServerOptions): Promise<ControlServer> {
-  const { jobFolder, job } = options;
+  const { jobFolder, identity } = options;
   const since = new Date().toISOString();
   const me = { pid: process.pid, host: hostname(), since };
   makeOwnFolder(controlFolder(jobFolder));
-  const lock = OwnerLock.take(controlFolder(jobFolder), { ...me, executionId: "control" }, job);
+  const lock = OwnerLock.take(controlFolder(jobFolder), { ...me, executionId: "control" }, identity.job);
   try {
     const server = createServer(
       {
@@ -59,7 +60,7 @@ export async function openControl(options: ControlServerOptions): Promise<Contro
     server.on("error", options.onBug);
     // What lives beside a run does not keep the process alive.
     server.unref();
-    writeRecord(jobFolder, { ...me, address, version: CONTROL_VERSION });
+    writeRecord(jobFolder, { ...identity, ...me, address, version: CONTROL_VERSION });
     return {
       address,
       close: async () => {
@@ -117,9 +118,9 @@ async function answer(
       `This process speaks version ${CONTROL_VERSION}: /v${CONTROL_VERSION}/status.`,
     );
   if (name === "status" && request.method === "GET") {
-    const { job, execution } = options;
+    const { identity, execution } = options;
     const status: Status = {
-      job,
+      job: identity.job,
       pid: process.pid,
       host: hostname(),
       since,

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { controlFolder, readRecord } from "../control/place.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
 import type { JobTotals } from "../events.ts";
 import { type Lag, lagNow } from "../lag.ts";
@@ -56,13 +57,13 @@ export interface CauseCount {
   readonly lastMs: number;
 }
 
-/** The jobs that have state in a batch directory, by name. */
+/** The jobs that have state in a batch directory, or a process that waits to begin their first run, by name. */
 export async function findJobs(batchDir: string, files: FileSystem = nodeFileSystem): Promise<StateIdentity[]> {
   const found: StateIdentity[] = [];
   for (const tenant of await foldersIn(files, batchDir))
     for (const job of await foldersIn(files, tenant))
       for (const range of await foldersIn(files, job)) {
-        const identity = await identityOf(files, range);
+        const identity = (await identityOf(files, range)) ?? answeredFor(range);
         if (identity !== null) found.push(identity);
       }
   return found.sort((a, b) => (a.job < b.job ? -1 : a.job > b.job ? 1 : a.range < b.range ? -1 : 1));
@@ -165,6 +166,19 @@ async function identityOf(files: FileSystem, folder: string): Promise<StateIdent
     if (tenant !== undefined && job !== undefined && range !== undefined) return { tenant, job, range };
   }
   return null;
+}
+
+/** The job of which nothing is written down yet, and for which a process answers. */
+function answeredFor(folder: string): StateIdentity | null {
+  try {
+    const record = readRecord(folder);
+    if (record === null || currentOwner(controlFolder(folder)) === null) return null;
+    const { tenant, job, range } = record;
+    return { tenant, job, range };
+  } catch {
+    // The folder of another user.
+    return null;
+  }
 }
 
 async function lagOf({ files, folder, identity }: BatchFileManager, owner: Owner): Promise<Lag | null> {

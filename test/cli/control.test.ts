@@ -130,12 +130,36 @@ describe("a process that runs a job", () => {
   it("answers while scheduled mode waits for its time, and ends with 0 when it is drained there", async () => {
     const job = await makeJob(STORE);
     await job.seed(1);
+    expect(await start(job).ended).toMatchObject({ code: 0, end: { classified: 1 } });
     const cli = start(job, "--mode", "scheduled", "--schedule", "0 0 1 1 *");
     await cli.seen("control:ready");
     expect(await control(job, "status")).toMatchObject({ snapshot: { state: "waiting", mode: "scheduled" } });
     expect(await control(job, "pause")).toMatchObject({ state: { from: "waiting", to: "paused" } });
-    await control(job, "drain");
+    const cwd = job.settings.batchDir;
+    const shown = await startCli(["status", "--batch-dir", cwd, "--json"], { cwd }).ended;
+    expect(shown.events[0]).toMatchObject({
+      jobs: [{ job: "flow", state: "waiting", owner: null, control: { pid: cli.pid } }],
+    });
+    // The run before was another process's.
+    expect(await control(job, "drain", "--wait")).toMatchObject({ event: "control:ended", end: null });
     expect(await cli.ended).toMatchObject({ code: 0, stderr: "" });
+  });
+
+  it("is found by the batch directory alone while its first start waits for a store that is away", async () => {
+    const job = await makeJob(STORE);
+    const cwd = job.settings.batchDir;
+    const away = ["--store", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200", "--db", "support"];
+    const args = ["run", "--json", "--job", "flow", ...away, "--batch-dir", cwd, "--model", "offline"];
+    const cli = startCli([...args, "--mode", "continuous"], { cwd });
+    await cli.seen("control:ready");
+    const found = await startCli(["control", "status", "--json", "--batch-dir", cwd], { cwd }).ended;
+    expect(found).toMatchObject({ code: 0, events: [{ pid: cli.pid, snapshot: { state: "starting" } }] });
+    const told = await startCli(["status", "--batch-dir", cwd, "--json"], { cwd }).ended;
+    expect(told.events[0]).toMatchObject({ jobs: [{ job: "flow", state: "running", control: { pid: cli.pid } }] });
+    cli.kill("SIGTERM");
+    expect(await cli.ended).toMatchObject({ code: 0 });
+    const after = await startCli(["status", "--batch-dir", cwd, "--json"], { cwd }).ended;
+    expect(after.events[0]).toMatchObject({ jobs: [] });
   });
 
   it("opens no socket with --no-control, and says so to who looks for one", async () => {

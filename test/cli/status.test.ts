@@ -130,13 +130,15 @@ test("a job that was started with --schedule tells its next times while it waits
     });
   });
   const waiting = lastEvent((await space.querymill(["status", "--json"])).stdout);
+  const shown = (await space.querymill(["status"])).stdout;
+  expect(shown).toMatch(/^nightly +waiting .* next /);
+  expect(shown).toMatch(new RegExp(`held by +process ${child.pid} on host .*, which waits to begin a run, since `));
   child.kill("SIGTERM");
   expect(await ended).toMatchObject({ code: 0 });
   const stopped = lastEvent((await space.querymill(["status", "--json"])).stdout);
-  for (const { jobs } of [waiting, stopped])
-    expect(jobs).toMatchObject([
-      { job: "nightly", state: "idle", schedules: [{ name: "main", cron: "30 2 * * *", timezone: "Europe/Berlin" }] },
-    ]);
+  const schedules = [{ name: "main", cron: "30 2 * * *", timezone: "Europe/Berlin" }];
+  expect(waiting.jobs).toMatchObject([{ job: "nightly", state: "waiting", control: { pid: child.pid }, schedules }]);
+  expect(stopped.jobs).toMatchObject([{ job: "nightly", state: "idle", control: null, schedules }]);
   expect((stopped.jobs as { nextTimes: string[] }[])[0]!.nextTimes).toHaveLength(5);
   const { stdout } = await space.querymill(["status"]);
   expect(stdout).toMatch(/next times +\S.* {3}.*\(main: 30 2 \* \* \*, (by the clock of )?Europe\/Berlin[;)]/);
