@@ -138,13 +138,19 @@ const writers: { [K in StateEvent]: (payload: EventMap[K], nowMs: number) => str
   "execution:recover": ({ stored, fromBatchFiles, damaged, uncertainCalls }, nowMs) => [
     pairs(nowMs, "recover", { stored, read_again: fromBatchFiles, damaged, perhaps_paid_twice: uncertainCalls }),
   ],
-  "execution:wait": ({ reason, untilMs, items }, nowMs) => [
-    pairs(nowMs, "wait", {
-      items,
-      reason,
-      ...(untilMs === null ? {} : { until: clock(untilMs), in: durationRange(untilMs - nowMs, untilMs - nowMs, "-") }),
-    }),
-  ],
+  // The next poll comes every minute, for months.
+  "execution:wait": ({ reason, untilMs, items }, nowMs) =>
+    reason === "next poll"
+      ? []
+      : [
+          pairs(nowMs, "wait", {
+            items,
+            reason,
+            ...(untilMs === null
+              ? {}
+              : { until: clock(untilMs), in: durationRange(untilMs - nowMs, untilMs - nowMs, "-") }),
+          }),
+        ],
   "source:watch": ({ watching, reason }, nowMs) => [
     watching
       ? pairs(nowMs, "watch", { "": "changes of the source wake this run" })

@@ -142,16 +142,25 @@ function openLines(execution: Execution, stream: NodeJS.WriteStream, facts: Summ
     if (lines.length > 0) stream.write(`${lines.join("\n")}\n`);
   };
   let history: PanelHistory = NO_HISTORY;
+  let toldFigures = "";
   const tick = (): void => {
     const snapshot = execution.snapshot();
     history = nextHistory(history, snapshot);
-    say([progressLine(snapshot, history)]);
+    const line = progressLine(snapshot, history);
+    const figures = line.slice(line.indexOf(" "));
+    // Until the next poll nothing moves.
+    if (snapshot.waiting?.reason !== "next poll" || figures !== toldFigures) say([line]);
+    toldFigures = figures;
   };
   const timer = setInterval(tick, LINE_MS);
   const limits = new LimitChanges();
   const tellLimits = (): void => say(limits.take(Date.now()));
   const limitTimer = setInterval(tellLimits, LIMIT_LINE_MS);
-  onEarlierEnds(execution, (end) => say([endLine(end, Date.now())]));
+  let toldId: string | null = null;
+  onEarlierEnds(execution, (end) => {
+    toldId = end.executionId;
+    say([endLine(end, Date.now())]);
+  });
   execution.events.onAny((name, payload) => {
     if (name === "limit:change") limits.add(payload as EventMap["limit:change"]);
     else say(stateLines(name, payload as EventMap[typeof name], Date.now()));
@@ -166,7 +175,9 @@ function openLines(execution: Execution, stream: NodeJS.WriteStream, facts: Summ
       tellLimits();
       const open = end.exitCode !== 0 || noTextAdvice(end).length > 0;
       const hints = facts.summaryAlways || !open ? [] : nextSteps(end, facts, null).slice(0, 3);
-      say([...endNotes(end, execution.snapshot().errors, hints, Date.now()), endLine(end, Date.now())]);
+      // What is stopped between two scheduled runs ends with what the last one said.
+      if (end.executionId !== toldId)
+        say([...endNotes(end, execution.snapshot().errors, hints, Date.now()), endLine(end, Date.now())]);
       if (facts.summaryAlways) say(["", ...summaryLines(end, execution, { ...facts, needsReview }, look, example())]);
     },
     close: () => {
@@ -255,6 +266,7 @@ function stoppingLines(how: "drain" | "abort", execution: Execution, facts: Summ
 function onEarlierEnds({ events }: Execution, tell: (end: ExecutionEnd) => void): void {
   let last: ExecutionEnd | null = null;
   events.onAny((name, payload) => {
+    if (name === "notification:made") return;
     if (last !== null) tell(last);
     last = name === "execution:end" ? (payload as ExecutionEnd) : null;
   });

@@ -70,7 +70,12 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     },
     secrets,
   });
-  logEvents(execution.events, log.logger);
+  // Lines tell what happens in words: the log is for what only it has, unless somebody asked for more of it.
+  logEvents(
+    execution.events,
+    log.logger,
+    () => kind === "lines" && output.logFile === null && log.logger.level === defaultLevel(output),
+  );
   shown = openOutput(kind, execution, stream, {
     taxonomy: settings.taxonomy,
     state: relative(process.cwd(), jobFolder(settings.batchDir, { ...settings, range: WHOLE_RANGE })),

@@ -62,10 +62,11 @@ export function readiness(facts: HealthFacts, freeBytes: number | null): Verdict
     ended: "It has ended.",
   };
   const told = states[state];
-  if (told !== undefined) reasons.push(told);
+  const isAway = (state === "starting" || state === "recovering") && waiting !== null;
+  if (told !== undefined) reasons.push(isAway ? `${told} It waits: ${sentence(waiting.reason)}` : told);
   const isBetweenRuns = mode === "scheduled" && state === "waiting" && waiting?.reason === "next scheduled time";
-  if (waiting !== null && !isBetweenRuns && HINDRANCES.test(waiting.reason))
-    reasons.push(`It waits: ${waiting.reason}.`);
+  if (waiting !== null && !isAway && !isBetweenRuns && HINDRANCES.test(waiting.reason))
+    reasons.push(`It waits: ${sentence(waiting.reason)}`);
   if (held !== null) reasons.push(`No call may go out: ${held}.`);
   if (!isBetweenRuns && endpoints.length > 0 && endpoints.every((endpoint) => endpoint.state !== "open")) {
     const each = endpoints.map((one) => `${one.name} is ${one.state}${detail(one.stateReason ?? one.pauseReason)}`);
@@ -76,5 +77,6 @@ export function readiness(facts: HealthFacts, freeBytes: number | null): Verdict
   return { ok: reasons.length === 0, reasons };
 }
 
+const sentence = (text: string): string => (text.endsWith(".") ? text : `${text}.`);
 const detail = (reason: string | null): string => (reason === null ? "" : ` (${reason})`);
 const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;

@@ -46,41 +46,54 @@ export async function openLog({ level, file, write, secrets }: LogOptions): Prom
   return { logger, hide, redacted: (text) => redact(text), close: sink.end };
 }
 
-/** Writes what happens to a log: ids, counts and reasons, as the events carry them. */
-export function logEvents(events: Events, logger: Logger): void {
+/**
+ * Writes what happens to a log: ids, counts and reasons, as the events carry them. What the run waits for is an error where
+ * something is away that it needs, so that it is seen at any level; the next poll is told in debug only.
+ * @param isTold true while the same is told elsewhere, so that a line is not written twice
+ */
+export function logEvents(events: Events, logger: Logger, isTold: () => boolean = () => false): void {
+  const at =
+    (level: "debug" | "info" | "warn" | "error") =>
+    (fields: object, message: string): void => {
+      if (!isTold()) logger[level](fields, message);
+    };
+  const [debug, info, warn, error] = [at("debug"), at("info"), at("warn"), at("error")];
   events
     .on("execution:start", ({ notes, ...start }) => {
-      logger.info(start, "execution started");
-      for (const note of notes) logger.info({ executionId: start.executionId }, note);
+      info(start, "execution started");
+      for (const note of notes) info({ executionId: start.executionId }, note);
     })
-    .on("execution:recover", (recover) => logger.info(recover, "recovered local state"))
-    .on("call:failed", ({ message, ...call }) => logger.debug(call, message))
+    .on("execution:recover", (recover) => info(recover, "recovered local state"))
+    .on("call:failed", ({ message, ...call }) => debug(call, message))
     .on("endpoint:pause", ({ untilMs, ...pause }) =>
-      logger.warn({ ...pause, until: new Date(untilMs).toISOString() }, "endpoint rests"),
+      warn({ ...pause, until: new Date(untilMs).toISOString() }, "endpoint rests"),
     )
-    .on("endpoint:state", (state) => logger.warn(state, "endpoint changed its state"))
-    .on("limit:change", (change) => logger.debug(change, "calls at once changed"))
-    .on("endpoint:resume", (resume) => logger.info(resume, "endpoint is asked again"))
-    .on("execution:wait", ({ untilMs, ...wait }) =>
-      logger.info({ ...wait, until: untilMs === null ? null : new Date(untilMs).toISOString() }, "execution waits"),
-    )
+    .on("endpoint:state", (state) => warn(state, "endpoint changed its state"))
+    .on("limit:change", (change) => debug(change, "calls at once changed"))
+    .on("endpoint:resume", (resume) => info(resume, "endpoint is asked again"))
+    .on("execution:wait", ({ untilMs, ...wait }) => {
+      const told = { ...wait, until: untilMs === null ? null : new Date(untilMs).toISOString() };
+      if (wait.reason === "next poll") debug(told, "execution waits");
+      else if (untilMs === null || wait.reason.startsWith("the store")) error(told, "execution waits");
+      else info(told, "execution waits");
+    })
     .on("source:watch", ({ watching, ...watch }) =>
-      logger.info(watch, watching ? "the source is watched" : "the source is only polled"),
+      info(watch, watching ? "the source is watched" : "the source is only polled"),
     )
-    .on("items:grown", (grown) => logger.info(grown, "texts changed: classified again"))
-    .on("source:wake", (wake) => logger.debug(wake, "woken by changes of the source"))
-    .on("schedule:run", (run) => logger.info(run, "a scheduled run begins"))
-    .on("schedule:missed", (missed) => logger.warn(missed, "scheduled times were missed"))
-    .on("schedule:failed", ({ message, ...failed }) => logger.warn(failed, message))
-    .on("window:open", (window) => logger.info(window, "the run window is open"))
-    .on("execution:resume", (resume) => logger.info(resume, "the store answers again"))
-    .on("execution:pause", (pause) => logger.info(pause, "paused"))
-    .on("execution:unpause", (unpause) => logger.info(unpause, "goes on after a pause"))
-    .on("control:command", (command) => logger.info(command, "told what to do"))
-    .on("notification:made", (made) => logger.info(made, "a notification was made"))
-    .on("execution:drain", (drain) => logger.info(drain, "draining"))
-    .on("execution:end", ({ labels: _labels, jobTotals: _totals, ...end }) => logger.info(end, "execution ended"))
-    .onListenerError((name, error) => logger.error({ event: name, err: error }, "a listener failed"));
+    .on("items:grown", (grown) => info(grown, "texts changed: classified again"))
+    .on("source:wake", (wake) => debug(wake, "woken by changes of the source"))
+    .on("schedule:run", (run) => info(run, "a scheduled run begins"))
+    .on("schedule:missed", (missed) => warn(missed, "scheduled times were missed"))
+    .on("schedule:failed", ({ message, ...failed }) => warn(failed, message))
+    .on("window:open", (window) => info(window, "the run window is open"))
+    .on("execution:resume", (resume) => info(resume, "the store answers again"))
+    .on("execution:pause", (pause) => info(pause, "paused"))
+    .on("execution:unpause", (unpause) => info(unpause, "goes on after a pause"))
+    .on("control:command", (command) => info(command, "told what to do"))
+    .on("notification:made", (made) => info(made, "a notification was made"))
+    .on("execution:drain", (drain) => info(drain, "draining"))
+    .on("execution:end", ({ labels: _labels, jobTotals: _totals, ...end }) => info(end, "execution ended"))
+    .onListenerError((name, err) => logger.error({ event: name, err }, "a listener failed"));
 }
 
 async function openFile(file: string): Promise<FileHandle> {

@@ -91,3 +91,8 @@ test("before it, the reasons with their counts and what to type next", () => {
     "13:14:08 next querymill retry --dry-run   # what it costs",
   ]);
 });
+
+test("the next poll, which comes every minute for months, is no line", () => {
+  const wait = { executionId: "x", reason: "next poll", untilMs: START_MS + 60_000, items: 0 };
+  expect(stateLines("execution:wait", wait, START_MS)).toEqual([]);
+});

@@ -65,6 +65,9 @@ describe("whether a process can work now", () => {
     expect(ready(waiting("the store does not answer: connection refused")).reasons).toEqual([
       "It waits: the store does not answer: connection refused.",
     ]);
+    expect(ready({ ...waiting("MongoDB at h cannot be reached."), state: "starting" }).reasons).toEqual([
+      "It is starting. It waits: MongoDB at h cannot be reached.",
+    ]);
     expect(ready({ held: "the store has not confirmed the lease" }).reasons[0]).toContain("lease");
     expect(ready({ endpoints: [resting, { ...open!, name: "us" }] }).ok).toBe(true);
     expect(ready({ endpoints: [resting] }).reasons[0]).toContain("main is resting (half of the last 50 calls failed)");

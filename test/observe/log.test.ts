@@ -37,6 +37,25 @@ test("events are logged by level: pauses warn, failed calls only in debug", asyn
   expect(await written("debug")).toContain("503 overloaded");
 });
 
+test("what is away is logged at any level but silent, the next poll in debug only, and nothing that is told elsewhere", async () => {
+  const written = async (level: "debug" | "error" | "info", isTold = false): Promise<string[]> => {
+    const lines: string[] = [];
+    const { logger } = await openLog({ level, file: null, write: (line) => lines.push(line), secrets: [] });
+    const events = new Events();
+    logEvents(events, logger, () => isTold);
+    for (const [reason, untilMs] of [
+      ["MongoDB at h cannot be reached.", null] as const,
+      ["next poll", 60_000] as const,
+    ])
+      events.emit("execution:wait", { executionId: "1", reason, untilMs, items: 0 });
+    return lines.map((line) => JSON.parse(line).reason);
+  };
+  expect(await written("error")).toEqual(["MongoDB at h cannot be reached."]);
+  expect(await written("info")).toEqual(["MongoDB at h cannot be reached."]);
+  expect(await written("debug")).toEqual(["MongoDB at h cannot be reached.", "next poll"]);
+  expect(await written("debug", true)).toEqual([]);
+});
+
 test("a log file is for its owner only, appended to, and complete when closed", async () => {
   const file = join(await mkdtemp(join(tmpdir(), "querymill-log-")), "run.log");
   for (const word of ["first", "second"]) {
