@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+import { refusedAddress } from "./address-guard.ts";
 import type { HttpMessage } from "./channel.ts";
 import { bareHost, checkedAddresses, fixedLookup, type Network, RefusedHost } from "./guarded-network.ts";
 
@@ -23,7 +25,9 @@ export async function post({ url, headers, body }: HttpMessage, network: Network
   if (target.protocol !== "https:" && !(target.protocol === "http:" && network.allowPrivate.has(host)))
     throw new RefusedHost(
       `${target.protocol}//${host} would send it readable for everybody on the way`,
-      `Use https, or add ${host} to notify.allowPrivate if it is your own receiver.`,
+      isIP(host) !== 0 && refusedAddress(host, true) !== null
+        ? "Name another host: that address is not asked by https either."
+        : `Use https, or add ${host} to notify.allowPrivate if it is your own receiver.`,
     );
   const addresses = await checkedAddresses(host, network, signal);
   const { Client } = await import("undici");

@@ -18,6 +18,12 @@ export interface Surroundings {
 
 /** File systems in memory, and those over a network, by the magic number of statfs. */
 const IN_MEMORY: Readonly<Record<number, string>> = { 16914836: "tmpfs", 2240043254: "ramfs" };
+/** Which disks there are that outlive a container, to stand behind the advice to choose one. */
+const IN_CONTAINER = {
+  none: "",
+  engine: "; in a container that is a volume with a name (docker run -v NAME:FOLDER …)",
+  kubernetes: "; in a pod that is a PersistentVolumeClaim",
+} as const;
 const OVERLAY = 2035054128;
 const OVER_NETWORK: Readonly<Record<number, string>> = {
   26985: "NFS",
@@ -53,9 +59,7 @@ export function fleetingReason({ fileSystem, mount, container }: Surroundings, f
     return `is on an emptyDir, which goes with its pod, ${lost}. ${volume(mount.point)}`;
   const memory = IN_MEMORY[fileSystem];
   if (memory !== undefined)
-    return `is on ${memory}, which is kept in memory: a restart takes it away, ${lost}. ${
-      container === null ? "Choose a folder on a local disk with --batch-dir." : volume()
-    }`;
+    return `is on ${memory}, which is kept in memory: a restart takes it away, ${lost}. Choose a folder on a disk with --batch-dir${IN_CONTAINER[container ?? "none"]}.`;
   if (mount !== null && /\/volumes\/[0-9a-f]{64}\/_data(?:\/|$)/.test(mount.root))
     return `is on a volume without a name: the next container gets another one, and asks again for what is paid for. ${volume(mount.point)}`;
   if (fileSystem === OVERLAY) return `is inside a container and goes with it, ${lost}. ${volume()}`;

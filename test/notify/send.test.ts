@@ -196,6 +196,9 @@ describe("addresses inside", () => {
 
   it("are not sent to by http, unless the host is allowed", async () => {
     const resolve = async () => [{ address: "1.1.1.1", family: 4 }];
+    expect(await deliver("http://169.254.169.254/latest", NOBODY)).toMatchObject({
+      advice: expect.stringMatching(/^Name another host/),
+    });
     expect(await deliver("http://hooks.example/", { ...NOBODY, resolve })).toMatchObject({
       kind: "refused",
       advice: expect.stringContaining("Use https"),

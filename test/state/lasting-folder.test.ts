@@ -30,7 +30,11 @@ test("a folder on a disk is no trouble, in a container or not", () => {
 
 test.each([
   ["in memory", at({ fileSystem: TMPFS }), /on tmpfs.*restart takes it away.*--batch-dir/],
-  ["in memory of a container", at({ fileSystem: TMPFS, container: "engine" }), /tmpfs.*-v querymill:\/data\/b/],
+  [
+    "in memory of a container",
+    at({ fileSystem: TMPFS, container: "engine" }),
+    /tmpfs.*--batch-dir; in a container .*-v NAME:FOLDER/,
+  ],
   ["inside a container", at({ fileSystem: 0x794c7630, container: "engine" }), /goes with it.*-v querymill:\/data\/b/],
   ["inside a pod", at({ fileSystem: 0x794c7630, container: "kubernetes" }), /PersistentVolumeClaim at \/data\/b/],
   ["over a network", at({ fileSystem: 0x6969 }), /on NFS, where a crash can lose what was synced/],
