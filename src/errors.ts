@@ -56,18 +56,20 @@ export class QuerymillError extends Error {
  * | label-unknown | a required label is still not in the taxonomy after the repair call | dead letter |
  * | unknown-outcome | our own timeout, reset after sending | retried at most twice, counted as perhaps paid |
  */
-export type FailureClass =
-  | "transient"
-  | "throttled"
-  | "billing"
-  | "daily-quota"
-  | "config"
-  | "too-long"
-  | "truncated"
-  | "content"
-  | "malformed"
-  | "label-unknown"
-  | "unknown-outcome";
+export const FAILURE_CLASSES = [
+  "transient",
+  "throttled",
+  "billing",
+  "daily-quota",
+  "config",
+  "too-long",
+  "truncated",
+  "content",
+  "malformed",
+  "label-unknown",
+  "unknown-outcome",
+] as const;
+export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
 /** A model call that brought no usable answer. Carries no customer text in `message`. */
 export class ModelError extends Error {

@@ -1,4 +1,4 @@
-import type { FailureClass } from "./errors.ts";
+import { FAILURE_CLASSES } from "./errors.ts";
 import type { JobTotals } from "./events.ts";
 import type { ItemKey, SkipReason } from "./item.ts";
 import type { ClassificationRecord, Usage } from "./record.ts";
@@ -57,13 +57,15 @@ export type Origin =
   | "deadLetter";
 
 /** Why an item failed: a class of model failure, or one of ours. */
-export type FailureKind =
-  | FailureClass
-  | "store-refused"
-  | "mark-refused"
-  | "poison"
-  | "item-deadline"
-  | "redaction-failed";
+export const FAILURE_KINDS = [
+  ...FAILURE_CLASSES,
+  "store-refused",
+  "mark-refused",
+  "poison",
+  "item-deadline",
+  "redaction-failed",
+] as const;
+export type FailureKind = (typeof FAILURE_KINDS)[number];
 
 /** What needs doing again: ask the model, write the record, set the mark. Free strings are allowed in the library. */
 export type QueueName = "model" | "store" | "mark";

@@ -72,7 +72,7 @@ export function statusLines({ pid, host, since, snapshot }: Status, jobFlags: st
     row("cost", money(counters.costUsd)),
     row(
       "concurrency",
-      `${count(slots.busy)} busy of ${count(slots.limit)}${slots.automatic ? `, auto up to ${count(slots.ceiling)}` : ""}`,
+      `${count(slots.busy)} busy, ${count(slots.limit)} at once now, at most ${count(slots.ceiling)}${slots.automatic ? " (auto)" : ""}`,
     ),
     row("budget", budget === null ? "none" : `${money(budget.spentUsd)} of ${money(budget.usd)} per ${budget.per}`),
     ...(queued === "" ? [] : [row("retry queues", queued)]),

@@ -1,4 +1,7 @@
+import { didYouMean } from "../config/nearest.ts";
+import { QuerymillError } from "../errors.ts";
 import type { ItemKey } from "../item.ts";
+import { FAILURE_KINDS, type QueueName } from "../outcome.ts";
 import type { Recorder } from "../recorder.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { QueueEntry, RetryQueue } from "../state/retry-queue.ts";
@@ -34,6 +37,7 @@ export function previewRequeue(
  * Makes the selected items due now, with all their rounds before them; dead letters return to the retry queue. An item
  * is in the retry queue before it leaves the dead letters, so a crash in between loses none.
  * @param active items that are worked on just now, which are left alone
+ * @throws QuerymillError USAGE for a queue or a failure that nothing is called
  */
 export async function requeue(
   manager: BatchFileManager,
@@ -42,6 +46,7 @@ export async function requeue(
   { nowMs, active }: { readonly nowMs: number; readonly active: Set<ItemKey> },
 ): Promise<Requeued> {
   const found = previewRequeue(manager, selection);
+  if (found.deadLetters.length + found.waiting.length === 0) refuseUnknown(manager, selection);
   const isFree = ({ key }: { readonly key: ItemKey }): boolean => !active.has(key);
   const deadLetters = found.deadLetters.filter(isFree);
   const waiting = found.waiting.filter(isFree);
@@ -60,6 +65,23 @@ export async function requeue(
   return keys;
 }
 
+/** What is there now may be named, and what Querymill itself names; anything else is a typing error. */
+function refuseUnknown(manager: BatchFileManager, { queue, failure }: RetrySelection): void {
+  const { deadLetters, waiting } = previewRequeue(manager, {});
+  const all = [...deadLetters, ...waiting];
+  for (const [what, given, known] of [
+    ["queue", queue, new Set([...QUEUES, ...all.map((entry) => entry.queue)])],
+    ["failure", failure, new Set([...FAILURE_KINDS, ...all.map((entry) => entry.failure)])],
+  ] as const) {
+    if (given === undefined || known.has(given)) continue;
+    throw new QuerymillError(
+      "USAGE",
+      `requeue: there is no ${what} ${given}.${didYouMean(given, known) || ` There are: ${[...known].join(", ")}.`}`,
+    );
+  }
+}
+
+const QUEUES: readonly string[] = ["model", "store", "mark"] satisfies QueueName[];
 /** Entries moved together: bounds memory, since payloads are read from disk. */
 const GROUP = 200;
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type Clocks, onWall, systemClocks } from "../clocks.ts";
 import { type ErrorCode, QuerymillError } from "../errors.ts";
 import { Events, type ExecutionEnd, type RunSnapshot, type StopReason } from "../events.ts";
-import type { JobSettings } from "../job.ts";
+import { type JobSettings, slotCeiling } from "../job.ts";
 import { Pause } from "../pause.ts";
 import type { ScheduleSettings } from "../scheduling/schedule.ts";
 import { type Due, type Passed, Timetable } from "../scheduling/timetable.ts";
@@ -171,7 +171,17 @@ export class ScheduledExecution implements Execution {
     const waiting = { reason: "next scheduled time", untilMs: this.#waitsUntilMs, items: 0 };
     const current = this.#paused.current;
     const paused = current && { ...current, sinceMs: onWall(this.#clocks, current.sinceMs) };
-    return { ...before, nowMs, state: paused === null ? "waiting" : "paused", paused, waiting, schedules };
+    const state = paused === null ? "waiting" : "paused";
+    return { ...before, nowMs, state, paused, waiting, schedules, slots: this.#nextSlots(before) };
+  }
+
+  /** Calls at once as they were, unless the next run was told another number. */
+  #nextSlots({ slots }: RunSnapshot): RunSnapshot["slots"] {
+    if (this.#changes.concurrent === undefined) return slots;
+    const settings = { ...this.#settings, ...this.#changes };
+    const ceiling = slotCeiling(settings);
+    const automatic = settings.concurrent === "auto";
+    return { ...slots, limit: automatic ? Math.min(slots.limit, ceiling) : ceiling, ceiling, automatic };
   }
 
   /**

@@ -105,6 +105,10 @@ describe("a process that runs a job", () => {
     await cli.seen("item:settled", 19);
     await until(async () => (await job.queues()).deadLetters.size === 3);
     failing = false;
+    expect(await failed(job, "requeue", "--failure", "contnet")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("there is no failure contnet. Did you mean content?"),
+    });
     let requeued = 0;
     await until(async () => {
       const done = (await control(job, "requeue", "--failure", "content")) as unknown as {
@@ -135,6 +139,10 @@ describe("a process that runs a job", () => {
     await cli.seen("control:ready");
     expect(await control(job, "status")).toMatchObject({ snapshot: { state: "waiting", mode: "scheduled" } });
     expect(await control(job, "pause")).toMatchObject({ state: { from: "waiting", to: "paused" } });
+    expect(await control(job, "set", "concurrency=20")).toMatchObject({
+      changes: { concurrency: { from: 5, to: 20 } },
+    });
+    expect(await control(job, "status")).toMatchObject({ snapshot: { slots: { busy: 0, limit: 20, ceiling: 20 } } });
     const cwd = job.settings.batchDir;
     const shown = await startCli(["status", "--batch-dir", cwd, "--json"], { cwd }).ended;
     expect(shown.events[0]).toMatchObject({
