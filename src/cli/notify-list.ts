@@ -55,7 +55,7 @@ async function list(flags: Record<string, unknown>): Promise<number> {
       channels.flatMap((found) => linesOf(found, content, heldFor(rules, found.name), screen.look, widths)),
     );
   }
-  return 0;
+  return channels.some((found) => "problem" in found) ? 2 : 0;
 }
 
 interface Widths {
@@ -79,7 +79,8 @@ function linesOf(found: ChannelFound, content: OutboxContent, held: number, look
   ];
   if ("problem" in found) lines.push(`    ${printable(found.problem)}`);
   for (const { putMs, title, attempts, trouble } of waiting.slice(0, MOST_SHOWN)) {
-    const tried = attempts === 0 ? "" : ` (${count(attempts)} tried: ${trouble})`;
+    const tried =
+      attempts === 0 ? "" : ` (tried ${attempts === 1 ? "once" : `${count(attempts)} times`}, last: ${trouble})`;
     lines.push(`    ${left(at(putMs), 14)} ${printable(title + tried)}`);
   }
   if (waiting.length > MOST_SHOWN) lines.push(`    and ${count(waiting.length - MOST_SHOWN)} more (--json has all)`);

@@ -4,6 +4,7 @@ import { withoutPassword } from "../redact.ts";
 import { didYouMean } from "./nearest.ts";
 import type { OptionTable } from "./option.ts";
 import { FILE_SCHEMA, OPTION_KEYS, OPTIONS, type OptionKey, optionOf } from "./schema.ts";
+import { yamlFault } from "./yaml-fault.ts";
 
 /** What a configuration file says, checked value by value. */
 export interface ConfigText {
@@ -34,8 +35,8 @@ export function parseConfig(text: string, file: string): ConfigText {
     return at(offsetOf(document.contents, path)) + pathName(path);
   };
   const none = { values: new Map<OptionKey, unknown>(), where };
-  if (document.errors.length > 0)
-    return { ...none, problems: document.errors.map((error) => at(error.pos[0]) + firstLine(error.message)) };
+  const fault = yamlFault(document);
+  if (fault !== null) return { ...none, problems: [at(fault.offset) + fault.text] };
   let content: unknown;
   try {
     content = document.toJS({ maxAliasCount: 100 }) ?? {};
@@ -95,7 +96,10 @@ function describeIssue(issue: z.core.$ZodIssue, content: unknown): Problem[] {
   const found = key !== null && table[key]!.secret ? "something else" : shown(valueAt(content, path));
   if (key !== null) {
     const advice = table[key]!.advise?.(valueAt(content, path), path) ?? "";
-    return [{ path, text: `${name}: expected ${expectedAt(key, rest, table)}; got ${found}.${advice}` }];
+    // Of a part of a secret value the advice says what is wrong; the shape of the whole is right.
+    const isPart = table[key]!.secret && path.length > key.split(".").length;
+    const expected = `expected ${expectedAt(key, rest, table)}; got ${found}.`;
+    return [{ path, text: `${name}: ${isPart && advice !== "" ? advice.trimStart() : expected + advice}` }];
   }
   if (path.length === 0) return [{ path, text: `expected settings such as "batchSize: 10"; got ${found}.` }];
   const members = membersOf(rest, table).join(", ");
@@ -197,8 +201,4 @@ function withoutNulls(content: unknown, table: OptionTable): unknown {
     const isGroup = Object.keys(table).some((other) => other.startsWith(`${key}.`));
     return isGroup ? withoutNulls(value, {}) : value;
   }
-}
-
-function firstLine(message: string): string {
-  return message.split("\n")[0]!;
 }

@@ -92,6 +92,8 @@ function advise(given: unknown, path: readonly PropertyKey[] = []): string {
       return ` There is no type ${JSON.stringify(given.slice(0, 40))}.${didYouMean(given, TYPES) || ` ${FIELDS.type}`}`;
     if (/(Variable|File)$/.test(field))
       return " It is the name of a variable or file; what is secret goes there, not here.";
+    if (field === "url" && !(typeof given === "string" && given.includes("://")))
+      return " It begins with https:// or http://, that of a mail server with smtps:// or smtp://.";
     if (field === "url")
       return " An address with a user, a password or another protocol does not belong here: put it in a variable (environment or .env) and name that in urlVariable.";
     return FIELDS[field] === undefined ? "" : ` ${FIELDS[field]}`;

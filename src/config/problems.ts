@@ -7,7 +7,7 @@ export function severalProblems(problems: readonly string[]): QuerymillError {
   const code = problems.every((problem) => problem.startsWith("--")) ? "USAGE" : "CONFIG_INVALID";
   if (problems.length === 1) return new QuerymillError(code, problems[0]!);
   const rest = problems.length - MOST_PROBLEMS;
-  const lines = problems.slice(0, MOST_PROBLEMS).map((problem) => `  ${problem}`);
+  const lines = problems.slice(0, MOST_PROBLEMS).map((problem) => `  ${problem.replaceAll("\n", "\n  ")}`);
   if (rest > 0) lines.push(`  and ${rest} more`);
   return new QuerymillError(code, `${problems.length} settings are wrong:\n${lines.join("\n")}`);
 }

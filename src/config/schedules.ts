@@ -31,6 +31,7 @@ export async function resolveSchedules(options: ResolvedOptions, nowMs: number):
   if (problems.length > 0) return found;
   const entries = entriesOf(options);
   if (entries.length === 0) return found;
+  const isUsed = get("mode") === "scheduled";
   const schedules: ScheduleSettings[] = [];
   for (const [at, entry] of entries.entries()) {
     const nameOf = (field: keyof ScheduleOption): string =>
@@ -43,9 +44,9 @@ export async function resolveSchedules(options: ResolvedOptions, nowMs: number):
     const schedule = await resolveOne(entry, options, nameOf, problems, nowMs);
     if (schedule === null) continue;
     schedules.push(schedule);
-    problems.push(...(await timesProblems(schedule, window, nameOf, nowMs)));
+    if (isUsed) problems.push(...(await timesProblems(schedule, window, nameOf, nowMs)));
   }
-  return { schedules: get("mode") === "scheduled" ? schedules : [], window, problems };
+  return { schedules: isUsed ? schedules : [], window, problems };
 }
 
 /** Stands for what --schedule says. */
@@ -173,8 +174,9 @@ function meets(cron: { after(ms: number): number | null }, window: RunWindow, no
 function resolveWindow({ get, name }: ResolvedOptions, problems: string[]): RunWindow | null {
   const given = get("window");
   if (given === null || given === "off") return null;
-  const { from, to, days, timezone = get("timezone") ?? machineTimezone() } = partsOf(given);
-  if (!isTimezone(timezone)) problems.push(wrongZone(name("window"), timezone));
+  const { from, to, days, timezone: own } = partsOf(given);
+  const timezone = own ?? get("timezone") ?? machineTimezone();
+  if (own !== undefined && !isTimezone(own)) problems.push(wrongZone(name("window"), timezone));
   const fromMinute = minuteOf(from);
   const toMinute = minuteOf(to);
   if (fromMinute === toMinute)

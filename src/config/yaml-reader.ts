@@ -1,6 +1,7 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { shown } from "./file.ts";
 import { didYouMean } from "./nearest.ts";
+import { yamlFault } from "./yaml-fault.ts";
 
 /** More repetitions through anchors than this are taken for an attack. */
 const MAX_ALIASES = 100;
@@ -58,7 +59,8 @@ export function openYaml(text: string, file: string): YamlReader {
   const problem = (place: Place, words: string): void =>
     report(place.offset, place.path === "" ? words : `${place.path}: ${words}`);
 
-  for (const error of document.errors) report(error.pos[0], error.message.split("\n")[0]!);
+  const fault = yamlFault(document);
+  if (fault !== null) report(fault.offset, fault.text);
   if (found.length === 0)
     try {
       document.toJS({ maxAliasCount: MAX_ALIASES });

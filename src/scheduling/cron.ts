@@ -62,22 +62,40 @@ export function cronProblem(cron: string, nowMs: number): string | null {
   try {
     if (new CronTimes(text, "UTC").after(nowMs) !== null) return null;
   } catch (error) {
-    return `${reasonOf(error)}.`;
+    return `${reasonOf(error, text)}.`;
   }
   return "It never comes: no month that it names has such a day.";
 }
 
-/** croner's reason in the words of this interface: `minute cannot be 61`. */
-function reasonOf(error: unknown): string {
+/** croner's reason in the words of this interface: `minute cannot be 61`. @param cron five fields or six */
+function reasonOf(error: unknown, cron: string): string {
   const reason = messageOf(error)
+    .replace(/^.*Configuration entry (\d) \(.*\) contains illegal characters\.?$/i, (all, place: string) => {
+      const [name, names = ""] = FIELDS[Number(place)] ?? [all];
+      return `${name} cannot be ${cron.split(/\s+/).at(Number(place) - FIELDS.length)}${names}`;
+    })
     .replace(/^CronPattern: /, "")
     .replace(/^Syntax error, /, "")
+    .replace(
+      /^a month or day name has to stand alone \('(.*)'\)\.?$/,
+      "$1 is no name of a month or a weekday; they have three letters, such as jan or mon",
+    )
     .replace(
       /^Invalid value for (\w+): (.*)$/,
       (_, field: string, value: string) => `${NAMES[field] ?? field} cannot be ${value}`,
     );
   return (reason.charAt(0).toUpperCase() + reason.slice(1)).replace(/\.+$/, "");
 }
+
+/** The fields of an expression, the seconds first, with the names that a field takes. */
+const FIELDS: readonly (readonly [name: string, names?: string])[] = [
+  ["second"],
+  ["minute"],
+  ["hour"],
+  ["day of the month"],
+  ["month", "; months are 1 to 12, or jan, feb, mar, apr, may, jun, jul, aug, sep, oct, nov, dec"],
+  ["weekday", "; weekdays are 0 to 7 (0 and 7: Sunday), or sun, mon, tue, wed, thu, fri, sat"],
+];
 
 /** True for an expression that comes in every hour of the day. */
 function isHourly(cron: string): boolean {

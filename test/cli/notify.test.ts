@@ -119,10 +119,12 @@ it("lists channels, what waits and what was given up, and changes nothing", asyn
   });
   expect(code).toBe(0);
   expect(stdout).toMatch(/✔ team {2}slack {3}1 waiting {3}1 given up {3}3 held back for now/);
-  expect(stdout).toContain("The oldest item waits for 12 minutes (1 tried: it answered 503)");
+  expect(stdout).toContain("The oldest item waits for 12 minutes (tried once, last: it answered 503)");
   expect(stdout).toContain("The run has ended: it answered 404. Check it.");
   expect(space.digest("batch_files")).toBe(before);
-  const json = lastEvent((await space.querymill(["notify", "list", "--json"])).stdout);
+  const withoutSecret = await space.querymill(["notify", "list", "--json"]);
+  expect(withoutSecret.code).toBe(2);
+  const json = lastEvent(withoutSecret.stdout);
   expect(json).toMatchObject({
     event: "notify:list",
     channels: [{ channel: "team", waiting: 1, givenUp: 1, held: 3 }],

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { type LoadedSettings, loadSettings } from "../../src/config/load.ts";
+import { severalProblems } from "../../src/config/problems.ts";
 import { QuerymillError } from "../../src/errors.ts";
 import { slotCeiling } from "../../src/job.ts";
 
@@ -79,6 +80,16 @@ test("every mistake of a file is told at once, with line, column, what was expec
   ]);
 });
 
+test("a mistake that takes several lines counts as one, and keeps to its place", () => {
+  expect(severalProblems(["two of it:\n  a\n  b", "c"]).message.split("\n")).toEqual([
+    "2 settings are wrong:",
+    "  two of it:",
+    "    a",
+    "    b",
+    "  c",
+  ]);
+});
+
 test("at most ten mistakes are listed", async () => {
   await put("querymill.yaml", Array.from({ length: 14 }, (_, index) => `wrong_${index}: 1`).join("\n"));
   const { message } = await refusal(load());
@@ -88,7 +99,11 @@ test("at most ten mistakes are listed", async () => {
 
 test("a file that is no YAML is told with its line", async () => {
   await put("querymill.yaml", "batchSize: 10\nmode: [batch\n");
-  expect((await refusal(load())).message).toMatch(/^querymill\.yaml:3:1 /);
+  expect((await refusal(load())).message).toMatch(/^querymill\.yaml:2:7 /);
+  await put("querymill.yaml", 'batchSize: 10\nmode: "batch\njob: inbox\n');
+  expect((await refusal(load())).message).toBe('querymill.yaml:2:7 a text begins here with " that has no end');
+  await put("querymill.yaml", "batchSize: 10\n concurrent: 5\nmode: 'batch\n");
+  expect((await refusal(load())).message).toMatch(/^querymill\.yaml:1:12 [^\n]+$/);
 });
 
 test("what belongs to one run is refused in a file", async () => {

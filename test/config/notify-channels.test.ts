@@ -79,7 +79,9 @@ it("reads every type, its secrets from variables, .env and files, and tells all 
 });
 
 it.each([
-  ["a: {type: slak, urlVariable: X}", /notify\.channels\.a\.type: .* There is no type "slak"\. Did you mean slack\?/],
+  ["a: {type: slak, urlVariable: X}", /notify\.channels\.a\.type: There is no type "slak"\. Did you mean slack\?/],
+  ["a: {type: webhook, url: '127.0.0.1:9911', secretVariable: S}", /a\.url: It begins with https:\/\/ or http:\/\//],
+  ["a: 5", /notify\.channels\.a: expected channels by name, such as /],
   ["a: {urlVariable: X}", /It is one of webhook, slack, discord, teams, pagerduty, email/],
   ["a: {type: slack, urlVarable: X}", /slack has no urlVarable\. Did you mean urlVariable\?/],
   ["a: {type: slack, channel: x}", /slack has no channel\. It has: type, urlVariable, urlFile/],

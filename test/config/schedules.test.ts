@@ -106,3 +106,11 @@ test.each([
 ])("%j is refused: %s", async (file, words) => {
   await expect(load(file)).rejects.toThrow(words);
 });
+
+test("schedules that a mode does not use are no reason to refuse its window, and a wrong zone is told once", async () => {
+  const { window, schedules } = await load(`${NIGHTLY}timezone: UTC\n`, { mode: "continuous", window: "08:00-18:00" });
+  expect([window?.fromMinute, schedules]).toEqual([480, undefined]);
+  await expect(load("window: 22:00-06:00\ntimezone: Berlin\n")).rejects.toThrow(
+    /^querymill\.yaml:2:11 timezone: expected a time zone such as Europe\/Berlin; got "Berlin"\.$/,
+  );
+});
