@@ -22,6 +22,8 @@ export interface Host {
   readonly redacted: (text: string) => string;
   /** Told of each time that the settings are read again. */
   readonly watchReload: (watcher: ReloadWatcher) => void;
+  /** A warning: a sentence for the user where what happens is shown in words, else a line of the log. */
+  readonly warn: (logged: { readonly fields: object; readonly message: string }, text: string) => void;
   /** One sentence for the user. */
   readonly note: (text: string) => void;
 }

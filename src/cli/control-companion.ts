@@ -8,7 +8,7 @@ import type { Companion, Host } from "./companion.ts";
  * Makes the process answer on its local socket, from the moment on when it holds the job or waits for a time: what is
  * refused before leaves no trace. A socket that cannot be opened is told, and holds nothing up.
  */
-export async function openControlCompanion({ execution, settings, logger, note, reload }: Host): Promise<Companion> {
+export async function openControlCompanion({ execution, settings, logger, warn, reload }: Host): Promise<Companion> {
   const identity = { tenant: settings.tenant, job: settings.job, range: WHOLE_RANGE };
   let opening: Promise<{ close(): Promise<void> } | null> | null = null;
   const open = async (): Promise<{ close(): Promise<void> } | null> => {
@@ -32,8 +32,10 @@ export async function openControlCompanion({ execution, settings, logger, note, 
     } catch (error) {
       const isOther = error instanceof QuerymillError && error.code === "JOB_HELD";
       const why = isOther ? "another process answers for this job already" : messageOf(error);
-      logger.warn({ reason: why }, "no control socket");
-      note(`querymill control cannot reach this process: ${why}`);
+      warn(
+        { fields: { reason: why }, message: "no control socket" },
+        `querymill control cannot reach this process: ${why}`,
+      );
       return null;
     }
   };

@@ -60,7 +60,7 @@ export function statusLines({ pid, host, since, snapshot }: Status, jobFlags: st
       : [
           row(
             "waits for",
-            `${printable(waitWords(waiting.reason, snapshot.watch?.watching === true))}${waiting.untilMs === null ? "" : `, until ${clock(waiting.untilMs)} (${duration(Math.max(0, waiting.untilMs - nowMs))})`}`,
+            `${printable(waitWords(waiting.reason, snapshot.watch?.watching === true)).replace(/\.$/, "")}${waiting.untilMs === null ? "" : `, until ${clock(waiting.untilMs)} (${duration(Math.max(0, waiting.untilMs - nowMs))})`}`,
           ),
         ]),
     row(

@@ -28,7 +28,7 @@ export async function openMetrics(host: Host): Promise<Companion | null> {
   }
 }
 
-async function openOwn({ execution, settings, service, logger, note }: Host): Promise<Telemetry | null> {
+async function openOwn({ execution, settings, service, logger, warn, note }: Host): Promise<Telemetry | null> {
   const { metrics } = service;
   if (metrics === undefined) return null;
   const { openTelemetry } = await import("../observe/telemetry.ts");
@@ -39,10 +39,14 @@ async function openOwn({ execution, settings, service, logger, note }: Host): Pr
       logger.info({ collector: where }, "the collector takes metrics and traces again");
       return;
     }
-    logger.warn({ collector: where }, `metrics and traces cannot be sent: ${trouble}`);
+    const logged = { fields: { collector: where }, message: `metrics and traces cannot be sent: ${trouble}` };
     // The end of a run is the last thing that is said of it.
-    if (execution.snapshot().state === "ended") return;
-    note(
+    if (execution.snapshot().state === "ended") {
+      logger.warn(logged.fields, logged.message);
+      return;
+    }
+    warn(
+      logged,
       `Metrics and traces cannot be sent to ${where} (${trouble}). It must take OTLP over HTTP, usually at port 4318. The run goes on without.`,
     );
   };

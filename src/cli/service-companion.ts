@@ -18,10 +18,12 @@ const STARTING_MS = 60_000;
  * @returns null when no service manager asked for it
  */
 export async function openServiceCompanion(host: Host): Promise<Companion | null> {
-  const { execution, settings, logger, note, watchReload } = host;
+  const { execution, settings, logger, warn, watchReload } = host;
   const manager = openServiceManager(process.env, process.pid, (why) => {
-    logger.warn({ reason: why }, "the service manager cannot be told");
-    note(`The service manager cannot be told how this run does: ${why}.`);
+    warn(
+      { fields: { reason: why }, message: "the service manager cannot be told" },
+      `The service manager cannot be told how this run does: ${why}.`,
+    );
   });
   if (manager === null) return null;
   const { deadlines, mode, batchDir } = settings;

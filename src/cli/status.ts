@@ -66,7 +66,7 @@ async function status(flags: Record<string, unknown>): Promise<number> {
     for (const job of inFull) {
       const asked = await modelFlags({ ...flags, json: undefined }, job.model);
       const command = `${withJob(jobFlags, job.job)} ${asked}`.trimEnd();
-      screen.printWhole(["", ...details(job, nowMs, command, screen.look)]);
+      screen.printWhole(["", ...details(job, nowMs, command, withJob(jobFlags, job.job), screen.look)]);
     }
     if (inFull.length === 0) screen.print(["", `One in full:  ${asTyped("querymill status --job NAME")}`]);
   }
@@ -159,7 +159,8 @@ function overview(jobs: readonly Told[], nowMs: number, look: Look): string[] {
   });
 }
 
-function details(job: Told, nowMs: number, flags: string, look: Look): string[] {
+/** @param flags for a run of the job @param jobFlags for a command about it */
+function details(job: Told, nowMs: number, flags: string, jobFlags: string, look: Look): string[] {
   if (job.state === "unreadable") return [`${look.style("red", symbols(look.ascii).bad)} ${job.problem}`];
   const { dash } = symbols(look.ascii);
   const at = (ms: number): string => momentRange(ms, ms, nowMs, dash);
@@ -190,7 +191,7 @@ function details(job: Told, nowMs: number, flags: string, look: Look): string[] 
         : "nobody",
   );
   if (job.control !== null)
-    row("control", `process ${job.control.pid} answers:  ${asTyped(`querymill control status --job ${job.job}`)}`);
+    row("control", `process ${job.control.pid} answers:  ${asTyped(`querymill control status ${jobFlags}`)}`);
   if (job.lag !== null) row("lag", lagWords(job.lag, nowMs, dash).join("   "));
   if (checkpoint !== null) row("checkpoint", `saved at ${clock(Date.parse(checkpoint.savedAt))}`);
   if (job.journaled > 0 && (job.state === "idle" || job.state === "waiting"))

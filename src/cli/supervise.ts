@@ -71,11 +71,9 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
     secrets,
   });
   // Lines tell what happens in words: the log is for what only it has, unless somebody asked for more of it.
-  logEvents(
-    execution.events,
-    log.logger,
-    () => kind === "lines" && output.logFile === null && log.logger.level === defaultLevel(output),
-  );
+  const isInWords = (): boolean =>
+    kind === "lines" && output.logFile === null && log.logger.level === defaultLevel(output);
+  logEvents(execution.events, log.logger, isInWords);
   shown = openOutput(kind, execution, stream, {
     taxonomy: settings.taxonomy,
     state: relative(process.cwd(), jobFolder(settings.batchDir, { ...settings, range: WHOLE_RANGE })),
@@ -137,6 +135,10 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
         again: options.again,
         redacted: log.redacted,
         watchReload: (watcher) => reloader?.watch(watcher),
+        warn: ({ fields, message }, text) => {
+          if (!isInWords()) log.logger.warn(fields, message);
+          note(text);
+        },
         note,
       });
     const end = await execution.run();

@@ -35,6 +35,7 @@ it("lets no key and no password out, whatever the words of a server repeat, and 
       jobFlags: "",
       again: "querymill run",
       redacted: makeRedactor(["k3y-of-the-run"]),
+      warn: () => {},
       note: () => {},
     });
   const first = (await open())!;

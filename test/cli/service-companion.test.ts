@@ -176,6 +176,8 @@ test("the program that tells it gets no key, and a run goes on when nobody can b
   const asked = await workspace.querymill(["run", ...runFlags(server)], { ...env, PATH: workspace.folder });
   expect(asked.code).toBe(0);
   expect(asked.stdout).toMatch(/The service manager cannot be told.*ended with 1: no such socket/);
+  // It is not written a second time as a line of the log.
+  expect(asked.stderr).toBe("");
   const seen = readFileSync(workspace.path("seen"), "utf8");
   expect(seen).toMatch(/NOTIFY_SOCKET=.?\/nowhere/);
   expect(seen).not.toContain("canary");

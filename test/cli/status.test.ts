@@ -130,7 +130,8 @@ test("a job that was started with --schedule tells its next times while it waits
     });
   });
   const waiting = lastEvent((await space.querymill(["status", "--json"])).stdout);
-  const shown = (await space.querymill(["status"])).stdout;
+  const shown = (await space.querymill(["status", "--batch-dir", "batch_files"])).stdout;
+  expect(shown).toMatch(/control +process \d+ answers: .* control status --job nightly --batch-dir batch_files$/m);
   expect(shown).toMatch(/^nightly +waiting .* next /);
   expect(shown).toMatch(new RegExp(`held by +process ${child.pid} on host .*, which waits to begin a run, since `));
   child.kill("SIGTERM");
