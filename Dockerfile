@@ -7,6 +7,7 @@ COPY .npmrc package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
+COPY web web
 RUN npm run -s build && chmod 755 dist/bin.js
 
 # What runs needs, and the optional packages for metrics, traces and Parquet, all at the versions of the lock file.

@@ -20,7 +20,7 @@ beforeAll(() => {
   const tree = join(folder, "tree");
   // Packed from a copy: the build of the checkout stays as it is.
   for (const entry of readdirSync(REPO)) {
-    if (/^(src|LICENSE|[A-Z]+\.md|package\.json|package-lock\.json|tsconfig.*\.json|\.npmrc)$/.test(entry)) {
+    if (/^(src|web|LICENSE|[A-Z]+\.md|package\.json|package-lock\.json|tsconfig.*\.json|\.npmrc)$/.test(entry)) {
       cpSync(join(REPO, entry), join(tree, entry), { recursive: true });
     }
   }

@@ -1,0 +1,60 @@
+import { signal } from "@preact/signals";
+import { API, type Problem } from "../src/dashboard/api.ts";
+
+/** What the server refused, in its own words. */
+class Refused extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** Whether the server knows us: null until it was asked. */
+export const signedIn = signal<boolean | null>(null);
+
+/** @throws what the server refused, in its words, or that it does not answer */
+export async function get<T>(path: string, stop?: AbortSignal): Promise<T> {
+  return (await answerOf(path, { signal: stop ?? null })).json() as Promise<T>;
+}
+
+/** @returns null for an answer without a body */
+export async function post<T>(path: string, body: unknown): Promise<T> {
+  const headers = { "content-type": "application/json", "x-querymill": "1" };
+  const answer = await answerOf(path, { method: "POST", headers, body: JSON.stringify(body) });
+  return (answer.status === 204 ? null : await answer.json()) as T;
+}
+
+async function answerOf(path: string, init: RequestInit): Promise<Response> {
+  let answer: Response;
+  try {
+    answer = await fetch(API + path, { ...init, credentials: "same-origin", cache: "no-store" });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new Refused(0, "UNREACHABLE", "The server does not answer. Is querymill dashboard still running?");
+  }
+  if (answer.ok) return answer;
+  if (answer.status === 401 && path !== "/session") signedIn.value = false;
+  const problem = (await answer.json().catch(() => null)) as Problem | null;
+  const { code, message } = problem?.error ?? { code: "HTTP", message: `The server answered with ${answer.status}.` };
+  throw new Refused(answer.status, code, message);
+}
+
+/** What to say of anything that was thrown. */
+export function sayError(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** A path with its parameters; those without a value are left out. */
+export function withQuery(path: string, query: Readonly<Record<string, string | number | null>>): string {
+  const given = Object.entries(query).filter(([, value]) => value !== null && value !== "");
+  return given.length === 0
+    ? path
+    : `${path}?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
+}
+
+export const EXPORT_URL = (query: string, format: "csv" | "jsonl"): string =>
+  API + withQuery("/export", { q: query, format });

@@ -1,0 +1,117 @@
+import { API, type LimitStep, type LoggedEvent, type Me, type Overview, type Sample } from "../src/dashboard/api.ts";
+import { get, signedIn } from "./client.ts";
+import { setZone } from "./format.ts";
+import { withSample } from "./samples.ts";
+import { freshEvents, history, learnClock, link, me, overview, tick } from "./state.ts";
+
+/** Points of the curves that are kept. */
+const MOST_SAMPLES = 3_600;
+const MOST_STEPS = 500;
+const MOST_EVENTS = 500;
+/** Without a word for so long the stream counts as lost; the server speaks once a second. */
+const SILENCE_MS = 6_000;
+const FIRST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 15_000;
+/** A page that nobody sees lets go of its stream after this. */
+const HIDDEN_MS = 60_000;
+
+let source: EventSource | null = null;
+let retry: ReturnType<typeof setTimeout> | undefined;
+let hide: ReturnType<typeof setTimeout> | undefined;
+let waitMs = FIRST_WAIT_MS;
+let heardMs = 0;
+
+/** Keeps the state live until the page is closed; asks who we are first. */
+export async function stayLive(): Promise<void> {
+  setInterval(() => {
+    tick();
+    if (source !== null && Date.now() - heardMs > SILENCE_MS) lose();
+  }, 1_000);
+  addEventListener("online", reconnectNow);
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hide);
+    if (document.visibilityState === "visible") reconnectNow();
+    else hide = setTimeout(letGo, HIDDEN_MS);
+  });
+  await begin();
+}
+
+/** Asks who we are and opens the stream; where we are not known the page shows how to sign in. */
+export async function begin(): Promise<void> {
+  try {
+    const answer = await get<Me>("/me");
+    setZone(answer.timezone);
+    me.value = answer;
+    signedIn.value = true;
+    await connect();
+  } catch {
+    if (signedIn.value !== false) lose();
+  }
+}
+
+async function connect(): Promise<void> {
+  clearTimeout(retry);
+  source?.close();
+  heardMs = Date.now();
+  const stream = new EventSource(`${API}/live`);
+  source = stream;
+  stream.addEventListener("overview", ({ data }) => {
+    const told = parsed<Overview>(data);
+    learnClock(told.nowMs);
+    overview.value = told;
+    waitMs = FIRST_WAIT_MS;
+    if (link.peek().state !== "live") link.value = { state: "live" };
+  });
+  stream.addEventListener("sample", ({ data }) => {
+    const { samples, limits } = history.peek() ?? { samples: [], limits: [] };
+    history.value = { samples: withSample(samples, parsed<Sample>(data), MOST_SAMPLES), limits };
+  });
+  stream.addEventListener("limit", ({ data }) => {
+    const { samples, limits } = history.peek() ?? { samples: [], limits: [] };
+    history.value = { samples, limits: [...limits, parsed<LimitStep>(data)].slice(-MOST_STEPS) };
+  });
+  stream.addEventListener("event", ({ data }) => {
+    freshEvents.value = [...freshEvents.peek(), parsed<LoggedEvent>(data)].slice(-MOST_EVENTS);
+  });
+  stream.onerror = () => {
+    if (source === stream) lose();
+  };
+  // What was missed while there was no stream.
+  const [first, curves] = await Promise.all([get<Overview>("/overview"), get<typeof history.value>("/history")]);
+  learnClock(first.nowMs);
+  overview.value = first;
+  history.value = curves;
+}
+
+function parsed<T>(data: string): T {
+  heardMs = Date.now();
+  return JSON.parse(data) as T;
+}
+
+/** The numbers are old from now on; tries again soon, later each time. */
+function lose(): void {
+  source?.close();
+  source = null;
+  clearTimeout(retry);
+  if (signedIn.peek() === false) return;
+  const present = link.peek();
+  const sinceMs = present.state === "lost" ? present.sinceMs : Date.now();
+  link.value = { state: "lost", sinceMs, nextTryMs: Date.now() + waitMs };
+  retry = setTimeout(() => void begin(), waitMs);
+  waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
+}
+
+/** Nobody looks: the server need not tell us anything until somebody does. */
+function letGo(): void {
+  source?.close();
+  source = null;
+  clearTimeout(retry);
+  link.value = { state: "connecting" };
+}
+
+export function reconnectNow(): void {
+  if (source !== null || signedIn.peek() === false) return;
+  waitMs = FIRST_WAIT_MS;
+  clearTimeout(retry);
+  void begin();
+}

@@ -1,0 +1,56 @@
+import { signal } from "@preact/signals";
+
+export const VIEWS = ["overview", "items", "queues", "review", "insights", "runs", "activity"] as const;
+export type View = (typeof VIEWS)[number];
+
+/** What the address asks for: `#/items/KEY?q=…`. */
+export interface Route {
+  readonly view: View;
+  /** What stands behind the view's name, decoded; null when nothing does. */
+  readonly rest: string | null;
+  readonly query: URLSearchParams;
+}
+
+export const route = signal<Route>(routeOf(location.hash));
+
+/** Follows the address from now on. */
+export function followAddress(): void {
+  addEventListener("hashchange", () => {
+    route.value = routeOf(location.hash);
+  });
+}
+
+/** The address of a view; parameters without a value are left out. */
+export function hrefOf(view: View, rest: string | null = null, query: Readonly<Record<string, string>> = {}): string {
+  const given = Object.entries(query).filter(([, value]) => value !== "");
+  const search = given.length === 0 ? "" : `?${new URLSearchParams(given)}`;
+  return `#/${view}${rest === null ? "" : `/${encodeURIComponent(rest)}`}${search}`;
+}
+
+/** The list of items for a query. */
+export function itemsHref(query: string): string {
+  return hrefOf("items", null, { q: query });
+}
+
+export function goTo(href: string, how: "push" | "replace" = "push"): void {
+  if (how === "push") location.hash = href;
+  else {
+    history.replaceState(null, "", href);
+    route.value = routeOf(href);
+  }
+}
+
+function routeOf(hash: string): Route {
+  const [path = "", search = ""] = hash.replace(/^#\/?/, "").split(/\?(.*)/s);
+  const [name = "", rest] = path.split(/\/(.*)/s);
+  const view = VIEWS.find((one) => one === name) ?? "overview";
+  return { view, rest: rest === undefined || rest === "" ? null : decoded(rest), query: new URLSearchParams(search) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
