@@ -10,9 +10,9 @@ import { metrics } from "@opentelemetry/api";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import { BatchSpanProcessor, InMemorySpanExporter, TracerProvider } from "@opentelemetry/sdk-trace";
 import { BatchProcessor, openSqliteStore } from "../src/index.ts";
-import type { JsonSchema, ModelProvider } from "../src/llm/provider.ts";
 import { openScraped } from "../src/observe/prometheus.ts";
 import { observeTraces } from "../src/observe/traces.ts";
+import { instantModel } from "./instant-model.ts";
 
 const VARIANTS = ["none", "metrics", "metrics, 1 % traced", "metrics, all traced"] as const;
 type Variant = (typeof VARIANTS)[number];
@@ -91,38 +91,6 @@ async function watch(variant: Variant, processor: BatchProcessor): Promise<NodeJ
       ratio,
     );
   return setInterval(() => void scraped.text(), 1_000);
-}
-
-function instantModel(): ModelProvider {
-  let answer: string | null = null;
-  const usage = { inputTokens: 900, cachedInputTokens: 600, cacheWriteTokens: 0, outputTokens: 60, reasoningTokens: 0 };
-  return {
-    provider: "openai-compatible",
-    model: "bench-1",
-    endpoint: "main",
-    label: "bench-1",
-    remote: true,
-    confidenceKind: "self-rated",
-    check: async () => {},
-    close: async () => {},
-    call: async ({ prompt }) => {
-      answer ??= JSON.stringify(instanceOf(prompt.schema));
-      return { text: answer, finish: "stop", usage, model: "bench-1", latencyMs: 1, rate: null };
-    },
-  };
-}
-
-/** @returns something that fits a schema */
-function instanceOf(schema: JsonSchema): unknown {
-  const [choice] = (schema.enum ?? schema.anyOf ?? []) as unknown[];
-  if (schema.anyOf !== undefined) return instanceOf(choice as JsonSchema);
-  if (choice !== undefined) return choice;
-  const type = Array.isArray(schema.type) ? schema.type[0] : schema.type;
-  if (type === "object")
-    return Object.fromEntries(
-      Object.entries(schema.properties as Record<string, JsonSchema>).map(([name, inner]) => [name, instanceOf(inner)]),
-    );
-  return type === "array" ? [] : type === "number" ? 0.9 : type === "string" ? "a parcel is late" : null;
 }
 
 function median(figures: readonly number[]): number {

@@ -5,9 +5,12 @@
 import { execFileSync } from "node:child_process";
 import { globSync, lstatSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 
 const MAX_PACKAGES = 60;
 const MAX_MEGABYTES = 60;
+/** Of the dashboard's page, as it goes over the network. */
+const MAX_PAGE_BYTES = 60_000;
 
 interface LockedPackage {
   readonly dev?: boolean;
@@ -35,9 +38,20 @@ report(
 );
 report(
   "everything the package needs is in it",
-  ["dist/index.js", "dist/index.d.ts", "dist/bin.js", "dist/querymill.schema.json", "README.md", "LICENSE"].filter(
-    (file) => !packed.includes(file),
-  ),
+  [
+    ...["dist/index.js", "dist/index.d.ts", "dist/bin.js", "dist/querymill.schema.json", "dist/page/index.html"],
+    ...["README.md", "LICENSE"],
+  ].filter((file) => !packed.includes(file)),
+);
+const page = packed.filter((file) => file.startsWith("dist/page/"));
+const pageBytes = page.reduce((sum, file) => sum + gzipSync(readFileSync(join(root, file)), { level: 9 }).length, 0);
+report(
+  `the page of the dashboard has at most ${MAX_PAGE_BYTES / 1_000} kB, gzipped, and nothing of it is loaded from elsewhere`,
+  [
+    ...(pageBytes > MAX_PAGE_BYTES ? page : []),
+    ...page.filter((file) => /(?:src|href)=["']?(?:https?:)?\/\//i.test(readFileSync(join(root, file), "utf8"))),
+  ],
+  `${(pageBytes / 1_000).toFixed(1)} kB`,
 );
 report(
   `a user installs at most ${MAX_PACKAGES} packages`,

@@ -173,6 +173,8 @@ export interface EventMap {
   "notification:made": NotificationMade;
   /** Where metrics and health of this process are served. */
   "metrics:listening": { executionId: string; url: string };
+  /** Where the dashboard of this process is; its link has a token more. */
+  "dashboard:listening": { executionId: string; url: string };
   /** Others' changes of the source wake continuous mode, or no longer do: it polls then, and `reason` says why. */
   "source:watch": { executionId: string; watching: boolean; reason: string | null };
   /** Others changed the source, and so it is read before the next poll. `added`: unmarked documents; `changed`: marked ones. */

@@ -1,8 +1,9 @@
-import type { Correction, CorrectionResult } from "./correction.ts";
+import type { Correction, CorrectionResult, UndoResult } from "./correction.ts";
 import type { Filter } from "./filter.ts";
 import type { ItemKey } from "./item.ts";
 import type { MarkFields } from "./job.ts";
 import type { ClassificationRecord } from "./record.ts";
+import type { RecordOrder, RecordSelection } from "./selection.ts";
 
 /** A document of the source: any shape; `_id` of any BSON type. */
 export type SourceDocument = Readonly<Record<string, unknown>> & { readonly _id: unknown };
@@ -164,8 +165,66 @@ export interface Settled {
   readonly executionId: string | null;
 }
 
+export interface FindOptions {
+  readonly selection: RecordSelection;
+  readonly order: RecordOrder;
+  /** The `next` of an earlier page of the same order; null for the first. */
+  readonly after: Cursor | null;
+  /** Records of a page, integer >= 1. */
+  readonly limit: number;
+  /** After so long it gives what it has. */
+  readonly maxMs: number;
+}
+
+/** Records in order, each once; one that is there all the time is on one of the pages, whatever comes and goes meanwhile. */
+export interface RecordPage {
+  readonly documents: readonly SourceDocument[];
+  /** Where to go on; null when nothing lies behind. There may be less than a page although more follow. */
+  readonly next: Cursor | null;
+  /** `id` where the index of another order is missing. */
+  readonly order: RecordOrder;
+}
+
+/** How many records there are; `atLeast` when counting was broken off. */
+export interface RecordCount {
+  readonly items: number;
+  readonly atLeast: boolean;
+}
+
+/** Labels counted over the records of one stretch of time. */
+export interface TimelineBucket {
+  readonly total: number;
+  /** By field, then by label; of a list each entry counts. What is null or missing is not counted. */
+  readonly labels: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+/** Looking through the records of a target. Never sorts in memory, never passes records over by counting from the start. */
+export interface RecordSearch {
+  /**
+   * Looks for the indexes of these orders, and builds those that are missing where that is allowed and holds
+   * nobody up.
+   * @returns a sentence for each that is missing still
+   */
+  prepare(): Promise<readonly string[]>;
+  /** @throws QuerymillError USAGE for a cursor that is none of this order */
+  find(options: FindOptions): Promise<RecordPage>;
+  /** @param atMost counting stops there @returns null when nothing is known in time */
+  count(selection: RecordSelection, atMost: number, maxMs: number): Promise<RecordCount | null>;
+  /**
+   * Counts labels by when the records were classified.
+   * @param boundsMs ascending, at least two: each stretch reaches from one to the next, which it excludes
+   * @returns one for each stretch, the last ones first in the making; null for those that there was no time for
+   */
+  timeline(
+    fields: readonly string[],
+    boundsMs: readonly number[],
+    maxMs: number,
+  ): Promise<readonly (TimelineBucket | null)[]>;
+}
+
 /** The side that is written. */
 export interface Target {
+  readonly search: RecordSearch;
   /**
    * Guarded upsert of each record by its key (`$set` of our fields only). Resending is harmless. A record of another
    * answer that it replaces is kept first, in the collection of `history.ts`.
@@ -181,6 +240,8 @@ export interface Target {
   history(key: ItemKey): Promise<readonly SourceDocument[]>;
   /** Writes what people decided; no write of a run undoes it. Doing it twice changes nothing. @returns one result per correction, in order */
   correct(corrections: readonly Correction[], at: Date): Promise<readonly CorrectionResult[]>;
+  /** Takes a decision back that was the last one on this sheet: the model's answer holds again, unless something came after. */
+  uncorrect(key: ItemKey, sheet: string): Promise<UndoResult>;
   /** Records in key order for export, page by page. */
   readAll(after: Cursor | null, limit: number): Promise<Page>;
   count(): Promise<number>;

@@ -26,6 +26,16 @@ export interface Host {
   readonly warn: (logged: { readonly fields: object; readonly message: string }, text: string) => void;
   /** One sentence for the user. */
   readonly note: (text: string) => void;
+  /** One line for the eyes of the user alone, such as a link with a token: never in a log, nor among what a program reads. */
+  readonly handOver: (text: string) => void;
+  /** Takes the dashboard over at the end of the execution. @default it is closed then */
+  readonly stays?: (dashboard: StayingDashboard) => void;
+}
+
+/** The dashboard of a process whose execution has ended. */
+export interface StayingDashboard {
+  readonly url: string;
+  close(): Promise<void>;
 }
 
 /** Lives beside an execution: opened before it starts, closed when it has ended. It may never hold it up. */

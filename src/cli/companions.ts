@@ -13,6 +13,8 @@ const OPENERS: readonly Opener[] = [
       : null,
   async (host) =>
     host.service.channels !== undefined ? (await import("./notify-companion.ts")).openNotifications(host) : null,
+  async (host) =>
+    host.service.dashboard?.listen ? (await import("./dashboard-companion.ts")).openDashboardCompanion(host) : null,
 ];
 
 /** @throws QuerymillError when one cannot be opened; those before it are closed then */

@@ -11,11 +11,13 @@ import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { openStateFolder } from "../state/files.ts";
 import { OwnerLock } from "../state/owner.ts";
 import type { Page, Store } from "../store.ts";
+import type { StayingDashboard } from "./companion.ts";
+import { untilStopped } from "./dashboard.ts";
 import { loadDemo } from "./demo-job.ts";
 import { DEMO_DOCUMENTS } from "./demo-queries.ts";
 import { demoFlagsOf } from "./job-command.ts";
 import { addOptions, makeCommand, retype } from "./options.ts";
-import { supervise } from "./supervise.ts";
+import { besideOf, supervise } from "./supervise.ts";
 
 const DEMO_OPTIONS: readonly OptionKey[] = [
   "store",
@@ -30,6 +32,7 @@ const DEMO_OPTIONS: readonly OptionKey[] = [
   "budget.usd",
   "batchDir",
   "wait",
+  "dashboard.listen",
   "json",
   "quiet",
   "logLevel",
@@ -76,21 +79,40 @@ async function demo(flags: Record<string, unknown>): Promise<number> {
     lock.release();
   }
   try {
-    return await supervise(await prepareExecution(settings, { store }), {
+    let dashboard: StayingDashboard | null = null;
+    const code = await supervise(await prepareExecution(settings, { store }), {
       settings,
       output,
-      service: { control: service.control === true },
+      service: besideOf(service),
+      stays: (staying) => {
+        dashboard = staying;
+      },
       notes,
       jobFlags: demoFlagsOf(flags),
       modelFlags: retype(flags, ["model", "baseUrl", "taxonomy"]),
       again: `querymill demo ${retype(flags, DEMO_OPTIONS)}`.trimEnd(),
-      afterwards: [{ command: "querymill run --help", does: "the same for your own queries" }],
+      afterwards: [
+        ...(flags.dashboard === undefined
+          ? [{ command: "querymill demo --dashboard", does: "the same on a page in the browser" }]
+          : []),
+        { command: "querymill run --help", does: "the same for your own queries" },
+      ],
       needsReview: () => countUnsure(store, settings),
       summaryAlways: !output.json && !output.quiet,
     });
+    await stay(dashboard);
+    return code;
   } finally {
     await store.close();
   }
+}
+
+/** A demo is over in a moment, and its page is worth more than that. */
+async function stay(dashboard: StayingDashboard | null): Promise<void> {
+  if (dashboard === null) return;
+  process.stderr.write(`The dashboard stays open at ${dashboard.url}. Ctrl-C closes it.\n`);
+  await untilStopped();
+  await dashboard.close();
 }
 
 async function countUnsure(store: Store, { targetCollection }: JobSettings): Promise<number> {

@@ -1,6 +1,5 @@
 import { access, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { EJSON } from "bson";
 import { type Command, Option } from "commander";
 import { messageOf, QuerymillError } from "../errors.ts";
 import {
@@ -12,16 +11,15 @@ import {
 } from "../files/table-writer.ts";
 import type { JobSettings } from "../job.ts";
 import { openExistingTarget } from "../jobs/existing-store.ts";
+import { recordsMatching, recordTable, refuseWithoutRecords } from "../results/matching-records.ts";
+import { parseQuery } from "../results/query.ts";
+import { machineTimezone } from "../scheduling/zone.ts";
 import { codeOf } from "../state/files.ts";
-import type { Page, Store, Target } from "../store.ts";
-import { type CsvColumn, csvColumns } from "./csv-columns.ts";
+import type { Store } from "../store.ts";
 import { count, symbols } from "./format.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
 import { makeCommand } from "./options.ts";
 import { openScreen } from "./screen.ts";
-
-/** Records in memory at a time. */
-const PAGE = 500;
 
 /** `querymill export`: all records of the target in one file. */
 export function exportCommand(): Command {
@@ -29,10 +27,12 @@ export function exportCommand(): Command {
     "export",
     "Writes all records of the target to a file: JSON lines, CSV for a spreadsheet, or Parquet.",
     `querymill export --output results.csv
-querymill export --output - --format jsonl | head -3`,
+querymill export --output - --format jsonl | head -3
+querymill export --where 'category:refund_return confidence<0.6 since:7d' --output unsure.csv`,
   );
   command.addOption(new Option("--output <file>", "where to; - is stdout"));
   command.addOption(new Option("--format <format>", "jsonl, csv or parquet; default: by the file's ending"));
+  command.addOption(new Option("--where <query>", "only records that meet a query, as querymill items lists them"));
   command.addOption(new Option("--overwrite", "replace an existing file"));
   command.addOption(
     new Option("--review <n>", "instead: a sheet of n records for people to check, least certain first"),
@@ -43,7 +43,13 @@ querymill export --output - --format jsonl | head -3`,
   });
 }
 
-async function exportRecords({ output: file, format, overwrite, ...flags }: Record<string, unknown>): Promise<number> {
+async function exportRecords({
+  output: file,
+  format,
+  overwrite,
+  where,
+  ...flags
+}: Record<string, unknown>): Promise<number> {
   const kind = formatOf(file, format);
   const { settings, output } = await loadJob(flags, false);
   const toStdout = file === "-";
@@ -51,6 +57,12 @@ async function exportRecords({ output: file, format, overwrite, ...flags }: Reco
   if (toStdout && flags.json === true)
     throw refused("--json and --output - exclude each other: both write to stdout. Leave one out.");
   const path = resolve(String(file));
+  const query = parseQuery(String(where ?? ""), {
+    taxonomy: settings.taxonomy,
+    nowMs: Date.now(),
+    timezone: machineTimezone(),
+  });
+  refuseWithoutRecords(query);
   if (!toStdout && overwrite !== true && (await exists(path)))
     throw refused(`${String(file)} exists already and is not replaced unasked. Add --overwrite, or name another file.`);
   const store = await openExistingTarget(settings);
@@ -58,15 +70,13 @@ async function exportRecords({ output: file, format, overwrite, ...flags }: Reco
     const target = store.target(settings.targetCollection);
     // An empty target and one that does not exist look alike; the nearest names are told for the latter.
     if ((await target.count()) === 0) await existing(settings, store);
-    const columns = csvColumns(settings.taxonomy);
+    const { row, options } = recordTable(settings.taxonomy);
+    const rows = async function* (): AsyncGenerator<OutputValues> {
+      for await (const record of recordsMatching(target, query.selection)) yield row(record, kind);
+    };
+    const delimiter = /\.(tsv|tab)$/i.test(path) ? "\t" : ",";
     const write = (to: string): Promise<number | null> =>
-      writeTable(recordsOf(target, kind, columns), {
-        path: to,
-        format: kind,
-        delimiter: /\.(tsv|tab)$/i.test(path) ? "\t" : ",",
-        columns: columns.map(({ header, type }) => ({ name: header, type })),
-        json: (record) => EJSON.stringify(record, { relaxed: true }),
-      });
+      writeTable(rows(), { path: to, format: kind, delimiter, ...options });
     const records = toStdout ? await write("-") : await throughTemporary(path, write);
     if (toStdout || records === null) return 0;
     const screen = openScreen();
@@ -77,7 +87,9 @@ async function exportRecords({ output: file, format, overwrite, ...flags }: Reco
       const to = relative(process.cwd(), path);
       screen.print([
         records === 0
-          ? `${warn} ${to} is empty: ${from} has no records. Another one: --target-collection NAME.`
+          ? query.text === ""
+            ? `${warn} ${to} is empty: ${from} has no records. Another one: --target-collection NAME.`
+            : `${warn} ${to} is empty: no record of ${from} meets ${query.text}`
           : `${screen.look.style("green", ok)} ${count(records)} records of ${from} are in ${to}`,
       ]);
     }
@@ -115,22 +127,6 @@ async function throughTemporary(path: string, write: (path: string) => Promise<n
     await rm(temporary, { force: true });
     if (codeOf(error) === null) throw error;
     throw refused(`${path} cannot be written: ${messageOf(error)}. Name another file with --output.`);
-  }
-}
-
-async function* recordsOf(
-  target: Target,
-  format: TableFormat,
-  columns: readonly CsvColumn[],
-): AsyncGenerator<OutputValues> {
-  for (let after: string | null = null, last = false; !last; ) {
-    const page: Page = await target.readAll(after, PAGE);
-    for (const document of page.documents)
-      yield format === "jsonl"
-        ? document
-        : Object.fromEntries(columns.map(({ header, value }) => [header, value(document)]));
-    after = page.cursor;
-    last = page.last;
   }
 }
 

@@ -1,7 +1,7 @@
+import type { PanelHistory } from "../estimation/finish.ts";
+import { settled } from "../estimation/finish.ts";
 import type { EventMap, ExecutionEnd, RunSnapshot } from "../events.ts";
 import { withoutPassword } from "../redact.ts";
-import type { PanelHistory } from "./forecast.ts";
-import { settled } from "./forecast.ts";
 import { clock, durationRange, momentRange, money, printable, rate } from "./format.ts";
 
 /** Events that change the state of an execution: each is a line of its own where there is no terminal. */

@@ -34,6 +34,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "pause, resume, retune, drain or stop a run under way",
     load: async () => (await import("./control.ts")).controlCommand(),
   },
+  dashboard: {
+    help: "a job on a page in the browser, with everything you can do",
+    load: async () => (await import("./dashboard.ts")).dashboardCommand(),
+  },
   tail: {
     help: "what a run settles, while it does",
     load: async () => (await import("./tail.ts")).tailCommand(),
@@ -45,6 +49,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   get: {
     help: "one item with its text, its record and what failed",
     load: async () => (await import("./get.ts")).getCommand(),
+  },
+  items: {
+    help: "items that meet a query: newest, least certain, failed",
+    load: async () => (await import("./items.ts")).itemsCommand(),
   },
   import: {
     help: "bring the rows of a file into the source collection",

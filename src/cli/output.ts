@@ -1,7 +1,7 @@
+import { NO_HISTORY, nextHistory, type PanelHistory } from "../estimation/finish.ts";
 import type { EventMap, ExecutionEnd } from "../events.ts";
 import { type ItemKey, idOf } from "../item.ts";
 import type { Execution } from "../jobs/execution.ts";
-import { NO_HISTORY, nextHistory, type PanelHistory } from "./forecast.ts";
 import { clock, count, duration, type Look, printable, symbols, wrapped } from "./format.ts";
 import { commandWords, endLine, endNotes, LimitChanges, noTextAdvice, progressLine, stateLines } from "./lines.ts";
 import { renderPanel } from "./panel.ts";

@@ -1,7 +1,7 @@
+import { isUsedUp, tightestLimit } from "../estimation/run-limit.ts";
 import type { EndpointSnapshot, RunSnapshot } from "../events.ts";
 import { withoutPassword } from "../redact.ts";
 import * as f from "./format.ts";
-import { isUsedUp, tightestLimit } from "./run-limit.ts";
 
 const MOST_ENDPOINTS = 4;
 /** Widths of columns: calls in flight at least, rate and latencies together, the tightest rate limit. */

@@ -1,5 +1,5 @@
+import { costRange, type PanelHistory, settled } from "../estimation/finish.ts";
 import type { RunSnapshot } from "../events.ts";
-import { costRange, type PanelHistory, settled } from "./forecast.ts";
 import * as f from "./format.ts";
 import { lagWords } from "./lag-words.ts";
 import { narrowEndpoint } from "./panel-endpoints.ts";

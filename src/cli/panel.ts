@@ -1,6 +1,6 @@
+import { costRange, settled, slotAdvice } from "../estimation/finish.ts";
 import type { RunSnapshot } from "../events.ts";
 import { withoutPassword } from "../redact.ts";
-import { costRange, settled, slotAdvice } from "./forecast.ts";
 import * as f from "./format.ts";
 import { lagWords, waitWords } from "./lag-words.ts";
 import { endpointTable, worstEndpoint } from "./panel-endpoints.ts";
@@ -229,7 +229,7 @@ function foot(snapshot: RunSnapshot, options: PanelOptions): string[] {
     const reason = f.clip(f.printable(waitWords(waiting.reason, snapshot.watch?.watching === true)), room, ascii);
     lines.push(style("yellow", `  ${f.left("Waiting", 12)}${items}${reason}${until}`));
   } else if (history.limit) {
-    lines.push(`  ${to} ${f.clip(history.limit.note, columns - 4, ascii)}`);
+    lines.push(`  ${to} ${f.clip(f.printable(history.limit.note), columns - 4, ascii)}`);
   } else if (advice) {
     lines.push(
       `  ${to} All ${advice.slots} slots are busy and the model is not the limit. With ${style("cyan", `--concurrent ${advice.instead}`)}`,

@@ -70,7 +70,7 @@ export function commandsHere(message: string, args: readonly string[] = process.
     .replace(/\bquerymill (export|import)(?= --review)/g, (found) => found + ofJob(OF_JOB))
     .replace(/\bquerymill estimate(?= --pilot)/g, (found) => found + ofJob(OF_ESTIMATE));
   return ofThisJob.replace(
-    /\bquerymill (?=(?:run|demo|init|status|control|retry|get|tail|import|export|estimate|evaluate|taxonomy|doctor|notify|clean|schema|completion|--help|--version)\b)/g,
+    /\bquerymill (?=(?:run|demo|init|status|control|dashboard|retry|get|items|tail|import|export|estimate|evaluate|taxonomy|doctor|notify|clean|schema|completion|--help|--version)\b)/g,
     () => `${program} `,
   );
 }
@@ -89,11 +89,13 @@ function typedFlags(
     const [flag = "", inline] = arg.split(/=(.*)/s);
     const key = OPTION_KEYS.find((name) => optionOf(name).flag?.split(" ")[0] === flag);
     if (key === undefined || ONCE.has(key)) continue;
-    if (!optionOf(key).flag!.includes("<")) found.push({ key, flag, words: flag });
+    const form = optionOf(key).flag!;
+    const next = inline ?? args[at + 1];
+    const isBare = form.includes(" [") ? next === undefined || next.startsWith("-") : !form.includes("<");
+    if (isBare) found.push({ key, flag, words: flag });
     else {
-      const value = inline ?? args[at + 1];
-      if (value !== undefined && value === withoutPassword(value))
-        found.push({ key, flag, words: `${flag} ${shellWord(value)}` });
+      if (next !== undefined && next === withoutPassword(next))
+        found.push({ key, flag, words: `${flag} ${shellWord(next)}` });
     }
   }
   return found;

@@ -1,7 +1,7 @@
 import type { OutputColumn } from "../files/table-writer.ts";
 import type { RowOutcome } from "../jobs/row-outcomes.ts";
+import { type CsvColumn, cell, csvColumns, valueAt } from "../results/csv-columns.ts";
 import type { Taxonomy } from "../taxonomy.ts";
-import { type CsvColumn, cell, csvColumns, valueAt } from "./csv-columns.ts";
 
 /** A column that a run adds to a file's own. */
 export interface ResultColumn extends OutputColumn {

@@ -18,7 +18,7 @@ import { modelFlags } from "./model-flags.ts";
 import { makeCommand, READING_OPTIONS, retype } from "./options.ts";
 import { asTyped } from "./program.ts";
 import { openScreen } from "./screen.ts";
-import { supervise } from "./supervise.ts";
+import { besideOf, supervise } from "./supervise.ts";
 import { visible } from "./visible.ts";
 
 /** Which text of an item is sent. */
@@ -36,6 +36,7 @@ const RUN_KEYS: readonly OptionKey[] = [
   "budget.usd",
   "recover",
   "acceptChanges",
+  "dashboard.listen",
   "quiet",
   "logLevel",
   "logFile",
@@ -122,7 +123,7 @@ async function retry({ queue, error, skipped, dryRun, yes, ...flags }: Record<st
   return await supervise(await prepareExecution(only), {
     settings: only,
     output,
-    service: { control: service.control === true },
+    service: besideOf(service),
     notes,
     jobFlags,
     modelFlags: retype(flags, ["model", "baseUrl", "taxonomy"]),

@@ -10,7 +10,7 @@ import { secretSettings } from "../llm/providers.ts";
 import { logEvents, openLog } from "../observe/log.ts";
 import { secretsOfUri } from "../redact.ts";
 import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
-import type { Companion } from "./companion.ts";
+import type { Companion, StayingDashboard } from "./companion.ts";
 import { openCompanions } from "./companions.ts";
 import { chooseOutput, type Output, openOutput } from "./output.ts";
 import type { Written } from "./output-file.ts";
@@ -35,6 +35,8 @@ export interface SuperviseOptions {
   readonly again: string;
   /** Commands to try next, beside those that the end itself suggests. */
   readonly afterwards?: readonly { readonly command: string; readonly does: string }[];
+  /** Takes the dashboard over at the end of the run. @default it is closed then */
+  readonly stays?: (dashboard: StayingDashboard) => void;
   /** Counts the records of which the model was unsure; told in the summary. @default not told */
   readonly needsReview?: () => Promise<number>;
   /** Writes what is to be written once the run has ended, and says where it is. @default nothing */
@@ -49,6 +51,11 @@ export interface SuperviseOptions {
   readonly summary?: boolean;
 }
 
+/** What of the settings lives beside a command that is no `run`: whoever watches a job does not expect these. */
+export function besideOf({ control, dashboard }: ServiceSettings): ServiceSettings {
+  return { control: control === true, ...(dashboard === undefined ? {} : { dashboard }) };
+}
+
 /**
  * Runs an execution in front of a person or a supervisor: shows it, logs it, turns signals and a closed stdout into a
  * clean end.
@@ -57,7 +64,11 @@ export interface SuperviseOptions {
 export async function supervise(execution: Execution, options: SuperviseOptions): Promise<number> {
   const { settings, output } = options;
   const channels = options.service?.channels;
-  const secrets = [...secretsOf(settings), ...(channels === undefined ? [] : channelSecrets(channels))];
+  const secrets = [
+    ...secretsOf(settings),
+    ...(channels === undefined ? [] : channelSecrets(channels)),
+    ...tokensOf(options.service),
+  ];
   const stream = options.stream ?? process.stdout;
   const terminal = stream.isTTY === true;
   const kind = chooseOutput(output, terminal, process.env.TERM ?? "");
@@ -140,6 +151,11 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
           note(text);
         },
         note,
+        ...(options.stays === undefined ? {} : { stays: options.stays }),
+        handOver: (text) => {
+          if (kind === "live") note(text);
+          else process.stderr.write(`${text}\n`);
+        },
       });
     const end = await execution.run();
     const written = (await options.write?.(end)) ?? { notes: [], failed: false };
@@ -222,6 +238,11 @@ function watchPipes(onBroken: () => void): { readonly broken: () => boolean } {
   });
   process.stderr.on("error", () => {});
   return { broken: () => broken };
+}
+
+/** Tokens of the settings: they must appear nowhere. */
+export function tokensOf({ dashboard }: ServiceSettings = {}): string[] {
+  return [dashboard?.token, dashboard?.readerToken].flatMap((token) => token?.value ?? []);
 }
 
 function secretsOf({ storeUri, sourceStore, endpoints }: JobSettings): string[] {

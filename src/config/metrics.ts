@@ -11,6 +11,8 @@ export interface ListenSettings {
   readonly hosts: readonly string[];
   /** As it was given, for messages. */
   readonly shown: string;
+  /** Where the port is taken, a free one will do. @default false */
+  readonly elseFree?: boolean;
 }
 
 /** Where metrics and traces are sent. */

@@ -3,6 +3,7 @@ import type { Price } from "../job.ts";
 import { CONFIRMATION_OPTIONS } from "./confirmation.ts";
 import { CONTINUOUS_OPTIONS } from "./continuous-options.ts";
 import { CONTROL_OPTIONS } from "./control-options.ts";
+import { DASHBOARD_OPTIONS } from "./dashboard-options.ts";
 import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
 import { EXAMPLE_FIELDS } from "./example-fields.ts";
 import { FILE_OPTIONS } from "./file-options.ts";
@@ -263,6 +264,7 @@ export const OPTIONS = {
   ...GROWING_OPTIONS,
   ...LANE_OPTIONS,
   ...CONTROL_OPTIONS,
+  ...DASHBOARD_OPTIONS,
   ...METRICS_OPTIONS,
   ...CONTINUOUS_OPTIONS,
   ...NOTIFY_RULE_OPTIONS,

@@ -1,5 +1,6 @@
 import type { NotifyRulesSettings } from "../notify/rule-settings.ts";
 import { type ChannelsSettings, resolveChannels } from "./channels.ts";
+import { type DashboardSettings, dashboardSettings } from "./dashboard.ts";
 import { type MetricsSettings, metricsSettings } from "./metrics.ts";
 import { severalProblems } from "./problems.ts";
 import type { ResolvedOptions, Variables } from "./sources.ts";
@@ -10,6 +11,8 @@ export interface ServiceSettings {
   readonly metrics?: MetricsSettings;
   /** Answer on a local socket. @default false */
   readonly control?: boolean;
+  /** The page that shows the job. @default none */
+  readonly dashboard?: DashboardSettings;
   /** Where notifications can go. */
   readonly channels?: ChannelsSettings;
   /** What is told there. */
@@ -23,10 +26,12 @@ export async function serviceSettings(
   folder: string,
 ): Promise<ServiceSettings> {
   const metrics = metricsSettings(options, variables);
+  const dashboard = dashboardSettings(options, variables, metrics?.listen ?? null);
   const channels = await resolveChannels(options, { variable: variables, folder });
   const notifyRules = await rulesOf(options, channels);
   return {
     control: options.get("control"),
+    dashboard,
     ...(metrics === null ? {} : { metrics }),
     ...(channels.found.length === 0 ? {} : { channels }),
     ...(notifyRules === null ? {} : { notifyRules }),

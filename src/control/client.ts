@@ -21,10 +21,11 @@ export interface ControlClient {
 
 /**
  * Finds the process that answers for a job.
+ * @param by who asks, as its log and panel tell it @default this user and process
  * @returns null when none does
  * @throws QuerymillError CONTROL_UNREACHABLE when the job belongs to another user
  */
-export function findControl(jobFolder: string): ControlClient | null {
+export function findControl(jobFolder: string, by = `${userName()}, process ${process.pid}`): ControlClient | null {
   const isThere = (): boolean => currentOwner(controlFolder(jobFolder)) !== null;
   let record: ControlRecord | null;
   try {
@@ -34,7 +35,6 @@ export function findControl(jobFolder: string): ControlClient | null {
   }
   if (record === null || !isThere()) return null;
   const { address, pid } = record;
-  const by = `${userName()}, process ${process.pid}`;
   const exchange = async <T>(method: "GET" | "POST", name: string, body: object | null): Promise<T> => {
     const { status, text } = await send(address, { method, path: `/v${CONTROL_VERSION}/${name}`, by, body }).catch(
       (error: unknown) => {

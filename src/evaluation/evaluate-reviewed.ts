@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Review } from "../correction.ts";
+import { DASHBOARD_SHEET, type Review } from "../correction.ts";
 import { QuerymillError } from "../errors.ts";
 import { idOf, keyOf } from "../item.ts";
 import type { JobSettings } from "../job.ts";
@@ -121,7 +121,8 @@ function decidedOf(document: SourceDocument, taxonomy: Taxonomy): Decided | null
  * counts by what it stands for. null when no random part was looked at, since the uncertain one alone says nothing of the rest.
  */
 function estimateOf(decided: readonly Decided[], dimension: string): Estimate | null {
-  const onSheets = decided.filter(({ review }) => review !== null);
+  // What people chose in the dashboard is no part of a draw, and does not make an older sheet's draw worth less.
+  const onSheets = decided.filter(({ review }) => review !== null && review.sheet !== DASHBOARD_SHEET);
   const last = onSheets.toSorted((a, b) => b.reviewedMs - a.reviewedMs)[0]?.review?.sheet;
   const parts = new Map<string, { size: number; seen: number; successes: number }>();
   for (const { review, answers } of onSheets) {

@@ -60,6 +60,22 @@ export async function writeTable(rows: AsyncIterable<OutputValues>, options: Wri
   }
 }
 
+/** The text of a table, in pieces as its rows come. */
+export async function* tableText(
+  rows: AsyncIterable<OutputValues>,
+  options: Omit<WriteOptions, "path" | "format"> & { readonly format: Exclude<TableFormat, "parquet"> },
+): AsyncGenerator<string> {
+  const encode = options.format === "jsonl" ? jsonLines(options) : await csvLines(options);
+  let first = true;
+  let page: OutputValues[] = [];
+  for await (const row of rows) {
+    if (page.push(row) < ROWS_AT_ONCE) continue;
+    yield encode(page, first);
+    [page, first] = [[], false];
+  }
+  if (page.length > 0 || first) yield encode(page, first);
+}
+
 /** @throws QuerymillError FILE_INVALID when Parquet cannot be written here */
 export async function refuseUnwritable(path: string, format: TableFormat): Promise<void> {
   if (format !== "parquet") return;
@@ -117,7 +133,7 @@ function drained(stream: Writable): Promise<void> {
   });
 }
 
-function jsonLines({ json = JSON.stringify }: WriteOptions): (rows: readonly OutputValues[]) => string {
+function jsonLines({ json = JSON.stringify }: Pick<WriteOptions, "json">): (rows: readonly OutputValues[]) => string {
   return (rows) => rows.map((row) => `${json(row)}\n`).join("");
 }
 
@@ -125,7 +141,7 @@ function jsonLines({ json = JSON.stringify }: WriteOptions): (rows: readonly Out
 async function csvLines({
   columns,
   delimiter,
-}: WriteOptions): Promise<(rows: readonly OutputValues[], first: boolean) => string> {
+}: Pick<WriteOptions, "columns" | "delimiter">): Promise<(rows: readonly OutputValues[], first: boolean) => string> {
   const { stringify } = await import("csv-stringify/sync");
   const names = columns.map(({ name }) => name);
   return (rows, first) => {

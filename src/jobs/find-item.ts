@@ -1,8 +1,8 @@
-import { EJSON } from "bson";
 import type { Item, ItemKey, Skipped } from "../item.ts";
-import { byKey, keyOf } from "../item.ts";
+import { byKey } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import { Privacy } from "../redaction/privacy.ts";
+import { readingsOf } from "../results/id-readings.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { QueueEntry } from "../state/retry-queue.ts";
 import type { SourceDocument, Store } from "../store.ts";
@@ -25,45 +25,22 @@ export interface FoundItem {
   readonly deadLetter: QueueEntry | null;
 }
 
-/** One way to understand what a person typed as an id. */
-export interface IdReading {
-  /** `EJSON`, `text`, `number`, `ObjectId`, `UUID`. */
-  readonly as: string;
-  readonly key: ItemKey;
-}
-
-/** What a typed id can mean: canonical EJSON, text, a number, an ObjectId, a UUID. Equal meanings appear once. */
-export function readingsOf(text: string): IdReading[] {
-  const readings: IdReading[] = [];
-  const add = (as: string, make: () => ItemKey): void => {
-    try {
-      const key = make();
-      if (!readings.some((known) => known.key === key)) readings.push({ as, key });
-    } catch {
-      // It cannot be read that way.
-    }
-  };
-  if (/^\s*[{"[]/.test(text)) add("EJSON", () => keyOf((EJSON.parse(`{"v":${text}}`) as { v: unknown }).v));
-  add("text", () => keyOf(text));
-  if (/^-?\d+(\.\d+)?$/.test(text)) {
-    const number = Number(text);
-    const whole = /^-?\d+$/.test(text);
-    add("number", () => (whole && !Number.isSafeInteger(number) ? `{"$numberLong":"${text}"}` : keyOf(number)));
-  }
-  if (/^[0-9a-f]{24}$/i.test(text)) add("ObjectId", () => `{"$oid":"${text.toLowerCase()}"}`);
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text))
-    add("UUID", () => keyOf((EJSON.parse(`{"v":{"$uuid":"${text}"}}`) as { v: unknown }).v));
-  return readings;
-}
-
 /**
  * Every item that a typed id can mean: in the source, in the target, in the job's queues. Changes nothing.
  * @returns more than one when different documents fit
  */
 export async function findItem(settings: JobSettings, store: Store, text: string): Promise<FoundItem[]> {
+  return await findByKeys(
+    settings,
+    store,
+    readingsOf(text).map(({ key }) => key),
+  );
+}
+
+/** As {@link findItem}, of keys. */
+export async function findByKeys(settings: JobSettings, store: Store, keys: readonly ItemKey[]): Promise<FoundItem[]> {
   const { sourceCollection, targetCollection, mark, mapping, redaction, batchDir, tenant, job } = settings;
   const privacy = Privacy.of(redaction);
-  const keys = readingsOf(text).map(({ key }) => key);
   const source = store.source({ collection: sourceCollection, mark, filter: null, fields: null });
   const documents = byKey(await source.readByKeys(keys));
   const target = store.target(targetCollection);

@@ -19,6 +19,7 @@ import { openContinuous } from "./continuous.ts";
 import { ControlledExecution } from "./controlled-execution.ts";
 import { countItems } from "./count-items.ts";
 import type { Execution } from "./execution.ts";
+import { ExecutionKeeper } from "./execution-keeper.ts";
 import { firstItems } from "./first-items.ts";
 import { openGrowing } from "./growing.ts";
 import { openAnswers } from "./open-answers.ts";
@@ -75,10 +76,11 @@ export class JobExecution extends ControlledExecution implements Execution {
   }
 
   async run(): Promise<ExecutionEnd> {
-    const closers = this.#closers;
+    let keeper: ExecutionKeeper | null = null;
     try {
       refuseUnpricedBudget(this.settings, this.adapters.pricingOf);
-      const damagedQueues = await openState(this.#manager, this.settings, this.executionId, closers);
+      const damagedQueues = await openState(this.#manager, this.settings, this.executionId, this.#closers);
+      keeper = new ExecutionKeeper(this.#manager, this.settings, this.executionId, this.clocks);
       let leftover = await inspectLeftover(this.#manager, this.settings.fresh ? this.executionId : null);
       refuseWhatIsUnclear(this.settings, leftover, this.#fingerprint);
       const open = await this.#open();
@@ -88,9 +90,15 @@ export class JobExecution extends ControlledExecution implements Execution {
         leftover = await startAfresh(this.#manager, open, leftover, this.#stopping.signal, (...on) =>
           this.#recordingOptions(...on),
         );
-      return await this.#execute(open, leftover, damaged);
+      const end = await this.#execute(open, leftover, damaged);
+      await keeper.ended(end);
+      this.events.emit("execution:end", end);
+      return end;
+    } catch (error) {
+      await keeper?.failed(error);
+      throw error;
     } finally {
-      await closers.closeAll();
+      await this.#closers.closeAll();
       this.#view.state = "ended";
     }
   }
@@ -120,9 +128,7 @@ export class JobExecution extends ControlledExecution implements Execution {
   }
 
   async #execute(open: OpenJob, leftover: Leftover, damaged: number): Promise<ExecutionEnd> {
-    const settings = this.settings;
-    const adapters = this.adapters;
-    const events = this.events;
+    const { settings, adapters, events } = this;
     const { now, steadyNow } = this.clocks;
     const watch = this.#view.storeWatch;
     const { signal } = this.#stopping;
@@ -210,6 +216,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       note: (text: string) => this.#view.note(text),
       stop: (reason: StopReason, message: string) => this.stop(reason, message),
       ...{ sink, active, events, steadyNow, poke: () => this.#pipeline?.feed.poke() },
+      notQuiet: () => reader.notQuiet.items,
     };
     const growing = await openGrowing(parts);
     const again = await beginReclassification(parts);
@@ -320,10 +327,7 @@ export class JobExecution extends ControlledExecution implements Execution {
     });
     if (this.#stopBefore !== null) pipeline.stop(this.#stopBefore.reason, this.#stopBefore.message);
     if (settings.mode === "continuous") {
-      const beside = await openContinuous({
-        ...parts,
-        ...{ pipeline, storeWatch: watch, growing, notQuiet: () => reader.notQuiet.items },
-      });
+      const beside = await openContinuous({ ...parts, pipeline, storeWatch: watch, growing });
       closers.add(() => beside.close());
       this.#view.beside(beside);
     }
@@ -336,7 +340,6 @@ export class JobExecution extends ControlledExecution implements Execution {
       if (!(error instanceof QuerymillError)) throw error;
       if (end.stopReason !== "disk") end = this.#view.end(damaged, "disk", error.message);
     });
-    events.emit("execution:end", end);
     return end;
   }
 }

@@ -7,6 +7,7 @@ import { buildPrompt } from "../llm/prompt.ts";
 import type { ModelProvider, Prompt } from "../llm/provider.ts";
 import { MODEL_PROVIDERS, sdkPackageOf } from "../llm/providers.ts";
 import { estimateUsage, loadPricing, type Pricing } from "../llm/usage.ts";
+import type { Usage } from "../record.ts";
 import type { Redactor } from "../redaction/kinds.ts";
 import { Privacy } from "../redaction/privacy.ts";
 import type { Store } from "../store.ts";
@@ -93,17 +94,21 @@ async function learn(
 
 /** What says where the two sides of a job are. */
 export type StorePlaces = Pick<JobSettings, "storeUri" | "db" | "deadlines"> &
-  Partial<Pick<JobSettings, "sourceStore" | "markIn" | "targetCollection">>;
+  Partial<Pick<JobSettings, "sourceStore" | "markIn" | "targetCollection">> & {
+    /** Embedded files are only read. @default false */
+    readonly readOnly?: boolean;
+  };
 
 /**
  * Opens the stores of both sides; they look like one.
  * @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED
  */
 export async function openStore(settings: StorePlaces): Promise<Store> {
-  const { sourceStore, markIn } = settings;
-  const target = await openPlace(settings, settings, false);
+  const { sourceStore, markIn, readOnly = false } = settings;
+  const target = await openPlace(settings, settings, readOnly);
   try {
-    const source = sourceStore === undefined ? target : await openPlace(sourceStore, settings, markIn === "target");
+    const source =
+      sourceStore === undefined ? target : await openPlace(sourceStore, settings, readOnly || markIn === "target");
     return await asOne(source, target, settings);
   } catch (error) {
     await target.close();
@@ -129,6 +134,18 @@ async function asOne(source: Store, target: Store, settings: Omit<StorePlaces, "
   if (source === target && marks === null) return target;
   const { JobStore } = await import("../stores/job-store.ts");
   return new JobStore({ source, target, marks });
+}
+
+/** USD of tokens by the model of a job; null when it has several models, or one without a known price. */
+export async function openPrices({
+  endpoints,
+  prices,
+}: JobSettings): Promise<((usage: Usage) => number | null) | null> {
+  const [first, ...others] = endpoints.map(({ model }) => model);
+  if (first === undefined || others.some(({ provider, name }) => provider !== first.provider || name !== first.name))
+    return null;
+  const { priced, costOf } = pricingOf(first, await loadPricing(prices));
+  return priced ? (usage) => costOf(usage, first.name) : null;
 }
 
 function pricingOf(model: ModelSettings, pricing: Pricing): EndpointPricing {

@@ -21,7 +21,7 @@ export interface Waiting {
 }
 
 /** A delivery as `notify list` shows it. */
-type Shown = Waiting & Pick<Notification, "id" | "rule" | "subject" | "state" | "title">;
+type Shown = Waiting & Pick<Notification, "id" | "rule" | "subject" | "state" | "severity" | "title">;
 
 /** What `notify list` shows of an outbox. */
 export interface OutboxContent {
@@ -138,8 +138,8 @@ export async function readOutbox(jobFolder: string, identity: StateIdentity): Pr
   for (const entry of queue.list()) {
     const { notification, channel, putMs } = ((await queue.read(entry.key))?.payload ?? {}) as Partial<Payload>;
     if (notification === undefined || channel === undefined || putMs === undefined) continue;
-    const { id, rule, subject, state, title } = notification;
-    const shown = { ...waitingOf(entry), channel, putMs, id, rule, subject, state, title };
+    const { id, rule, subject, state, severity, title } = notification;
+    const shown = { ...waitingOf(entry), channel, putMs, id, rule, subject, state, severity, title };
     if (isWaiting(entry)) content.waiting.push(shown);
     else content.givenUp.push({ ...shown, givenUpMs: entry.dueMs });
   }

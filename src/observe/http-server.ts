@@ -6,7 +6,28 @@ import type { ListenSettings } from "../config/metrics.ts";
 import { QuerymillError } from "../errors.ts";
 import { isAllowedHost } from "./allowed-host.ts";
 
-/** The one HTTP server of a process: whoever has something to show mounts it on `app` before anybody asks. */
+/** What differs between the servers of a process. */
+export interface ServerManners {
+  /** As messages name the setting that says where it listens: `--metrics`. */
+  readonly option: string;
+  /** The setting of the names under which it may be asked. */
+  readonly hostsOption: string;
+  /** Connections at a time; those beyond are closed at once. */
+  readonly connections: number;
+  /** What a refusal looks like. */
+  readonly problem: (message: string) => object;
+  /** Mounts what takes a moment to load; nobody can ask before. @default nothing */
+  readonly mount?: (app: Hono) => Promise<void>;
+}
+
+const METRICS_MANNERS: ServerManners = {
+  option: "--metrics",
+  hostsOption: "metrics.hosts",
+  connections: 64,
+  problem: (error) => ({ error }),
+};
+
+/** A small HTTP server: whoever has something to show mounts it on `app` before anybody asks. */
 export interface HttpServer {
   readonly app: Hono;
   /** `http://127.0.0.1:9464` */
@@ -15,8 +36,6 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Connections at a time; those beyond are closed at once. */
-const CONNECTIONS = 64;
 const HEADERS_MS = 5_000;
 const REQUEST_MS = 10_000;
 const IDLE_MS = 15_000;
@@ -25,7 +44,11 @@ const IDLE_MS = 15_000;
  * Listens. Whoever asks under a name that is not ours is refused: a page in a browser could have its own name point here.
  * @throws QuerymillError USAGE when it cannot listen there
  */
-export async function openHttpServer(settings: ListenSettings): Promise<HttpServer> {
+export async function openHttpServer(
+  settings: ListenSettings,
+  manners: ServerManners = METRICS_MANNERS,
+): Promise<HttpServer> {
+  const { problem, hostsOption } = manners;
   const [{ Hono }, { createAdaptorServer }] = await Promise.all([import("hono"), import("@hono/node-server")]);
   const app = new Hono();
   const names = [...settings.hosts, settings.host, hostname()];
@@ -33,11 +56,18 @@ export async function openHttpServer(settings: ListenSettings): Promise<HttpServ
     context.header("cache-control", "no-store");
     context.header("x-content-type-options", "nosniff");
     const host = context.req.header("host") ?? "";
-    if (!isAllowedHost(host, names, settings.host)) return refuseHost(context);
+    if (!isAllowedHost(host, names, settings.host))
+      return context.json(
+        problem(
+          `This server is not known under that name. Ask for its address, or name it in ${hostsOption} of the file.`,
+        ),
+        403,
+      );
     await next();
   });
-  app.notFound((context) => context.json({ error: "There is nothing here." }, 404));
-  app.onError((_error, context) => context.json({ error: "This could not be told. The log has the reason." }, 500));
+  app.notFound((context) => context.json(problem("There is nothing here."), 404));
+  app.onError((_error, context) => context.json(problem("This could not be told. The log has the reason."), 500));
+  await manners.mount?.(app);
   const server = createAdaptorServer({
     fetch: app.fetch,
     // What this process asks others has its own Request and Response.
@@ -50,8 +80,8 @@ export async function openHttpServer(settings: ListenSettings): Promise<HttpServ
       maxHeaderSize: 8 * 1024,
     },
   }) as Server;
-  server.maxConnections = CONNECTIONS;
-  await listen(server, settings);
+  server.maxConnections = manners.connections;
+  await listen(server, settings, manners.option);
   // A run ends when it ends, whoever is connected.
   server.unref();
   const { address, port, family } = server.address() as AddressInfo;
@@ -72,16 +102,8 @@ export function mount(app: Hono, path: string, answer: (context: Context) => Res
   app.all(path, (context) => context.json({ error: "Only GET and HEAD are answered." }, 405, { allow: "GET, HEAD" }));
 }
 
-function refuseHost(context: Context): Response {
-  return context.json(
-    {
-      error: "This server is not known under that name. Ask for its address, or name it in metrics.hosts of the file.",
-    },
-    403,
-  );
-}
-
-async function listen(server: Server, { host, port, shown }: ListenSettings): Promise<void> {
+async function listen(server: Server, settings: ListenSettings, option: string): Promise<void> {
+  const { host, port, shown, elseFree = false } = settings;
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -92,8 +114,9 @@ async function listen(server: Server, { host, port, shown }: ListenSettings): Pr
     });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (code === "EADDRINUSE" && elseFree) return await listen(server, { ...settings, port: 0 }, option);
     const why = REASONS[code] ?? `it cannot be listened to (${code}). Choose another port or host.`;
-    throw new QuerymillError("USAGE", `--metrics ${shown}: ${why}`, { cause: error });
+    throw new QuerymillError("USAGE", `${`${option} ${shown}`.trimEnd()}: ${why}`, { cause: error });
   }
 }
 

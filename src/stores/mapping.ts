@@ -50,6 +50,20 @@ interface Found {
   readonly other: boolean;
 }
 
+/** The text at a mapping, whole, or null. */
+export function textFound(
+  document: SourceDocument,
+  mapping: Pick<TextMapping, "text" | "messages" | "preset">,
+): string | null {
+  return foundText(document, { maxChars: Number.POSITIVE_INFINITY, ...mapping }).text;
+}
+
+/** The first list of messages at one of the usual fields; null when there is none. */
+export function usualThread(document: SourceDocument): readonly unknown[] | null {
+  const lists = threadFields.map((field) => own(document, field));
+  return lists.find((list): list is unknown[] => Array.isArray(list) && transcriptOf(list) !== "") ?? null;
+}
+
 function foundText(document: SourceDocument, { text, preset, messages }: TextMapping): Found {
   if (preset !== undefined) return { text: presetText(document, preset), other: false };
   if (messages === undefined) return text === null ? defaultText(document) : mappedText(document, text);

@@ -4,6 +4,7 @@ import { valueAt } from "./document-path.ts";
 import {
   isPrivate,
   joined,
+  type Message,
   type Speaker,
   speakerNamed,
   speakerOf,
@@ -16,17 +17,21 @@ const internalWords = new Set(["true", "yes", "1", "private", "internal", "note"
 
 /** The transcript of a thread that lies as the user said; null when it has no text or is none. */
 export function mappedThread(document: SourceDocument, mapping: MessagesMapping): string | null {
+  return joined(mappedMessages(document, mapping)) || null;
+}
+
+/** The messages of such a thread. */
+export function mappedMessages(document: SourceDocument, mapping: MessagesMapping): Message[] {
   const list = valueAt(document, mapping.path);
-  if (!Array.isArray(list)) return null;
+  if (!Array.isArray(list)) return [];
   const customers = mapping.customer?.map((one) => customerValue(document, one));
-  const messages = list
+  return list
     .filter((message) => !isHidden(message, mapping.private))
     .map((message) => ({
       text: mappedText(message, mapping.text),
       speaker: mappedSpeaker(message, mapping.role, customers),
       atMs: mapping.time === undefined ? null : timeOf(valueAt(message, mapping.time)),
     }));
-  return joined(messages) || null;
 }
 
 /** @returns the top-level fields that the mapping needs */

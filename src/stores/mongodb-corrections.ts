@@ -1,7 +1,7 @@
 import type { Collection, Document } from "mongodb";
-import { type Correction, type CorrectionResult, changeOf } from "../correction.ts";
+import { type Correction, type CorrectionResult, changeOf, type UndoResult, undoOf } from "../correction.ts";
 import { QuerymillError } from "../errors.ts";
-import { idOf } from "../item.ts";
+import { type ItemKey, idOf } from "../item.ts";
 
 const triesAgainstRaces = 8;
 
@@ -19,6 +19,39 @@ export async function correctRecords(
   return results;
 }
 
+/** Takes a decision back in the same way. */
+export async function uncorrectRecord(
+  collection: Collection<Document>,
+  key: ItemKey,
+  sheet: string,
+): Promise<UndoResult> {
+  for (let tries = 0; tries < triesAgainstRaces; tries++) {
+    const record = await collection.findOne({ _id: idOf(key) as never });
+    const { status, set, gone } = undoOf(record, sheet, (time) => (time instanceof Date ? time.getTime() : null));
+    if (record === null || status !== "undone") return status;
+    const { reviewedAt = null, modelSuggestion } = record;
+    const seen = {
+      ...asSeen(record),
+      reviewedAt,
+      "modelSuggestion.classifiedAt": modelSuggestion.classifiedAt ?? null,
+    };
+    const without = gone.length === 0 ? {} : { $unset: Object.fromEntries(gone.map((name) => [name, ""])) };
+    const { matchedCount } = await collection.updateOne(seen, { $set: set, ...without });
+    if (matchedCount === 1) return status;
+  }
+  throw new QuerymillError(
+    "STORE_FAILED",
+    `A record in ${collection.collectionName} kept changing while a decision was taken back. Try again.`,
+  );
+}
+
+/** Matches the record only as it was read. */
+function asSeen(record: Document): Document {
+  // What is null here matches a missing field too.
+  const { _id, decidedBy = null, fence = null, executionId = null, classifiedAt = null, contentHash = null } = record;
+  return { _id, decidedBy, fence, executionId, classifiedAt, contentHash };
+}
+
 async function correctOne(
   collection: Collection<Document>,
   correction: Correction,
@@ -29,10 +62,7 @@ async function correctOne(
     const record = await collection.findOne({ _id });
     const { status, set } = changeOf(record, correction, at);
     if (record === null || Object.keys(set).length === 0) return { key: correction.key, status };
-    // What is null here matches a missing field too.
-    const { decidedBy = null, fence = null, executionId = null, classifiedAt = null, contentHash = null } = record;
-    const seen = { _id, decidedBy, fence, executionId, classifiedAt, contentHash };
-    const { matchedCount } = await collection.updateOne(seen, { $set: set });
+    const { matchedCount } = await collection.updateOne(asSeen(record), { $set: set });
     if (matchedCount === 1) return { key: correction.key, status };
   }
   throw new QuerymillError(

@@ -1,13 +1,14 @@
 import { type AnyBulkWriteOperation, BSON, type Collection, type Document, MongoBulkWriteError } from "mongodb";
-import type { Correction, CorrectionResult } from "../correction.ts";
+import type { Correction, CorrectionResult, UndoResult } from "../correction.ts";
 import { QuerymillError } from "../errors.ts";
 import { type ItemKey, idOf, keyOf } from "../item.ts";
 import { OPTIONAL_FIELDS } from "../record.ts";
 import type { Cursor, Page, RecordToWrite, Settled, SourceDocument, Target, WriteResult } from "../store.ts";
-import { correctRecords } from "./mongodb-corrections.ts";
+import { correctRecords, uncorrectRecord } from "./mongodb-corrections.ts";
 import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
 import { historyOfItem, keepSuperseded } from "./mongodb-history.ts";
 import { readRange } from "./mongodb-page.ts";
+import { MongoSearch } from "./mongodb-search.ts";
 import { recordProblem } from "./record-limit.ts";
 
 const triesAgainstRaces = 8;
@@ -27,6 +28,7 @@ const settledFields = {
 
 /** A collection of classifications. Every write carries its guard in the filter, so that repeating it changes nothing. */
 export class MongoTarget implements Target {
+  readonly search: MongoSearch;
   readonly #collection: Collection<Document>;
   readonly #history: Collection<Document>;
   readonly #guarded: StoreErrors;
@@ -37,6 +39,7 @@ export class MongoTarget implements Target {
     this.#collection = collection;
     this.#history = history;
     this.#guarded = guarded;
+    this.search = new MongoSearch(collection, guarded);
   }
 
   async write(records: readonly RecordToWrite[]): Promise<readonly WriteResult[]> {
@@ -92,6 +95,10 @@ export class MongoTarget implements Target {
 
   async correct(corrections: readonly Correction[], at: Date): Promise<readonly CorrectionResult[]> {
     return await this.#guarded(() => correctRecords(this.#collection, corrections, at));
+  }
+
+  async uncorrect(key: ItemKey, sheet: string): Promise<UndoResult> {
+    return await this.#guarded(() => uncorrectRecord(this.#collection, key, sheet));
   }
 
   async readAll(after: Cursor | null, limit: number): Promise<Page> {

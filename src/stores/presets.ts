@@ -170,10 +170,18 @@ const shapes: Readonly<Record<SourcePreset, Shape>> = { zendesk, intercom, fresh
 
 /** The subject and the conversation of a document as the preset reads it; null when neither has text. */
 export function presetText(document: SourceDocument, preset: SourcePreset): string | null {
+  const { subject, messages } = presetMessages(document, preset);
+  return [subject, joined(messages)].filter((part) => part !== "").join("\n\n") || null;
+}
+
+/** The subject (empty when there is none) and the messages of a document as the preset reads it. */
+export function presetMessages(
+  document: SourceDocument,
+  preset: SourcePreset,
+): { readonly subject: string; readonly messages: readonly Message[] } {
   const { subject, messages } = shapes[preset];
   const title = subject(document);
-  const parts = [typeof title === "string" ? plainText(title) : "", joined(messages(document))];
-  return parts.filter((part) => part !== "").join("\n\n") || null;
+  return { subject: typeof title === "string" ? plainText(title) : "", messages: messages(document) };
 }
 
 /** @returns the top-level fields that a preset reads */

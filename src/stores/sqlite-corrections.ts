@@ -1,4 +1,5 @@
-import { type Correction, type CorrectionStatus, changeOf } from "../correction.ts";
+import { type Correction, type CorrectionStatus, changeOf, type UndoResult, undoOf } from "../correction.ts";
+import type { ItemKey } from "../item.ts";
 import type { SqliteDocuments } from "./sqlite-documents.ts";
 import type { Row } from "./sqlite-pages.ts";
 import type { Statements } from "./sqlite-statements.ts";
@@ -25,4 +26,20 @@ export class SqliteCorrections {
       }),
     );
   }
+
+  uncorrect(collection: string, key: ItemKey, sheet: string): UndoResult {
+    return this.#statements.transaction(() => {
+      const [row] = this.#documents.readByKeys(collection, [key]) as [Row?];
+      const record = row === undefined ? null : JSON.parse(row.body);
+      const { status, set, gone } = undoOf(record, sheet, msOf);
+      if (status === "undone") this.#documents.setFields(collection, key, record, set, gone);
+      return status;
+    });
+  }
+}
+
+/** Of a date as it stands in a body. */
+function msOf(time: unknown): number | null {
+  const long = (time as { $date?: { $numberLong?: string } } | null | undefined)?.$date?.$numberLong;
+  return long === undefined ? null : Number(long);
 }

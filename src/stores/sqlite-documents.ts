@@ -19,6 +19,7 @@ import {
   readMatching,
   SLICE_ROWS,
 } from "./sqlite-pages.ts";
+import { searchIndexesOn } from "./sqlite-selection.ts";
 import type { Statements } from "./sqlite-statements.ts";
 
 export interface RowsToMark {
@@ -213,9 +214,19 @@ export class SqliteDocuments {
     });
   }
 
-  /** Sets fields of one document, by their dotted paths. */
-  setFields(collection: string, key: ItemKey, document: unknown, set: Readonly<Record<string, unknown>>): void {
-    const changed = Object.entries(set).reduce((to, [path, value]) => withValue(to, path.split("."), value), document);
+  /** Sets fields of one document, by their dotted paths, and takes others away. */
+  setFields(
+    collection: string,
+    key: ItemKey,
+    document: unknown,
+    set: Readonly<Record<string, unknown>>,
+    gone: readonly string[] = [],
+  ): void {
+    const kept = Object.fromEntries(Object.entries(document as object).filter(([name]) => !gone.includes(name)));
+    const changed = Object.entries(set).reduce<unknown>(
+      (to, [path, value]) => withValue(to, path.split("."), value),
+      kept,
+    );
     const put = this.#statements.of(`update ${this.table(collection)!} set body = ? where key = ?`);
     put.run(JSON.stringify(changed), key);
   }
@@ -223,7 +234,10 @@ export class SqliteDocuments {
   /** Guarded upserts. Each body is the JSON of a record. */
   write(collection: string, rows: readonly Row[]): WriteResult["status"][] {
     return this.#statements.transaction(() => {
+      const isNew = this.table(collection) === null;
       const table = this.#createTable(collection);
+      // While it is empty that costs nothing and holds nobody up.
+      if (isNew) this.#database.exec(searchIndexesOn(table));
       const get = this.#statements.of(`select body from ${table} where key = ?`);
       const add = this.#statements.of(`insert into ${table} (key, body) values (?, ?)`);
       const put = this.#statements.of(`update ${table} set body = ? where key = ?`);

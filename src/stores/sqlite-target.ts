@@ -1,18 +1,21 @@
 import { EJSON } from "bson";
-import type { Correction, CorrectionResult } from "../correction.ts";
+import type { Correction, CorrectionResult, UndoResult } from "../correction.ts";
 import { type ItemKey, keyOf } from "../item.ts";
 import type { Cursor, Page, RecordToWrite, Settled, SourceDocument, Target, WriteResult } from "../store.ts";
 import { recordProblem } from "./record-limit.ts";
 import { bodyOf, documentOf } from "./sqlite-body.ts";
+import { SqliteRecordSearch } from "./sqlite-record-search.ts";
 import type { Ask } from "./sqlite-thread.ts";
 
 export class SqliteTarget implements Target {
+  readonly search: SqliteRecordSearch;
   readonly #ask: Ask;
   readonly #collection: string;
 
   constructor(ask: Ask, collection: string) {
     this.#ask = ask;
     this.#collection = collection;
+    this.search = new SqliteRecordSearch(ask, collection);
   }
 
   async write(records: readonly RecordToWrite[]): Promise<readonly WriteResult[]> {
@@ -63,6 +66,10 @@ export class SqliteTarget implements Target {
     const { at: written } = JSON.parse(bodyOf({ at })) as { at: unknown };
     const statuses = await this.#ask("correct", this.#collection, corrections, JSON.stringify(written));
     return corrections.map(({ key }, place) => ({ key, status: statuses[place]! }));
+  }
+
+  async uncorrect(key: ItemKey, sheet: string): Promise<UndoResult> {
+    return await this.#ask("uncorrect", this.#collection, key, sheet);
   }
 
   async readAll(after: Cursor | null, limit: number): Promise<Page> {

@@ -5,6 +5,7 @@ import { type ErrorCode, messageOf, QuerymillError } from "../errors.ts";
 import { SqliteCorrections } from "./sqlite-corrections.ts";
 import { SqliteDocuments } from "./sqlite-documents.ts";
 import { SqliteLeases } from "./sqlite-lease.ts";
+import { SqliteSearch } from "./sqlite-search.ts";
 import { Statements } from "./sqlite-statements.ts";
 import { SqliteUpdated } from "./sqlite-updated.ts";
 
@@ -60,6 +61,7 @@ function open() {
   // Their tables are there in every file of ours, so that nothing is made in one that is only read.
   const documents = new SqliteDocuments(database, statements);
   const corrections = new SqliteCorrections(statements, documents);
+  const search = new SqliteSearch(database, documents.table.bind(documents), readOnly);
   const updated = new SqliteUpdated(statements, documents.table.bind(documents));
   const leases = new SqliteLeases(database, statements, Date.now);
   const calls = {
@@ -84,6 +86,12 @@ function open() {
     write: documents.write.bind(documents),
     history: documents.history.bind(documents),
     correct: corrections.correct.bind(corrections),
+    uncorrect: corrections.uncorrect.bind(corrections),
+    prepareSearch: search.prepareSearch.bind(search),
+    orderOf: search.orderOf.bind(search),
+    findRecords: search.findRecords.bind(search),
+    countRecords: search.countRecords.bind(search),
+    timeline: search.timeline.bind(search),
     acquire: leases.acquire.bind(leases),
     renew: leases.renew.bind(leases),
     release: leases.release.bind(leases),

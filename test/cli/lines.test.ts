@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { NO_HISTORY, nextHistory } from "../../src/cli/forecast.ts";
 import { endLine, endNotes, LimitChanges, progressLine, stateLines } from "../../src/cli/lines.ts";
+import { NO_HISTORY, nextHistory } from "../../src/estimation/finish.ts";
 import { COUNTERS, makeEnd, makeSnapshot, START_MS } from "./made-up-run.ts";
 
 test("a progress line has plain numbers, one blank between fields, and a question mark for what is unknown", () => {

@@ -37,6 +37,7 @@ it("lets no key and no password out, whatever the words of a server repeat, and 
       redacted: makeRedactor(["k3y-of-the-run"]),
       warn: () => {},
       note: () => {},
+      handOver: () => {},
     });
   const first = (await open())!;
   const message = "Key k3y-of-the-run was refused at https://mill:pa55word@models.intern/v1.";

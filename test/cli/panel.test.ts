@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { costRange, finishRange, NO_HISTORY, nextHistory, slotAdvice } from "../../src/cli/forecast.ts";
 import { widthOf } from "../../src/cli/format.ts";
 import { renderPanel } from "../../src/cli/panel.ts";
-import { limitNote } from "../../src/cli/run-limit.ts";
+import { costRange, finishRange, NO_HISTORY, nextHistory, slotAdvice } from "../../src/estimation/finish.ts";
+import { limitNote } from "../../src/estimation/run-limit.ts";
 import type { EndpointSnapshot, RunSnapshot } from "../../src/events.ts";
 import { COUNTERS, makeSnapshot, START_MS } from "./made-up-run.ts";
 
@@ -82,6 +82,13 @@ test("while it waits for a scheduled time the next ones are shown, and not while
   expect(draw(makeSnapshot({ schedules }), 100).join("\n")).not.toContain("Next");
   for (let rows = 12; rows < 40; rows++)
     expect(draw(makeSnapshot({ schedules, waiting, state: "waiting" }), 100, rows).length).toBeLessThan(rows);
+});
+
+test("a run of a schedule has an end as any batch, and one that goes on for ever has none", () => {
+  expect(finishRange(makeSnapshot({ mode: "scheduled" }))).toEqual(finishRange(makeSnapshot({ mode: "batch" })));
+  expect(finishRange(makeSnapshot({ mode: "scheduled" }))).not.toBeNull();
+  expect(finishRange(makeSnapshot({ mode: "scheduled", state: "waiting" }))).toBeNull();
+  expect(finishRange(makeSnapshot({ mode: "continuous" }))).toBeNull();
 });
 
 test("a low window loses errors, endpoints and tokens before the sum", () => {

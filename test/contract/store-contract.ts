@@ -8,6 +8,7 @@ import { MARK_FIELDS, type MarkFields } from "../../src/job.ts";
 import type { ClassificationRecord } from "../../src/record.ts";
 import type { LeaseHolder, Source, SourceDocument, Store, Target } from "../../src/store.ts";
 import { JobStore } from "../../src/stores/job-store.ts";
+import { searchContract } from "./search-contract.ts";
 
 export interface OpenedStore {
   readonly store: Store;
@@ -322,6 +323,10 @@ export function storeContract(
         expect([JSON.stringify(filter), seen]).toEqual([JSON.stringify(filter), expected.map(String)]);
         expect(await source.countUnprocessed(5_000)).toBe(expected.length);
       }
+    });
+
+    describeMarked("searching records", () => {
+      searchContract(() => store);
     });
 
     describeMarked("writing records", () => {
@@ -727,7 +732,7 @@ const anyScalar = fc.oneof(
   fc.integer({ min: 1, max: 99 }).map((n) => new Timestamp({ t: n, i: 1 })),
   fc.constant(new Double(Number.NaN)),
 );
-const anyId: fc.Arbitrary<unknown> = fc.oneof(
+export const anyId: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 12, arbitrary: anyScalar },
   { weight: 2, arbitrary: fc.record({ tenant: anyScalar, n: fc.integer() }) },
   { weight: 1, arbitrary: fc.constantFrom(new MinKey(), new MaxKey()) },

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { MARK_FIELDS } from "../../src/job.ts";
+import { ALL_RECORDS } from "../../src/selection.ts";
 import type { LeaseHolder, Store } from "../../src/store.ts";
 import { openMongoStore } from "../../src/stores/mongodb.ts";
 import { mayDo } from "../../src/stores/mongodb-rights.ts";
@@ -95,6 +96,13 @@ it("tells a reader without rights from a user with them", async () => {
       mayBuildIndex: false,
       notMarkable: "the user of the store's URI has no update right",
     });
+    const { search } = store.target("seen");
+    expect(await search.prepare()).toEqual([
+      expect.stringMatching(/no index querymill_classified_at, and the user may not build one on .*listed by id only/),
+      expect.stringMatching(/no index querymill_review, and the user may not build one/),
+    ]);
+    const page = await search.find({ selection: ALL_RECORDS, order: "newest", after: null, limit: 5, maxMs: 5_000 });
+    expect(page).toMatchObject({ documents: [{ text: "a" }], order: "id", next: null });
     await store.close();
   } finally {
     await mongod.stop();

@@ -1,6 +1,5 @@
 import type { EndpointSnapshot, RunSnapshot } from "../events.ts";
 import type { LimitSnapshot, RateLimits } from "../rate-limits.ts";
-import { printable } from "./format.ts";
 
 /** From this share on a rate limit is what calls wait for: they are paced, so little more of it is ever used. */
 const USED_UP = 0.9;
@@ -52,12 +51,12 @@ export function limitNote({
   // With `auto` a limit below the ceiling is what was found, not what was lost.
   const lowered = slots.automatic ? undefined : asked.find(isLowered);
   if (lowered === undefined) return null;
-  return `${printable(lowered.name)} pushed back: ${lowered.limit} instead of ${lowered.ceiling} calls at once, more again while its answers come clean.`;
+  return `${lowered.name} pushed back: ${lowered.limit} instead of ${lowered.ceiling} calls at once, more again while its answers come clean.`;
 }
 
 function rateLimitNote(usedUp: readonly EndpointSnapshot[]): string {
   const [first] = usedUp
-    .map(({ name, limits }) => ({ endpoint: printable(name), ...tightestLimit({ limits })! }))
+    .map(({ name, limits }) => ({ endpoint: name, ...tightestLimit({ limits })! }))
     .sort((a, b) => b.used - a.used);
   const { endpoint, name, used } = first!;
   const share = `${Math.floor(used * 100)} % used`;

@@ -57,7 +57,8 @@ function nextLimit(before: PanelHistory["limit"], snapshot: RunSnapshot): PanelH
 /** Between the recent and the mean rate, some percent wider; twice as wide early on; null before 10 s of data or without a total. */
 export function finishRange(snapshot: RunSnapshot): PanelHistory["finish"] {
   const { total, nowMs, startedAtMs, itemsPerSecond, itemsPerSecondMean, state } = snapshot;
-  if (total === null || state !== "running" || snapshot.mode !== "batch" || nowMs - startedAtMs < EARLY_MS) return null;
+  if (total === null || state !== "running" || snapshot.mode === "continuous" || nowMs - startedAtMs < EARLY_MS)
+    return null;
   const open = total - settled(snapshot);
   if (open <= 0 || itemsPerSecondMean <= 0) return null;
   const fast = Math.max(itemsPerSecond, itemsPerSecondMean);

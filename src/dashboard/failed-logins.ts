@@ -1,0 +1,34 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+/** Wrong tokens that wait for their answer at a time; more are refused at once. */
+const MOST_WAITING = 8;
+const FIRST_MS = 250;
+const LONGEST_MS = 4_000;
+/** So long after the last one the next waits as little as the first, in ms. */
+const FORGET_MS = 60_000;
+
+/** Makes wrong tokens slow, each more than the one before. Right ones never wait, so nobody can be locked out. */
+export class FailedLogins {
+  readonly #steadyNow: () => number;
+  #recent = 0;
+  #lastMs = Number.NEGATIVE_INFINITY;
+  #waiting = 0;
+
+  constructor(steadyNow: () => number) {
+    this.#steadyNow = steadyNow;
+  }
+
+  /** Waits as long as this failure has to. @returns false when too many wait already */
+  async slow(): Promise<boolean> {
+    const nowMs = this.#steadyNow();
+    this.#recent = nowMs - this.#lastMs > FORGET_MS ? 0 : this.#recent;
+    this.#lastMs = nowMs;
+    if (this.#waiting >= MOST_WAITING) return false;
+    const waitMs = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#recent);
+    this.#recent += 1;
+    this.#waiting += 1;
+    await delay(waitMs, undefined, { ref: false });
+    this.#waiting -= 1;
+    return true;
+  }
+}

@@ -1,0 +1,119 @@
+import type { ServerResponse } from "node:http";
+import { VERBS, type Verb } from "../control/protocol.ts";
+import type { JobSettings } from "../job.ts";
+import { packageVersion } from "../package-version.ts";
+import { withoutPassword } from "../redact.ts";
+import type { Taxonomy } from "../taxonomy.ts";
+import { API, type Me } from "./api.ts";
+import { addressOf, bodyOf, type DashboardApp, type DashboardContext, roleOf } from "./gate.ts";
+import type { JobWatch } from "./job-watch.ts";
+import { type LiveHub, MOST_VIEWERS } from "./live.ts";
+import { refuse } from "./problem.ts";
+import type { SentNotifications } from "./sent-notifications.ts";
+import { streamEndMs } from "./session.ts";
+import type { StateReader } from "./state-reader.ts";
+import type { Worker } from "./worker.ts";
+
+export interface RoutesOptions {
+  readonly settings: JobSettings;
+  readonly watch: JobWatch;
+  readonly reader: StateReader;
+  readonly worker: Worker;
+  readonly hub: LiveHub;
+  readonly notifications: SentNotifications;
+}
+
+const MOST_EVENTS = 500;
+/** Fields of a record that dimensions of these names have for themselves; others are in `labels`. */
+const OWN_FIELDS: ReadonlySet<string> = new Set(["category", "subcategory", "sentiment", "urgency"]);
+
+/** What is told of a run as it is now, and what it is told to do. */
+export async function mountRoutes(app: DashboardApp, options: RoutesOptions): Promise<void> {
+  const { watch, reader, worker, hub, notifications } = options;
+  const { RESPONSE_ALREADY_SENT } = await import("@hono/node-server/utils/response");
+  app.get(`${API}/me`, async (context) => context.json(await meOf(context, options)));
+  app.get(`${API}/overview`, async (context) => context.json(await watch.overview(true)));
+  app.get(`${API}/history`, (context) => context.json(watch.history));
+  app.get(`${API}/queues`, async (context) => {
+    const { retry, dead } = await reader.read(await watch.look());
+    return context.json({ retry, dead });
+  });
+  app.get(`${API}/events`, (context) => {
+    const { name, after, limit } = context.req.query();
+    const [afterSeq, most] = [after, limit].map((text) => (text === undefined ? null : Number(text)));
+    if ([afterSeq, most].some((value) => value !== null && !(Number.isSafeInteger(value) && value! >= 0)))
+      return refuse(context, 400, "USAGE", "after and limit are whole numbers.");
+    return context.json(watch.events.page({ name: name || null, after: afterSeq ?? null, limit: most ?? MOST_EVENTS }));
+  });
+  app.get(`${API}/notifications`, async (context) => context.json(await notifications.list()));
+  app.get(`${API}/live`, async (context) => {
+    const overview = await watch.overview();
+    const { outgoing } = context.env;
+    if (hub.viewers >= MOST_VIEWERS) {
+      context.header("retry-after", "30");
+      return refuse(
+        context,
+        503,
+        "TOO_MANY",
+        `${MOST_VIEWERS} pages watch this run already, and no more can. Close one, or look at it later.`,
+      );
+    }
+    for (const [header, value] of context.res.headers) outgoing.setHeader(header, value);
+    outgoing.setHeader("content-type", "text/event-stream; charset=utf-8");
+    // A proxy that gathers answers would hold the stream back.
+    outgoing.setHeader("x-accel-buffering", "no");
+    outgoing.statusCode = 200;
+    const untilMs = streamEndMs(context.get("session"));
+    hub.add(outgoing as ServerResponse, context.req.header("last-event-id"), untilMs, overview);
+    return RESPONSE_ALREADY_SENT;
+  });
+  app.post(`${API}/control/:verb`, async (context) => {
+    const verb = context.req.param("verb");
+    if (!Object.hasOwn(VERBS, verb))
+      return refuse(context, 404, "USAGE", `There is no verb ${verb}. There are: ${Object.keys(VERBS).join(", ")}.`);
+    const body = await bodyOf(context);
+    if (body === undefined) return refuse(context, 400, "USAGE", "The request is no JSON.");
+    const by = byOf(context);
+    const done = await worker.tell(verb as Verb, body, by);
+    if (!worker.isNear) watch.tell("control:command", { executionId: "", verb, by, changes: done.changes });
+    watch.changed();
+    const { state, changes, requeued } = done;
+    return context.json({ verb, state, changes, ...(requeued === undefined ? {} : { requeued }) });
+  });
+}
+
+/** Who did something, as the log and the terminal tell it. */
+export function byOf(context: DashboardContext): string {
+  return `dashboard, ${addressOf(context)}`;
+}
+
+async function meOf(context: DashboardContext, { settings, watch, reader }: RoutesOptions): Promise<Me> {
+  const look = await watch.look();
+  const { snapshot } = look;
+  const stored = await reader.read(look).catch(() => reader.last);
+  const { job, tenant, storeUri, sourceCollection, targetCollection, taxonomy } = settings;
+  return {
+    role: roleOf(context),
+    version: packageVersion(),
+    job,
+    tenant,
+    store: withoutPassword(snapshot?.store || storeUri),
+    source: sourceCollection,
+    target: targetCollection,
+    model: snapshot?.model || stored.model,
+    taxonomyVersion: snapshot?.taxonomyVersion ?? taxonomy.version,
+    promptVersion: snapshot?.promptVersion ?? stored.promptVersion ?? "",
+    dimensions: dimensionsOf(taxonomy),
+    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  };
+}
+
+function dimensionsOf({ dimensions }: Taxonomy): Me["dimensions"] {
+  return dimensions.map(({ id, choose, required, labels }) => ({
+    id,
+    field: OWN_FIELDS.has(id) ? id : `labels.${id}`,
+    many: choose === "many",
+    required,
+    labels: labels.map((label) => ({ id: label.id, description: label.description })),
+  }));
+}

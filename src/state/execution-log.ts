@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import type { ExecutionEnd } from "../events.ts";
+import type { Mode } from "../job.ts";
+import { type FileSystem, replaceFile } from "./files.ts";
+import { decodeFrames, encodeFrame } from "./frame.ts";
+import { refuseForeign, STATE_FORMAT, type StateIdentity } from "./identity.ts";
+
+/** How an execution ended, and when it was. Times are epoch ms. */
+export interface LoggedExecution extends ExecutionEnd {
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly mode: Mode;
+}
+
+/** In the job's folder: a header that says whose it is, then a frame for each execution, the oldest first. */
+export const EXECUTION_LOG = "executions.log";
+/** The oldest ones beyond these go. */
+export const MOST_EXECUTIONS = 1_000;
+
+/**
+ * @returns the executions of a job, oldest first; empty where none has ended yet, or the file is from before it was kept.
+ * What is damaged is passed over
+ * @throws QuerymillError STATE_NEWER, STATE_DAMAGED (another job's)
+ */
+export async function readExecutions(
+  files: FileSystem,
+  folder: string,
+  identity: StateIdentity,
+): Promise<LoggedExecution[]> {
+  const path = join(folder, EXECUTION_LOG);
+  const data = await files.read(path);
+  const executions: LoggedExecution[] = [];
+  for (const frame of data === null ? [] : decodeFrames(data)) {
+    if (frame.kind !== "record") continue;
+    const read = JSON.parse(frame.json) as LoggedExecution | (StateIdentity & { readonly format: number });
+    if ("format" in read) refuseForeign(path, read, identity);
+    else executions.push(read);
+  }
+  return executions;
+}
+
+/** Adds one; durable when it returns. Only who holds the job may. @throws QuerymillError STATE_UNWRITABLE, as {@link readExecutions} */
+export async function logExecution(
+  files: FileSystem,
+  folder: string,
+  identity: StateIdentity,
+  execution: LoggedExecution,
+): Promise<void> {
+  const before = await readExecutions(files, folder, identity);
+  const kept = [...before, execution].slice(-MOST_EXECUTIONS);
+  const frames = [{ format: STATE_FORMAT, ...identity }, ...kept].map((one, at) =>
+    encodeFrame(at, JSON.stringify(one)),
+  );
+  await replaceFile(files, join(folder, EXECUTION_LOG), frames.join(""));
+}
