@@ -27,6 +27,9 @@ export type Reply =
 const applicationId = 0x514d696c;
 const formatVersion = 1;
 const cannotOpen = 14;
+const busy = 5;
+/** How long a lock of another process is waited for, in ms. */
+const BUSY_MS = 5_000;
 
 const path = workerData.path as string;
 const readOnly = workerData.readOnly === true;
@@ -54,9 +57,9 @@ try {
 }
 
 function open() {
-  const database = readOnly ? openToRead() : new DatabaseSync(path, { timeout: 5_000 });
+  const database = readOnly ? openToRead() : new DatabaseSync(path, { timeout: BUSY_MS });
   checkFormat(database);
-  if (!readOnly) database.exec("pragma journal_mode = wal; pragma synchronous = full");
+  if (!readOnly) useWal(database);
   const statements = new Statements(database);
   // Their tables are there in every file of ours, so that nothing is made in one that is only read.
   const documents = new SqliteDocuments(database, statements);
@@ -102,8 +105,22 @@ function open() {
 }
 
 /** A file in a folder where nothing may be written has no room for SQLite's own files: it is read as one that nobody changes. */
+/** Of two who do this to a new file at the same moment, SQLite refuses one at once, without waiting as it does elsewhere. */
+function useWal(database: DatabaseSync): void {
+  const untilMs = Date.now() + BUSY_MS;
+  for (;;) {
+    try {
+      database.exec("pragma journal_mode = wal; pragma synchronous = full");
+      return;
+    } catch (error) {
+      if (((error as { errcode?: number }).errcode ?? 0) % 256 !== busy || Date.now() > untilMs) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
+  }
+}
+
 function openToRead(): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: 5_000, readOnly: true });
+  const database = new DatabaseSync(path, { timeout: BUSY_MS, readOnly: true });
   try {
     database.prepare("select count(*) from sqlite_schema").get();
     return database;
@@ -112,14 +129,17 @@ function openToRead(): DatabaseSync {
     if (((error as { errcode?: number }).errcode ?? 0) % 256 !== cannotOpen) throw error;
     const url = pathToFileURL(path);
     url.searchParams.set("immutable", "1");
-    return new DatabaseSync(url, { timeout: 5_000, readOnly: true });
+    return new DatabaseSync(url, { timeout: BUSY_MS, readOnly: true });
   }
 }
 
 function checkFormat(database: DatabaseSync): void {
+  // At one moment: another process may be making the same new file ours.
+  database.exec("begin");
+  const { tables } = database.prepare("select count(*) tables from sqlite_schema").get()!;
   const { application_id: owner } = database.prepare("pragma application_id").get()!;
   const { user_version: version } = database.prepare("pragma user_version").get()!;
-  const { tables } = database.prepare("select count(*) tables from sqlite_schema").get()!;
+  database.exec("commit");
   if (owner !== applicationId && Number(tables) > 0)
     throw new QuerymillError(
       "STORE_REFUSED",
@@ -180,7 +200,7 @@ function failed(error: unknown): { code: ErrorCode; message: string } {
         code: "STORE_REFUSED",
         message: `${path} is damaged (${reason}). Move it away with its -wal file and restore a copy.`,
       };
-    case 5:
+    case busy:
       return {
         code: "STORE_FAILED",
         message: `${path} was locked by another process for more than 5 s. Try again when that is done.`,

@@ -84,6 +84,14 @@ it("keeps what was written when it is opened again, and lets two processes' stor
   await again.close();
 });
 
+it("is made by several at the same moment as by one", async () => {
+  for (let file = 0; file < 20; file += 1) {
+    const path = newPath();
+    const stores = await Promise.all(Array.from({ length: 4 }, () => openSqliteStore(path)));
+    await Promise.all(stores.map((store) => store.close()));
+  }
+});
+
 it("answers what was asked before closing, and fails plainly after", async () => {
   const store = await openSqliteStore(newPath());
   const written = store.target("t").write([{ key: keyOf(1), record: recordWith({}) }]);
