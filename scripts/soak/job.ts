@@ -93,7 +93,7 @@ export class Job {
     this.#cli?.kill("SIGHUP");
   }
 
-  async heapSamples(): Promise<{ atMs: number; heapUsed: number; external: number; rss: number }[]> {
+  async heapSamples(): Promise<{ atMs: number; heapUsed: number; external: number; rss: number; code: number }[]> {
     const text = await readFile(this.probeFile, "utf8").catch(() => "");
     return text
       .split("\n")

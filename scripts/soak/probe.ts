@@ -3,6 +3,7 @@
  * only a full collection tells. Lines of JSON, appended to QUERYMILL_SOAK_PROBE.
  */
 import { appendFileSync } from "node:fs";
+import { getHeapCodeStatistics } from "node:v8";
 
 const EVERY_MS = 5_000;
 const path = process.env.QUERYMILL_SOAK_PROBE;
@@ -12,5 +13,7 @@ if (path !== undefined && gc !== undefined)
   setInterval(() => {
     gc();
     const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();
-    appendFileSync(path, `${JSON.stringify({ atMs: Date.now(), heapUsed, external, arrayBuffers, rss })}\n`);
+    const { code_and_metadata_size: machine, bytecode_and_metadata_size: byte } = getHeapCodeStatistics();
+    const sample = { atMs: Date.now(), heapUsed, external, arrayBuffers, rss, code: machine + byte };
+    appendFileSync(path, `${JSON.stringify(sample)}\n`);
   }, EVERY_MS).unref();

@@ -11,6 +11,8 @@ export interface SoakReport {
   /** Of the process that was not restarted, without its first minutes; MB an hour. null when the soak was too short. */
   readonly liveHeap: Slope | null;
   readonly rss: Slope | null;
+  /** How much of the live heap is compiled code. */
+  readonly code: Slope | null;
   readonly liveHeapMb: { readonly first: number; readonly last: number };
   readonly lag: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
   /** Seconds from the end of the faults until everything was settled. */
@@ -64,7 +66,7 @@ export function reportLines(report: SoakReport): string[] {
       `  superseded records kept ${v.superseded}, missing ${v.missingInHistory}; paid again ${v.paidAgain}, after an acknowledgement ${v.paidAfterAcknowledgement}`,
       ...v.examples.map((example) => `  ${example}`),
     ]),
-    `memory of the process that was not restarted: live heap ${liveHeapMb.first.toFixed(1)} → ${liveHeapMb.last.toFixed(1)} MB, ${slope(report.liveHeap)}; resident ${slope(report.rss)}`,
+    `memory of the process that was not restarted: live heap ${liveHeapMb.first.toFixed(1)} → ${liveHeapMb.last.toFixed(1)} MB, ${slope(report.liveHeap)}; of which compiled code ${slope(report.code)}; resident ${slope(report.rss)}`,
     `lag: half below ${lag.p50Ms.toFixed(0)} ms, 99 % below ${lag.p99Ms.toFixed(0)} ms, most ${lag.maxMs.toFixed(0)} ms; all settled ${report.settledAfterS.toFixed(1)} s after the last fault, due retries left ${report.retriesLeft}`,
     `notifications made: ${counts(notifications.made)}; arrived: ${counts(notifications.arrived)}; lost ${notifications.lost}, again with the same id ${notifications.again}, refused by the receiver while it was down ${notifications.refusedMeanwhile}`,
     ...report.badEnds.map((end) => `not expected: ${end}`),

@@ -27,8 +27,8 @@ export interface SoakOptions {
 
 const DB = "soak";
 const MB = 1024 * 1024;
-/** Until code is compiled and caches are full, memory grows: not part of the slope, at most a fifth of the time. */
-const WARM_UP_MS = 240_000;
+/** Until code is compiled and caches are full, memory grows: not part of the slope, at most a third of the time. */
+const WARM_UP_MS = 900_000;
 /** Everything has to be settled within this after the last fault, in ms. */
 const SETTLE_MS = 180_000;
 const SAMPLE_MS = 1_000;
@@ -130,7 +130,7 @@ export async function runSoak(options: SoakOptions): Promise<{ report: SoakRepor
     const arrived: Record<string, number> = {};
     for (const { rule, state } of receiver.arrived.values())
       arrived[`${rule} ${state}`] = (arrived[`${rule} ${state}`] ?? 0) + 1;
-    const warm = heap.filter(({ atMs }) => atMs - beganMs > Math.min(WARM_UP_MS, (minutes * 60_000) / 5));
+    const warm = heap.filter(({ atMs }) => atMs - beganMs > Math.min(WARM_UP_MS, (minutes * 60_000) / 3));
     const sortedLags = lags.map(({ y }) => y * 1_000).toSorted((a, b) => a - b);
     const report: SoakReport = {
       minutes,
@@ -141,6 +141,7 @@ export async function runSoak(options: SoakOptions): Promise<{ report: SoakRepor
       modelCalls: provider.calls,
       liveHeap: slopeOf(warm.map(({ atMs, heapUsed, external }) => ({ atMs, y: (heapUsed + external) / MB }))),
       rss: slopeOf(warm.map(({ atMs, rss }) => ({ atMs, y: rss / MB }))),
+      code: slopeOf(warm.map(({ atMs, code }) => ({ atMs, y: code / MB }))),
       liveHeapMb: { first: (warm[0]?.heapUsed ?? 0) / MB, last: (warm.at(-1)?.heapUsed ?? 0) / MB },
       lag: {
         p50Ms: quantile(sortedLags, 0.5),
