@@ -9,6 +9,8 @@ if (Number.parseInt(process.versions.node, 10) < NEEDED) {
   );
   process.exitCode = 2;
 } else {
+  const { keepCompiled } = await import("./cli/keep-compiled.ts");
+  keepCompiled(process.env);
   const { main } = await import("./cli/main.ts");
   await main(process.argv);
 }
