@@ -1,7 +1,6 @@
 // What viewers of the dashboard cost a run: CPU of whole runs over the embedded store, each in a process of its own, in turn.
-// The model answers after 200 ms; the viewers are in another process, and read. What HTTP to a model costs is left out, so
-// that a real run is dearer, and the share of the viewers smaller.
-// node bench/dashboard-viewers.ts [--items 5000] [--rounds 5] [--viewers 50]
+// The model answers after 200 ms, over HTTP, from another process; so are the viewers, and they read.
+// node bench/dashboard-viewers.ts [--items 5000] [--rounds 5] [--viewers 50] [--only none,viewers]
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { request } from "node:http";
@@ -18,10 +17,10 @@ import { prepareExecution } from "../src/jobs/wiring.ts";
 import { openLog } from "../src/observe/log.ts";
 import { BatchFileManager } from "../src/state/batch-file-manager.ts";
 import { openSqliteStore } from "../src/stores/sqlite.ts";
-import { instantModel } from "./instant-model.ts";
+import { type ModelServer, startModelServer } from "../test/support/model-server.ts";
 
-const VARIANTS = ["none", "dashboard", "one viewer", "viewers"] as const;
-type Variant = (typeof VARIANTS)[number];
+const ALL = ["none", "dashboard", "one viewer", "viewers"] as const;
+type Variant = (typeof ALL)[number];
 
 const LATENCY_MS = 200;
 const SLOTS = 50;
@@ -31,38 +30,50 @@ const { values } = parseArgs({
     items: { type: "string", default: "5000" },
     rounds: { type: "string", default: "5" },
     viewers: { type: "string", default: "50" },
+    only: { type: "string", default: ALL.join() },
     variant: { type: "string" },
+    model: { type: "string" },
   },
 });
+const VARIANTS = ALL.filter((one) => values.only.split(",").includes(one));
 const items = Number(values.items);
 const viewers = Number(values.viewers);
 if (values.variant !== undefined) await runOnce(values.variant as Variant);
 else await compare(Number(values.rounds));
 
 async function compare(rounds: number): Promise<void> {
+  const model = await startModelServer({ latency: `fixed:${LATENCY_MS}` });
   const seen = new Map<Variant, number[]>(VARIANTS.map((variant) => [variant, []]));
   let messages = 0;
   for (let round = 0; round < rounds; round++)
     for (const variant of VARIANTS) {
-      const found = await runChild(variant);
+      const found = await runChild(variant, model);
       messages += found.messages;
       seen.get(variant)!.push(found.us);
     }
   for (const [variant, figures] of seen) {
     const name = variant === "viewers" ? `${viewers} viewers` : variant;
-    const against = (base: Variant): string =>
-      median(figures.map((us, round) => us / seen.get(base)![round]!)).toFixed(3);
-    const range = `${Math.min(...figures).toFixed(1)}–${Math.max(...figures).toFixed(1)}`;
-    console.log(
-      `${name.padEnd(12)} ${median(figures).toFixed(1)} µs an item (${range})  ${against("none")} × none, ${against("one viewer")} × one viewer`,
+    const against = VARIANTS.filter((base) => base === "none" || base === "one viewer").map(
+      (base) => `${median(figures.map((us, round) => us / seen.get(base)![round]!)).toFixed(3)} × ${base}`,
     );
+    const range = `${Math.min(...figures).toFixed(1)}–${Math.max(...figures).toFixed(1)}`;
+    console.log(`${name.padEnd(12)} ${median(figures).toFixed(1)} µs an item (${range})  ${against.join(", ")}`);
   }
   console.log(`${messages} messages were read by viewers`);
+  await model.close();
 }
 
 /** @returns µs of CPU an item, and how many messages the viewers got */
-async function runChild(variant: Variant): Promise<{ us: number; messages: number }> {
-  const args = [fileURLToPath(import.meta.url), "--items", String(items), "--variant", variant];
+async function runChild(variant: Variant, model: ModelServer): Promise<{ us: number; messages: number }> {
+  const args = [
+    fileURLToPath(import.meta.url),
+    "--items",
+    String(items),
+    "--variant",
+    variant,
+    "--model",
+    model.baseUrl,
+  ];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   let messages = 0;
   let us = Number.NaN;
@@ -119,14 +130,14 @@ async function runOnce(variant: Variant): Promise<void> {
       store: join(folder, "store.sqlite"),
       batchDir: folder,
       model: "openai-compatible/bench-1",
-      baseUrl: "http://127.0.0.1:1/v1",
+      baseUrl: values.model!,
       concurrent: String(SLOTS),
     },
     env: {},
     cwd: folder,
     files: false,
   });
-  const execution = await prepareExecution(settings, { provider: instantModel(LATENCY_MS) });
+  const execution = await prepareExecution(settings);
   const { logger } = await openLog({ level: "error", file: null, write: () => {}, secrets: [] });
   const listen = { host: "127.0.0.1", port: 0, hosts: [], shown: "0" };
   const dashboard =

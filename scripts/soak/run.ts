@@ -27,8 +27,8 @@ export interface SoakOptions {
 
 const DB = "soak";
 const MB = 1024 * 1024;
-/** Until code is compiled and caches are full, memory grows: not part of the slope, at most a third of the time. */
-const WARM_UP_MS = 900_000;
+/** Until code is compiled and caches are full, memory grows: this share of the time is no part of the slope. */
+const WARM_UP = 1 / 3;
 /** Everything has to be settled within this after the last fault, in ms. */
 const SETTLE_MS = 180_000;
 const SAMPLE_MS = 1_000;
@@ -130,7 +130,7 @@ export async function runSoak(options: SoakOptions): Promise<{ report: SoakRepor
     const arrived: Record<string, number> = {};
     for (const { rule, state } of receiver.arrived.values())
       arrived[`${rule} ${state}`] = (arrived[`${rule} ${state}`] ?? 0) + 1;
-    const warm = heap.filter(({ atMs }) => atMs - beganMs > Math.min(WARM_UP_MS, (minutes * 60_000) / 3));
+    const warm = heap.filter(({ atMs }) => atMs - beganMs > minutes * 60_000 * WARM_UP);
     const sortedLags = lags.map(({ y }) => y * 1_000).toSorted((a, b) => a - b);
     const report: SoakReport = {
       minutes,
