@@ -6,7 +6,7 @@ import { moment } from "./format.ts";
 import { Icon } from "./icon.tsx";
 import { Button, Card, Choice, Empty, Failed, Loading, Pill, type PillLevel, ViewHead } from "./parts.tsx";
 import { useResource } from "./resource.ts";
-import { freshEvents, now, say } from "./state.ts";
+import { freshEvents, now, part, say, streams } from "./state.ts";
 
 const PAGE = 200;
 const LEVELS: readonly { readonly value: "all" | Level; readonly text: string }[] = [
@@ -38,11 +38,11 @@ function EventsCard(): JSX.Element {
   const [level, setLevel] = useState<"all" | Level>("all");
   const [older, setOlder] = useState<readonly LoggedEvent[]>([]);
   const [isEnd, setIsEnd] = useState(false);
-  const { data, error, reload } = useResource<EventPage>(withQuery("/events", { name, limit: PAGE }));
+  const { data, error, reload } = useResource<EventPage>(withQuery("/events", { name, limit: PAGE }), streams);
   useEffect(() => {
     setOlder([]);
     setIsEnd(false);
-  }, [name]);
+  }, [name, streams.value]);
   const fresh = freshEvents.value;
   const all = useMemo(() => {
     const bySeq = new Map<number, LoggedEvent>();
@@ -118,8 +118,13 @@ const CHANNELS: Readonly<Record<SentNotification["channels"][number]["state"], {
   "given-up": { level: "bad", word: "given up" },
 };
 
+/** Another text whenever somebody was told of something. */
+const told = part(
+  () => `${streams.value} ${freshEvents.value.findLast(({ name }) => name === "notification:made")?.seq ?? ""}`,
+);
+
 function NotificationsCard(): JSX.Element {
-  const { data, error, reload } = useResource<SentNotification[]>("/notifications");
+  const { data, error, reload } = useResource<SentNotification[]>("/notifications", told);
   return (
     <Card title="Notifications" id="notifications">
       {error !== null && <Failed what="The notifications" why={error} again={reload} />}

@@ -1,3 +1,4 @@
+import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Insights } from "../src/dashboard/api.ts";
@@ -8,11 +9,13 @@ import { only } from "./query.ts";
 import { useResource } from "./resource.ts";
 import { goTo, hrefOf, itemsHref, route } from "./route.ts";
 import { risingLabels, scaleClass } from "./scales.ts";
-import { labelsOf, now } from "./state.ts";
+import { labelsOf, now, streams } from "./state.ts";
 import { capital, plain } from "./words.ts";
 
 /** Where not all was counted in time, the server goes on when it is asked again. */
 const ANEW_MS = 1_000;
+/** A page that stays open counts anew so often, ms. */
+const LATER_MS = 5 * 60_000;
 const PERIODS = [7, 28, 90] as const;
 /** Labels of a dimension with a drawing; the others are in the table below. */
 const MOST_DRAWN = 6;
@@ -23,7 +26,8 @@ type LabelCounts = Dimension["labels"][number];
 /** What customers say, against the period before. */
 export function InsightsView(): JSX.Element {
   const days = PERIODS.find((one) => String(one) === route.value.query.get("days")) ?? 28;
-  const { data, error, loading, reload } = useResource<Insights>(`/insights?days=${days}`);
+  const again = useComputed(() => `${streams.value} ${Math.floor(now.value / LATER_MS)}`);
+  const { data, error, loading, reload } = useResource<Insights>(`/insights?days=${days}`, again);
   const isPart = data !== null && !data.complete && !loading;
   useEffect(() => {
     if (!isPart) return;

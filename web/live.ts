@@ -1,8 +1,9 @@
+import { batch } from "@preact/signals";
 import { API, type LimitStep, type LoggedEvent, type Me, type Overview, type Sample } from "../src/dashboard/api.ts";
 import { get, signedIn } from "./client.ts";
 import { setZone } from "./format.ts";
 import { withSample } from "./samples.ts";
-import { freshEvents, history, learnClock, link, me, overview, tick } from "./state.ts";
+import { freshEvents, history, learnClock, link, me, overview, streams, tick } from "./state.ts";
 
 /** Points of the curves that are kept. */
 const MOST_SAMPLES = 3_600;
@@ -55,7 +56,10 @@ async function connect(): Promise<void> {
   heardMs = Date.now();
   const stream = new EventSource(`${API}/live`);
   source = stream;
+  let isFirst = true;
   stream.addEventListener("overview", ({ data }) => {
+    if (isFirst) beginStream();
+    isFirst = false;
     const told = parsed<Overview>(data);
     learnClock(told.nowMs);
     overview.value = told;
@@ -81,6 +85,14 @@ async function connect(): Promise<void> {
   learnClock(first.nowMs);
   overview.value = first;
   history.value = curves;
+}
+
+/** Another start of the server counts its events anew, so those of the last stream are let go of. */
+function beginStream(): void {
+  batch(() => {
+    freshEvents.value = [];
+    streams.value += 1;
+  });
 }
 
 function parsed<T>(data: string): T {

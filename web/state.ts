@@ -7,6 +7,8 @@ export const overview = signal<Overview | null>(null);
 export const history = signal<History | null>(null);
 /** Events that came since the page was opened, oldest first, at most 500. */
 export const freshEvents = signal<readonly LoggedEvent[]>([]);
+/** How often the stream was opened: what was told while there was none has to be asked for. */
+export const streams = signal(0);
 
 /** How live the numbers are. `sinceMs`: when they were last told. */
 export type Link =

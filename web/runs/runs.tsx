@@ -7,7 +7,7 @@ import { Card, Empty, Failed, Loading, Pill, type PillLevel, Scroll, ViewHead } 
 import { only } from "../query.ts";
 import { useResource } from "../resource.ts";
 import { goTo, hrefOf, itemsHref, route } from "../route.ts";
-import { now, overview, part } from "../state.ts";
+import { now, overview, part, streams } from "../state.ts";
 import { Comparison } from "./comparison.tsx";
 
 const STATUSES: Readonly<Record<ExecutionStatus, { level: PillLevel; word: string }>> = {
@@ -17,9 +17,15 @@ const STATUSES: Readonly<Record<ExecutionStatus, { level: PillLevel; word: strin
   failed: { level: "bad", word: "failed" },
 };
 
+/** Times that come next are asked for anew so often, ms. */
+const ANEW_MS = 60_000;
+
 /** What ran, what will, how far behind, and what differed between two. */
 export function RunsView(): JSX.Element {
-  const again = useComputed(() => `${overview.value?.run?.executionId} ${overview.value?.lastEnd?.executionId}`);
+  const again = useComputed(() => {
+    const { run = null, lastEnd = null } = overview.value ?? {};
+    return [run?.executionId, lastEnd?.executionId, streams.value, Math.floor(now.value / ANEW_MS)].join(" ");
+  });
   const { data, error, reload } = useResource<Runs>("/runs", again);
   const chosen = [route.value.query.get("a"), route.value.query.get("b")].filter((id) => id !== null);
   return (
