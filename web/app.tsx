@@ -1,6 +1,6 @@
 import { useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { ActivityView } from "./activity.tsx";
 import { signedIn } from "./client.ts";
 import { Dialogs } from "./dialogs.tsx";
@@ -8,6 +8,7 @@ import { percent } from "./format.ts";
 import { Banner, Bar, Rail, Toasts } from "./frame.tsx";
 import { InsightsView } from "./insights.tsx";
 import { ItemsView } from "./items/items.tsx";
+import { focusWanted } from "./keys.ts";
 import { OverviewView } from "./overview/overview.tsx";
 import { Loading } from "./parts.tsx";
 import { QueuesView } from "./queues.tsx";
@@ -50,8 +51,8 @@ export function App(): JSX.Element {
         <Bar />
         <Banner />
         <Main />
+        <Toasts />
       </div>
-      <Toasts />
       <Dialogs />
     </div>
   );
@@ -62,13 +63,14 @@ function Main(): JSX.Element {
   const main = useRef<HTMLElement>(null);
   const first = useRef(true);
   const { view } = route.value;
-  useEffect(() => {
+  // At once, so that no key goes to the view before.
+  useLayoutEffect(() => {
     if (first.current) {
       first.current = false;
       return;
     }
     scrollTo(0, 0);
-    main.current?.focus({ preventScroll: true });
+    if (!focusWanted()) main.current?.focus({ preventScroll: true });
   }, [view]);
   const Shown = VIEWS[view];
   return (

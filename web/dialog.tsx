@@ -7,6 +7,7 @@ import { dialog, say } from "./state.ts";
 /** A native dialog: the rest of the page is out of reach while it is open, and the focus goes back where it was. */
 export function Dialog(props: { title: string; children: ComponentChildren; wide?: boolean }): JSX.Element {
   const box = useRef<HTMLDialogElement>(null);
+  const own = useRef(dialog.peek());
   useLayoutEffect(() => {
     const element = box.current;
     element?.showModal();
@@ -19,7 +20,8 @@ export function Dialog(props: { title: string; children: ComponentChildren; wide
       ref={box}
       class={props.wide ? "dialog wide" : "dialog"}
       aria-labelledby="dialog-title"
-      onClose={closeDialog}
+      // It comes later, when the next dialog may be open already.
+      onClose={() => dialog.peek() === own.current && closeDialog()}
       onClick={(event) => event.target === box.current && closeDialog()}
       onKeyDown={(event) => event.key === "Escape" && event.stopPropagation()}
     >

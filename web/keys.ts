@@ -48,11 +48,26 @@ export function listenForKeys(): void {
   });
 }
 
+let isSearchWanted = false;
+
 /** Puts the caret into the search of the items, going there first where needed. */
 export function findSearch(): void {
-  const box = (): HTMLInputElement | null => document.querySelector("#search");
-  if (box() === null) goTo(hrefOf("items"));
-  requestAnimationFrame(() => requestAnimationFrame(() => box()?.focus()));
+  if (focusSearch()) return;
+  isSearchWanted = true;
+  goTo(hrefOf("items"));
+}
+
+/** Puts the caret where somebody wanted it who came to another view. @returns false when that is nowhere in it */
+export function focusWanted(): boolean {
+  const wanted = isSearchWanted;
+  isSearchWanted = false;
+  return wanted && focusSearch();
+}
+
+function focusSearch(): boolean {
+  const box = document.querySelector<HTMLInputElement>("#search");
+  box?.focus();
+  return box !== null;
 }
 
 function isTyping(target: EventTarget | null): boolean {

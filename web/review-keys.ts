@@ -17,6 +17,7 @@ export type ReviewAction =
 
 /** Keys of labels, in order. Letters that mean something else on the page are left out: g, k, s, z. */
 const LABEL_KEYS = [..."123456789abcdefhijlmnopqrtuvwxy"];
+export const UNDO_KEY = "z";
 /** Pairs of keys that step through the labels of a scale: down, up. */
 const STEP_KEYS: readonly (readonly [string, string])[] = [
   ["[", "]"],
@@ -64,7 +65,7 @@ export function reviewKeys(dimensions: readonly ReviewDimension[]): ReviewKeys {
 export function reviewAction(key: string, keys: ReviewKeys): ReviewAction | null {
   if (key === "k" || key === "Enter") return { kind: "keep" };
   if (key === "s") return { kind: "skip" };
-  if (key === "z") return { kind: "undo" };
+  if (key === UNDO_KEY) return { kind: "undo" };
   for (const { dimension, down, up } of keys.scales) {
     if (key === down) return { kind: "step", dimension: dimension.id, by: -1 };
     if (key === up || (up === "+" && key === "=")) return { kind: "step", dimension: dimension.id, by: 1 };

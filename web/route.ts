@@ -12,12 +12,11 @@ export interface Route {
 }
 
 export const route = signal<Route>(routeOf(location.hash));
+let shown = location.hash;
 
 /** Follows the address from now on. */
 export function followAddress(): void {
-  addEventListener("hashchange", () => {
-    route.value = routeOf(location.hash);
-  });
+  addEventListener("hashchange", () => show(location.hash));
 }
 
 /** The address of a view; parameters without a value are left out. */
@@ -32,12 +31,18 @@ export function itemsHref(query: string): string {
   return hrefOf("items", null, { q: query });
 }
 
+/** The view is another one when this returns: what is typed next is for it. */
 export function goTo(href: string, how: "push" | "replace" = "push"): void {
   if (how === "push") location.hash = href;
-  else {
-    history.replaceState(null, "", href);
-    route.value = routeOf(href);
-  }
+  else history.replaceState(null, "", href);
+  show(location.hash);
+}
+
+/** A change of the address that was shown at once is told of once more, later. */
+function show(hash: string): void {
+  if (hash === shown) return;
+  shown = hash;
+  route.value = routeOf(hash);
 }
 
 function routeOf(hash: string): Route {

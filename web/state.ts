@@ -76,15 +76,24 @@ export interface Toast {
 export const toasts = signal<readonly Toast[]>([]);
 let lastToast = 0;
 
-/** Says something for 6 s, errors and what can be undone for 12 s; at most three at once. */
+/**
+ * Says something for 6 s, errors and what can be undone for 12 s; at most three at once. A key does one thing: what had the
+ * same one goes.
+ */
 export function say(level: Toast["level"], text: string, action: Toast["action"] = null): void {
   const id = ++lastToast;
+  if (action !== null && action.key !== null) unsayKey(action.key);
   toasts.value = [...toasts.value.slice(-2), { id, level, text, action }];
   setTimeout(() => unsay(id), level === "bad" || action !== null ? 12_000 : 6_000);
 }
 
 export function unsay(id: number): void {
   toasts.value = toasts.value.filter((toast) => toast.id !== id);
+}
+
+/** Takes back what offers this key: it was pressed. */
+export function unsayKey(key: string): void {
+  toasts.value = toasts.value.filter((toast) => toast.action?.key !== key);
 }
 
 /** The dialog that is open, by name; controls and questions write here, `Dialogs` draws it. */

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { DEFAULT_TAXONOMY } from "../../src/default-taxonomy.ts";
 import { openChromium } from "../support/chromium.ts";
 import { askerOf } from "../support/dashboard.ts";
 import { dashboardFlags, freePort, goTo, openPage, startServing } from "../support/dashboard-page.ts";
@@ -48,5 +49,54 @@ it("what happened while the page had no connection is there when it has one agai
   await live.waitFor(SOON);
   await expect.poll(() => events.count(), SOON).toBe(told.events.length);
   expect(told.events.length).toBeGreaterThan(0);
+  expect(complaints).toEqual([]);
+});
+
+it("what is typed at once behind / is looked for, and Undo takes back what it stands beside", async () => {
+  const job = await makeJob("the embedded store", {
+    content: (_id, _attempt, value) =>
+      JSON.stringify({ ...value, category: "billing_payment", confidence_category: 0.2 }),
+  });
+  const settings = { ...job.settings, taxonomy: DEFAULT_TAXONOMY };
+  await job.seed(6);
+  await job.run(settings);
+  const { link } = await startServing(dashboardFlags(settings));
+  const { page, complaints } = await openPage(browser, link, { width: 390, height: 700 });
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  // With the keys of the page these letters would lead elsewhere: "go" is the overview.
+  await page.keyboard.press("/");
+  await page.keyboard.type("category:billing_payment");
+  await expect.poll(() => page.url(), SOON).toContain("#/items?q=category%3Abilling_payment");
+  await expect.poll(() => page.locator("#search").inputValue(), SOON).toBe("category:billing_payment");
+
+  await goTo(page, "#/review");
+  const item = page.getByTestId("review-item");
+  const toasts = page.getByTestId("toasts");
+  const undos = toasts.getByRole("button", { name: "Undo" });
+  const decideNext = async (): Promise<string> => {
+    await item.waitFor(SOON);
+    const key = (await item.getAttribute("data-key"))!;
+    await page.getByTestId("label-shipping_delivery").click();
+    await expect.poll(() => item.getAttribute("data-key"), SOON).not.toBe(key);
+    return key;
+  };
+  const first = await decideNext();
+  const second = await decideNext();
+  expect(await undos.count()).toBe(1);
+
+  // Nothing that can be pressed is left behind the messages.
+  await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)");
+  const edge = (await toasts.boundingBox())!;
+  const keep = (await page.getByTestId("keep").boundingBox())!;
+  expect(keep.y + keep.height).toBeLessThanOrEqual(edge.y);
+  expect(edge.y + edge.height).toBeLessThanOrEqual(700 - 56);
+
+  await undos.click();
+  await expect.poll(() => item.getAttribute("data-key"), SOON).toBe(second);
+  const decidedBy = async () => new Map([...(await job.records())].map(([id, record]) => [id, record.decidedBy]));
+  const people = [...(await decidedBy())].filter(([, by]) => by === "person").map(([id]) => id);
+  expect(people).toHaveLength(1);
+  expect(first).toContain(people[0]);
+  expect(await undos.count()).toBe(0);
   expect(complaints).toEqual([]);
 });

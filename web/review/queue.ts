@@ -8,7 +8,8 @@ import type {
   UndoRequest,
 } from "../../src/dashboard/api.ts";
 import { get, post, sayError, withQuery } from "../client.ts";
-import { say } from "../state.ts";
+import { UNDO_KEY } from "../review-keys.ts";
+import { say, unsayKey } from "../state.ts";
 
 const PAGE = 40;
 /** With so few left the next page is loaded. */
@@ -135,6 +136,7 @@ export async function undo(): Promise<void> {
     await post<CorrectionDone>("/corrections/undo", request);
     decided.value = decided.peek().slice(0, -1);
     details.delete(last.row.key);
+    unsayKey(UNDO_KEY);
     const place = rows.peek().findIndex(({ key }) => key === last.row.key);
     if (place >= 0) at.value = place;
     say("ok", `${last.row.id}: undone. It is as the model left it.`);

@@ -9,7 +9,7 @@ import { Conversation } from "../items/conversation.tsx";
 import { onKey } from "../keys.ts";
 import { Button, Card, Empty, Failed, Loading, Pill, ViewHead } from "../parts.tsx";
 import { useResource } from "../resource.ts";
-import { changedFields, reviewAction, reviewKeys, stepped } from "../review-keys.ts";
+import { changedFields, reviewAction, reviewKeys, stepped, UNDO_KEY } from "../review-keys.ts";
 import { hrefOf } from "../route.ts";
 import { me, readOnly, say } from "../state.ts";
 import { reviewReason, sureness } from "../words.ts";
@@ -37,15 +37,15 @@ export function ReviewView(): JSX.Element {
   useEffect(
     () =>
       onKey(({ key }) => {
-        if (key === "z") void undo();
-        return key === "z";
+        if (key === UNDO_KEY) void undo();
+        return key === UNDO_KEY;
       }),
     [],
   );
   return (
     <>
       <ViewHead title="Review" note={<Progress />}>
-        <Button onClick={() => void undo()} keyHint="z" blocked={readOnly.value}>
+        <Button onClick={() => void undo()} keyHint={UNDO_KEY} blocked={readOnly.value}>
           Undo
         </Button>
       </ViewHead>
@@ -129,7 +129,7 @@ function OneReview({ row, following }: { row: ItemRow; following: string | null 
     const hash = item?.record?.contentHash;
     const status = await decide(row, fields, typeof hash === "string" ? hash : null);
     if (status === "confirmed" || status === "corrected" || status === "unchanged")
-      say("ok", decisionWords(row, fields), { label: "Undo", key: "z", act: () => void undo() });
+      say("ok", decisionWords(row, fields), { label: "Undo", key: UNDO_KEY, act: () => void undo() });
   };
   const pick = (label: string): void => {
     if (keys.decided !== null) draft.value = { ...draft.peek(), [keys.decided.id]: label };
