@@ -191,6 +191,8 @@ export interface JobSettings {
   readonly schedules?: readonly ScheduleSettings[];
   /** When calls may go out; null: at all hours. @default null */
   readonly window?: RunWindow | null;
+  /** Whose clock is meant by days in a query and shown in the dashboard, an IANA name. @default the machine's */
+  readonly timezone?: string;
   /** `mongodb://…` or a file path (`sqlite:…`). May hold credentials: never print it; use the store's `address`. */
   readonly storeUri: string;
   readonly db: string;

@@ -24,7 +24,7 @@ querymill dashboard --host 0.0.0.0`,
   command.addOption(new Option("--port <n>", `where it listens; 0 takes a free one (default: ${DASHBOARD_PORT})`));
   command.addOption(new Option("--host <address>", "for others than this machine: put a proxy with https before it"));
   command.addOption(new Option("--read-only", "everybody may look and nobody may change anything"));
-  return addJobOptions(command).action(async (flags: Flags) => {
+  return addJobOptions(command, ["timezone"]).action(async (flags: Flags) => {
     process.exitCode = await serve(flags);
   });
 }

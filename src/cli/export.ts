@@ -13,7 +13,7 @@ import type { JobSettings } from "../job.ts";
 import { openExistingTarget } from "../jobs/existing-store.ts";
 import { recordsMatching, recordTable, refuseWithoutRecords } from "../results/matching-records.ts";
 import { parseQuery } from "../results/query.ts";
-import { machineTimezone } from "../scheduling/zone.ts";
+import { zoneOf } from "../scheduling/zone.ts";
 import { codeOf } from "../state/files.ts";
 import type { Store } from "../store.ts";
 import { count, symbols } from "./format.ts";
@@ -37,7 +37,7 @@ querymill export --where 'category:refund_return confidence<0.6 since:7d' --outp
   command.addOption(
     new Option("--review <n>", "instead: a sheet of n records for people to check, least certain first"),
   );
-  return addJobOptions(command, ["taxonomy"]).action(async (flags: Record<string, unknown>) => {
+  return addJobOptions(command, ["taxonomy", "timezone"]).action(async (flags: Record<string, unknown>) => {
     if (flags.review === undefined) process.exitCode = await exportRecords(flags);
     else process.exitCode = await (await import("./export-review.ts")).exportReview(flags);
   });
@@ -60,7 +60,7 @@ async function exportRecords({
   const query = parseQuery(String(where ?? ""), {
     taxonomy: settings.taxonomy,
     nowMs: Date.now(),
-    timezone: machineTimezone(),
+    timezone: zoneOf(settings),
   });
   refuseWithoutRecords(query);
   if (!toStdout && overwrite !== true && (await exists(path)))

@@ -4,9 +4,9 @@ import { QuerymillError } from "../errors.ts";
 import { openExistingStore } from "../jobs/existing-store.ts";
 import { countItems, type ListedItems, listItems, listSides } from "../results/list-items.ts";
 import { parseQuery } from "../results/query.ts";
-import { machineTimezone, wallOf } from "../scheduling/zone.ts";
+import { wallOf, zoneOf } from "../scheduling/zone.ts";
 import type { RecordOrder } from "../selection.ts";
-import { clock, count, type Look, left, money, printable, symbols } from "./format.ts";
+import { count, type Look, left, money, printable, symbols } from "./format.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
 import { makeCommand } from "./options.ts";
 import { asTyped, shellWord } from "./program.ts";
@@ -35,16 +35,19 @@ querymill items outcome:dead --json`,
   command.addOption(
     new Option("--order <order>", "newest, oldest, review (least certain first) or id (default: newest)"),
   );
-  return addJobOptions(command, ["taxonomy"]).action(async (parts: string[], flags: Record<string, unknown>) => {
-    process.exitCode = await list(parts.join(" "), flags);
-  });
+  return addJobOptions(command, ["taxonomy", "timezone"]).action(
+    async (parts: string[], flags: Record<string, unknown>) => {
+      process.exitCode = await list(parts.join(" "), flags);
+    },
+  );
 }
 
 async function list(text: string, { limit, order, ...flags }: Record<string, unknown>): Promise<number> {
   const most = limitIn(limit);
   const wanted = orderIn(order);
   const { settings, output, jobFlags } = await loadJob(flags, false);
-  const query = parseQuery(text, { taxonomy: settings.taxonomy, nowMs: Date.now(), timezone: machineTimezone() });
+  const zone = zoneOf(settings);
+  const query = parseQuery(text, { taxonomy: settings.taxonomy, nowMs: Date.now(), timezone: zone });
   const store = await openExistingStore(settings);
   const screen = openScreen();
   let gone = false;
@@ -65,7 +68,7 @@ async function list(text: string, { limit, order, ...flags }: Record<string, unk
       notes = [];
       for (const item of page.items)
         if (output.json) screen.json({ event: "item", ...item });
-        else screen.print([itemLine(item, screen.look)]);
+        else screen.print([itemLine(item, zone, screen.look)]);
       listed += page.items.length;
       after = page.next;
       if (after === null || listed >= most) {
@@ -95,7 +98,7 @@ async function moreLines(
   return [look.style("dim", `${all}, ${count(listed)} shown: --limit ${listed * 10} shows more.${file}`)];
 }
 
-function itemLine(item: ItemRow, look: Look): string {
+function itemLine(item: ItemRow, zone: string, look: Look): string {
   const { dash, dot } = symbols(look.ascii);
   const { labels, confidence, costUsd, decidedBy, atMs, outcome, reviewReasons } = item;
   const { category, sentiment, urgency } = labels;
@@ -106,8 +109,7 @@ function itemLine(item: ItemRow, look: Look): string {
           percent(confidence.category),
         ]
       : [outcome === "retryQueued" ? "waits" : outcome === "deadLetter" ? "failed" : outcome, reviewReasons[0] ?? ""];
-  const when =
-    atMs === null ? dash : `${new Date(wallOf(atMs, machineTimezone())).toISOString().slice(0, 10)} ${clock(atMs)}`;
+  const when = atMs === null ? dash : new Date(wallOf(atMs, zone)).toISOString().slice(0, 19).replace("T", " ");
   const rest = [
     item.needsReview ? "review" : "",
     decidedBy === null ? "" : `by ${decidedBy}`,

@@ -94,7 +94,7 @@ export const SCHEDULE_OPTIONS = {
   }),
   timezone: timezone({
     flag: "--timezone <zone>",
-    help: "of the schedule and the window, such as Europe/Berlin; default: this machine's",
+    help: "of the schedule and the window, of the days of a query, and of times in the dashboard, such as Europe/Berlin; default: this machine's",
   }),
   schedules: list<ScheduleOption>({
     help: "several schedules instead of the one of --schedule",

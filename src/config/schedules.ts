@@ -74,10 +74,6 @@ function scheduleConflicts({ get, name, origin, atLeast }: ResolvedOptions): str
       problems.push(
         `${name(key)} has no effect in mode ${mode}, which does not look at the clock. Add --mode scheduled.`,
       );
-  if (get("timezone") !== null && given.length === 0 && get("window") === null)
-    problems.push(
-      `${name("timezone")} is the zone of a schedule or a window, and there is none. Add --schedule, or leave it out.`,
-    );
   for (const key of ["catchUp", "jitterSeconds"] as const)
     if (origin(key) !== "default" && given.length === 0)
       problems.push(

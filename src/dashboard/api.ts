@@ -58,7 +58,7 @@ export interface Me {
     readonly required: boolean;
     readonly labels: readonly { readonly id: string; readonly description: string }[];
   }[];
-  /** IANA name of the server's time zone. */
+  /** IANA name of the zone whose clock tells the times. */
   readonly timezone: string;
 }
 

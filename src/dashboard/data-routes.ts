@@ -11,7 +11,7 @@ import { countItems, type ListSides, listItems, listSides } from "../results/lis
 import { parseQuery, type ResultQuery } from "../results/query.ts";
 import { SimilarItems } from "../results/similar-items.ts";
 import type { ScheduleSnapshot } from "../scheduling/schedule.ts";
-import { machineTimezone } from "../scheduling/zone.ts";
+import { zoneOf } from "../scheduling/zone.ts";
 import type { RecordOrder } from "../selection.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Store } from "../store.ts";
@@ -35,7 +35,7 @@ export interface DataDeps<E extends Env = Env> {
   readonly schedules?: () => Promise<readonly ScheduleSnapshot[]>;
   /** Flags that lead a command to the same job, as they are typed. @default none */
   readonly jobFlags?: string;
-  /** @default the machine's */
+  /** @default that of the settings */
   readonly timezone?: string;
 }
 
@@ -59,7 +59,7 @@ const ORDERS: Readonly<Record<string, RecordOrder>> = {
 
 /** Adds the routes to an app whose middleware has checked who asks. @param base in front of each path */
 export function mountData<E extends Env>(app: Hono<E>, deps: DataDeps<E>, base: string = API): void {
-  const { settings, changed = () => {}, timezone = machineTimezone() } = deps;
+  const { settings, changed = () => {}, timezone = zoneOf(settings) } = deps;
   const { now, steadyNow } = systemClocks;
   const look = new Look(deps.store, settings);
   const similar = new SimilarItems(settings, steadyNow);

@@ -3,6 +3,7 @@ import { VERBS, type Verb } from "../control/protocol.ts";
 import type { JobSettings } from "../job.ts";
 import { packageVersion } from "../package-version.ts";
 import { withoutPassword } from "../redact.ts";
+import { zoneOf } from "../scheduling/zone.ts";
 import type { Taxonomy } from "../taxonomy.ts";
 import { API, type Me } from "./api.ts";
 import { addressOf, bodyOf, type DashboardApp, type DashboardContext, roleOf } from "./gate.ts";
@@ -104,7 +105,7 @@ async function meOf(context: DashboardContext, { settings, watch, reader }: Rout
     taxonomyVersion: snapshot?.taxonomyVersion ?? taxonomy.version,
     promptVersion: snapshot?.promptVersion ?? stored.promptVersion ?? "",
     dimensions: dimensionsOf(taxonomy),
-    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    timezone: zoneOf(settings),
   };
 }
 

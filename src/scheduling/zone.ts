@@ -50,6 +50,11 @@ export function machineTimezone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
+/** The zone that settings name, else this machine's. */
+export function zoneOf({ timezone }: { readonly timezone?: string }): string {
+  return timezone ?? machineTimezone();
+}
+
 const PARTS = {
   hourCycle: "h23",
   year: "numeric",

@@ -45,6 +45,9 @@ test("items lists what a query means in pages, and export --where writes the sam
   expect(first.stdout).toContain("175 in all, 3 shown");
   expect(first.stdout).toContain(`export --where '${query}' --store store.db --job inbox --output items.csv`);
   expect(first.stdout).not.toContain("\u202e");
+  const zoned = await space.querymill(["items", "until:2026-11-01T08:46", ...FLAGS, "--timezone", "Australia/Eucla"]);
+  expect(zoned.stdout).toMatch(/^\s*2026-11-01 08:45:00 /);
+  expect(zoned.stdout.match(/T-\d+/g)).toEqual(["T-0"]);
   await space.querymill(["export", "--where", query, ...FLAGS, "--output", "some.jsonl"]);
   const ids = readFileSync(space.path("some.jsonl"), "utf8")
     .trimEnd()

@@ -102,7 +102,7 @@ test.each([
   ["window: { from: 22:00, until: 06:00 }\n", "There is no until in it."],
   ["window: { from: 22:00, to: 06:00, timezone: X }\n", 'window: expected a time zone such as Europe/Berlin; got "X"'],
   ["catchUp: once\n", "catchUp is about the times of a schedule, and there is none"],
-  ["timezone: UTC\n", "timezone is the zone of a schedule or a window, and there is none"],
+  ["timezone: Mars/Olympus\n", 'timezone: expected a time zone such as Europe/Berlin; got "Mars/Olympus"'],
 ])("%j is refused: %s", async (file, words) => {
   await expect(load(file)).rejects.toThrow(words);
 });

@@ -100,3 +100,21 @@ it("what is typed at once behind / is looked for, and Undo takes back what it st
   expect(await undos.count()).toBe(0);
   expect(complaints).toEqual([]);
 });
+
+it("tells times by the clock of the zone that the settings name", async () => {
+  const { settings } = await makeJob("the embedded store");
+  // No machine is there: half past another hour than anywhere else.
+  const timezone = "Australia/Eucla";
+  const { link } = await startServing([...dashboardFlags(settings), "--timezone", timezone]);
+  const { page } = await openPage(browser, link);
+  const live = page.getByTestId("link").and(page.locator("[data-state=live]"));
+  await live.waitFor(SOON);
+  await expect.poll(() => page.locator("dl.about").first().innerText(), SOON).toContain(timezone);
+  const minutes = (text: string): number => {
+    const [, hour, minute] = /(\d\d):(\d\d)/.exec(text)!;
+    return Number(hour) * 60 + Number(minute);
+  };
+  const there = new Date().toLocaleTimeString("en-GB", { timeZone: timezone });
+  const apart = Math.abs(minutes(await live.innerText()) - minutes(there));
+  expect(Math.min(apart, 1_440 - apart)).toBeLessThanOrEqual(2);
+});
