@@ -118,10 +118,13 @@ const CHANNELS: Readonly<Record<SentNotification["channels"][number]["state"], {
   "given-up": { level: "bad", word: "given up" },
 };
 
-/** Another text whenever somebody was told of something. */
-const told = part(
-  () => `${streams.value} ${freshEvents.value.findLast(({ name }) => name === "notification:made")?.seq ?? ""}`,
-);
+/** Deliveries are looked for so often, ms. */
+const DELIVERIES_MS = 15_000;
+/** Another text whenever somebody was told of something, and now and then. */
+const told = part(() => {
+  const made = freshEvents.value.findLast(({ name }) => name === "notification:made")?.seq ?? "";
+  return `${streams.value} ${made} ${Math.floor(now.value / DELIVERIES_MS)}`;
+});
 
 function NotificationsCard(): JSX.Element {
   const { data, error, reload } = useResource<SentNotification[]>("/notifications", told);

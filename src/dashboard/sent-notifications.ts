@@ -11,12 +11,12 @@ type Made = NotificationMade & { readonly atMs: number };
 type Words = Pick<SentNotification, "title" | "severity">;
 type Channel = SentNotification["channels"][number];
 
-/** Fewer than the outbox keeps of what was given up: what is in it no more was delivered. */
+/** Of what is in the outbox no more it is known that it was delivered, and not when. */
 const MOST_MADE = 100;
 
 /**
- * Notifications with what became of each. The outbox forgets what it has delivered, so that of those of another process
- * only what waits and what was given up is known; of those of this one, everything.
+ * Notifications with what became of each. The outbox keeps what waits, and the last hundred deliveries; of those of this
+ * process more is known.
  */
 export class SentNotifications {
   readonly #made: Made[] = [];
@@ -42,7 +42,7 @@ export class SentNotifications {
   /** Newest first. @throws QuerymillError STATE_NEWER, STATE_DAMAGED */
   async list(): Promise<SentNotification[]> {
     const outbox = await readOutbox(this.#jobFolder, this.#identity);
-    for (const { id, title, severity } of [...outbox.waiting, ...outbox.givenUp])
+    for (const { id, title, severity } of [...outbox.waiting, ...outbox.givenUp, ...outbox.delivered])
       if (this.#made.some((made) => made.id === id)) this.#words.set(id, { title, severity });
     return sentOf(this.#made, this.#words, outbox);
   }
@@ -70,6 +70,8 @@ function sentOf(made: readonly Made[], words: ReadonlyMap<string, Words>, outbox
   };
   for (const one of outbox.waiting)
     put(one, { name: one.channel, state: "waiting", atMs: one.putMs, reason: one.trouble || null });
+  for (const one of outbox.delivered)
+    put(one, { name: one.channel, state: "delivered", atMs: one.deliveredMs, reason: null });
   for (const one of outbox.givenUp)
     put(one, { name: one.channel, state: "given-up", atMs: one.givenUpMs, reason: one.trouble || null });
   return [...found.values()]

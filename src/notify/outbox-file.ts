@@ -27,11 +27,15 @@ type Shown = Waiting & Pick<Notification, "id" | "rule" | "subject" | "state" | 
 export interface OutboxContent {
   readonly waiting: readonly Shown[];
   readonly givenUp: readonly (Shown & { readonly givenUpMs: number })[];
+  /** The last hundred. */
+  readonly delivered: readonly (Shown & { readonly deliveredMs: number })[];
 }
 
 /** No channel can be called that. */
 const GIVEN_UP = "given up";
-const MOST_GIVEN_UP = 100;
+const DELIVERED = "was delivered";
+/** Of each. */
+const MOST_KEPT = 100;
 
 interface Payload {
   readonly notification: Notification;
@@ -103,15 +107,23 @@ export class OutboxFile {
 
   /** Keeps it among the last 100 that were given up. @throws QuerymillError STATE_UNWRITABLE */
   async giveUp(waiting: Waiting, notification: Notification, nowMs: number): Promise<void> {
-    const entry = { ...entryOf(waiting, notification), queue: GIVEN_UP, dueMs: nowMs };
-    await this.#write(() => this.#queue.add([entry]));
-    const old = this.#queue.list({ queue: GIVEN_UP }).slice(0, -MOST_GIVEN_UP);
-    await this.#write(() => this.#queue.remove(old.map(({ key }) => key)));
+    await this.#keep(GIVEN_UP, waiting, notification, nowMs);
+  }
+
+  /** Keeps it among the last 100 that were delivered. @throws QuerymillError STATE_UNWRITABLE */
+  async deliver(waiting: Waiting, notification: Notification, nowMs: number): Promise<void> {
+    await this.#keep(DELIVERED, waiting, notification, nowMs);
   }
 
   async close(): Promise<void> {
     await this.#queue.close();
     this.#lock.release();
+  }
+
+  async #keep(queue: string, waiting: Waiting, notification: Notification, nowMs: number): Promise<void> {
+    await this.#write(() => this.#queue.add([{ ...entryOf(waiting, notification), queue, dueMs: nowMs }]));
+    const old = this.#queue.list({ queue }).slice(0, -MOST_KEPT);
+    if (old.length > 0) await this.#write(() => this.#queue.remove(old.map(({ key }) => key)));
   }
 
   /** A queue that met a full disk takes nothing more until it is read again. */
@@ -134,6 +146,7 @@ export async function readOutbox(jobFolder: string, identity: StateIdentity): Pr
   const content = {
     waiting: [] as OutboxContent["waiting"][number][],
     givenUp: [] as OutboxContent["givenUp"][number][],
+    delivered: [] as OutboxContent["delivered"][number][],
   };
   for (const entry of queue.list()) {
     const { notification, channel, putMs } = ((await queue.read(entry.key))?.payload ?? {}) as Partial<Payload>;
@@ -141,7 +154,8 @@ export async function readOutbox(jobFolder: string, identity: StateIdentity): Pr
     const { id, rule, subject, state, severity, title } = notification;
     const shown = { ...waitingOf(entry), channel, putMs, id, rule, subject, state, severity, title };
     if (isWaiting(entry)) content.waiting.push(shown);
-    else content.givenUp.push({ ...shown, givenUpMs: entry.dueMs });
+    else if (entry.queue === GIVEN_UP) content.givenUp.push({ ...shown, givenUpMs: entry.dueMs });
+    else content.delivered.push({ ...shown, deliveredMs: entry.dueMs });
   }
   return content;
 }
@@ -155,7 +169,7 @@ function queueIn(folder: string, identity: StateIdentity, files: FileSystem): Re
 }
 
 function isWaiting({ queue }: { readonly queue: string }): boolean {
-  return queue !== GIVEN_UP;
+  return queue !== GIVEN_UP && queue !== DELIVERED;
 }
 
 function waitingOf({ key, queue, dueMs, round, failure, message }: Omit<QueueEntry, "payload">): Waiting {

@@ -186,9 +186,14 @@ class DurableOutbox implements Outbox {
     }
   }
 
-  async #settled({ key }: Waiting): Promise<void> {
+  async #settled(waiting: Waiting): Promise<void> {
+    const { key } = waiting;
     this.#waiting.delete(key);
-    if (!this.#unsaved.delete(key)) await this.#written((file) => file.remove([key]));
+    if (this.#unsaved.delete(key)) return;
+    const notification = await this.#read(key).catch(() => null);
+    await this.#written((file) =>
+      notification === null ? file.remove([key]) : file.deliver(waiting, notification, this.#now()),
+    );
   }
 
   async #failed(waiting: Waiting): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { SentNotifications } from "../../src/dashboard/sent-notifications.ts";
 import type { Channel, Delivery, Send } from "../../src/notify/channel.ts";
 import type { Notification, Outbox } from "../../src/notify/notification.ts";
 import { type OutboxOptions, openOutbox } from "../../src/notify/outbox.ts";
@@ -106,7 +107,29 @@ describe("delivering", () => {
         "b",
         "c",
       ]);
-    expect(await readOutbox(folder, IDENTITY)).toEqual({ waiting: [], givenUp: [] });
+    const { delivered, ...rest } = await readOutbox(folder, IDENTITY);
+    expect(rest).toEqual({ waiting: [], givenUp: [] });
+    expect(delivered.map(({ key }) => key).sort()).toEqual([
+      "hook/a",
+      "hook/b",
+      "hook/c",
+      "other/a",
+      "other/b",
+      "other/c",
+    ]);
+    // Whoever looks later, from another process, is told what was sent, where to and when.
+    const { deliveredMs } = delivered.find(({ key }) => key === "hook/c")!;
+    expect(Math.abs(deliveredMs - Date.now())).toBeLessThan(60_000);
+    const sent = await new SentNotifications(folder, IDENTITY).list();
+    expect(sent.map(({ id }) => id)).toEqual(["c", "b", "a"]);
+    expect(sent[0]).toMatchObject({
+      rule: "lag",
+      title: "The oldest item waits for 12 minutes",
+      channels: [
+        { name: "hook", state: "delivered", atMs: deliveredMs },
+        { name: "other", state: "delivered", atMs: expect.any(Number) },
+      ],
+    });
   });
 
   it("comes to pass after the disk was full while the channel was away", async () => {
@@ -125,7 +148,7 @@ describe("delivering", () => {
     await outbox.close();
     expect(idsOf(sent).at(-1)).toBe("kept");
     expect(log.filter(({ msg }) => msg === "notifications are kept in memory only")).not.toEqual([]);
-    expect(await readOutbox(folder, IDENTITY)).toEqual({ waiting: [], givenUp: [] });
+    expect(await readOutbox(folder, IDENTITY)).toMatchObject({ waiting: [], givenUp: [], delivered: [{ id: "kept" }] });
   });
 
   it("begins again when something comes after everything was delivered", async () => {
