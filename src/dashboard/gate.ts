@@ -20,8 +20,8 @@ export interface GateOptions {
   readonly port: () => number;
   /** Names under which the dashboard is opened. */
   readonly hosts: readonly string[];
-  /** Told of a token that is none of ours. */
-  readonly onFailedLogin: (address: string) => void;
+  /** Told of tokens that are none of ours, now and then. @param address of the last */
+  readonly onFailedLogins: (tokens: number, address: string) => void;
 }
 
 export const MOST_BODY_BYTES = 64 * 1_024;
@@ -116,7 +116,8 @@ async function login(context: Context, options: GateOptions): Promise<Response> 
     giveCookie(context, options.port, made.value, made.session.untilMs);
     return context.body(null, 204);
   }
-  options.onFailedLogin(addressOf(context));
+  const untold = options.failedLogins.count();
+  if (untold !== null) options.onFailedLogins(untold, addressOf(context));
   if (await options.failedLogins.slow())
     return refuse(
       context,

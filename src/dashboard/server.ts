@@ -88,9 +88,13 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
       failedLogins: new FailedLogins(steadyNow),
       port: () => port,
       hosts: listen.hosts,
-      onFailedLogin: (address) => {
-        logger.warn({ address }, "a wrong token was given to the dashboard");
-        watch.say("login:failed", { level: "warn", text: `A wrong token was given from ${address}.` });
+      onFailedLogins: (tokens, address) => {
+        logger.warn({ address, tokens }, "a wrong token was given to the dashboard");
+        const text =
+          tokens === 1
+            ? `A wrong token was given from ${address}.`
+            : `${tokens} wrong tokens were given, the last from ${address}.`;
+        watch.say("login:failed", { level: "warn", text });
       },
     });
     mountData(app, { settings, store: store.get, by: byOf, changed: () => watch.changed(), events, jobFlags });
