@@ -38,7 +38,7 @@ export function Dialog(props: { title: string; children: ComponentChildren; wide
   );
 }
 
-function closeDialog(): void {
+export function closeDialog(): void {
   dialog.value = null;
 }
 

@@ -3,6 +3,7 @@ import { useRef } from "preact/hooks";
 import { Dialog, Question } from "./dialog.tsx";
 import { count, duration, money } from "./format.ts";
 import { About, ViewLink } from "./frame.tsx";
+import { SaveFilterDialog } from "./items/save-dialog.tsx";
 import { KeysDialog } from "./keys-dialog.tsx";
 import { route, VIEWS } from "./route.ts";
 import { dialog, type OpenDialog, run } from "./state.ts";
@@ -31,6 +32,8 @@ function Opened({ open }: { open: OpenDialog }): JSX.Element {
       return <DrainDialog />;
     case "stop":
       return <StopDialog />;
+    case "save-filter":
+      return <SaveFilterDialog q={open.q} />;
     case "ask":
       return (
         <Question title={open.title} label={open.label} danger={open.danger} verb={open.verb} body={() => open.body}>

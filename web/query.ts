@@ -8,7 +8,7 @@ export interface Term {
   readonly values: readonly string[];
 }
 
-const FIELD = /^([A-Za-z][\w.-]*):(<=|>=|<|>)?(.*)$/s;
+const FIELD = /^([A-Za-z][\w.-]*)(?::(?=[^<>])|:?(<=|>=|<|>)|:$)(.*)$/s;
 
 /** Takes a query apart. Anything that is no field is words, so nothing is lost. */
 export function termsOf(query: string): Term[] {
@@ -77,7 +77,7 @@ function isPlain(term: Term, field: string): boolean {
 }
 
 function quoted(value: string): string {
-  return /[\s,"]|^-|^$|^[A-Za-z][\w.-]*:/.test(value) ? `"${value.replaceAll(/["\\]/g, "\\$&")}"` : value;
+  return /[\s,"]|^-|^$|^[A-Za-z][\w.-]*[:<>]/.test(value) ? `"${value.replaceAll(/["\\]/g, "\\$&")}"` : value;
 }
 
 function bare(value: string): string {

@@ -99,6 +99,7 @@ export function unsayKey(key: string): void {
 /** The dialog that is open, by name; controls and questions write here, `Dialogs` draws it. */
 export type OpenDialog =
   | { readonly kind: "tune" | "pause" | "resume" | "drain" | "stop" | "keys" | "more" }
+  | { readonly kind: "save-filter"; readonly q: string }
   | {
       readonly kind: "ask";
       readonly title: string;

@@ -14,6 +14,12 @@ describe("a query", () => {
     ]);
   });
 
+  it("keeps a comparison without a colon when a filter is added by a press", () => {
+    const pressed = toggled("confidence<0.6", "review", "yes");
+    expect(pressed).toBe("confidence:<0.6 review:yes");
+    expect(toggled('"a<b"', "review", "yes")).toBe('"a<b" review:yes');
+  });
+
   it("is the same after it was taken apart and put together", () => {
     const value = fc.string({ minLength: 1, maxLength: 8 }).filter((text) => !/\s/.test(text.replaceAll(" ", "")));
     const words = value.map((text): Term => ({ negated: false, field: null, comparison: "", values: [text] }));

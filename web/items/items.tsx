@@ -3,9 +3,9 @@ import { useEffect, useLayoutEffect } from "preact/hooks";
 import { EXPORT_URL } from "../client.ts";
 import { count } from "../format.ts";
 import { Icon } from "../icon.tsx";
-import { ViewHead } from "../parts.tsx";
+import { Button, ViewHead } from "../parts.tsx";
+import { termsOf } from "../query.ts";
 import { goTo, hrefOf, route } from "../route.ts";
-import { me } from "../state.ts";
 import { ItemPanel } from "./item.tsx";
 import { type LoadedItems, loaded, loadItems } from "./list.ts";
 import { ItemSearch } from "./search.tsx";
@@ -40,6 +40,9 @@ export function ItemsView(): JSX.Element {
             ))}
           </select>
         </label>
+        <Button onClick={() => void loadItems(q, order, true)} testid="refresh">
+          Refresh
+        </Button>
         <ExportLinks q={q} />
       </ViewHead>
       <ItemSearch q={q} order={order} />
@@ -86,14 +89,31 @@ function CountNote(): JSX.Element {
   );
 }
 
-function countWords({ count: counted, command, q }: LoadedItems): string {
+function countWords({ count: told, command, q, rows, next }: LoadedItems): string {
   if (command === null) return "…";
+  const counted = told ?? (next === null ? { items: rows.length, atLeast: false } : null);
   if (counted === null) return q === "" ? "all of them" : "not counted";
   const one = `${count(counted.items)}${counted.atLeast ? " and more" : ""}`;
   return q === "" ? `${one} in all` : `${one} ${counted.items === 1 ? "matches" : "match"}`;
 }
 
+/** Why there is no file of these; null: there is. */
+function noFileBecause(q: string, { error, rows }: LoadedItems): string | null {
+  if (error !== null && rows.length === 0) return "This filter means nothing that could be exported.";
+  const outcome = termsOf(q).find(({ field }) => field === "outcome");
+  return outcome === undefined || (!outcome.negated && outcome.values.join() === "classified")
+    ? null
+    : "A file has records, and these items have none. Take outcome: out of the filter.";
+}
+
 function ExportLinks({ q }: { q: string }): JSX.Element {
+  const blocked = noFileBecause(q, loaded.value);
+  if (blocked !== null)
+    return (
+      <Button icon="export" blocked={blocked} onClick={() => {}}>
+        Export
+      </Button>
+    );
   return (
     <fieldset class="joined" aria-label="Export what is seen">
       <a class="button" href={EXPORT_URL(q, "csv")} download>
@@ -112,8 +132,7 @@ function Command(): JSX.Element {
   const { command, note } = loaded.value;
   return (
     <p class="command">
-      The same in a terminal:{" "}
-      <code data-testid="command">{command ?? `querymill export --job ${me.value?.job ?? ""}`}</code>
+      The same in a terminal: <code data-testid="command">{command ?? "…"}</code>
       {note !== null && <span class="list-note"> · {note}</span>}
     </p>
   );

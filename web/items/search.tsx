@@ -5,7 +5,8 @@ import { Key } from "../parts.tsx";
 import { has, termsOf, toggled, without, wordOf } from "../query.ts";
 import { commonChips } from "../query-chips.ts";
 import { goTo, hrefOf } from "../route.ts";
-import { me } from "../state.ts";
+import { dialog, me } from "../state.ts";
+import { forgetFilter, openSaved, savedFilters } from "./saved-filters.ts";
 
 /** How long the typing has to rest before the list follows, ms. */
 const REST_MS = 350;
@@ -90,11 +91,46 @@ export function ItemSearch({ q, order }: { q: string; order: string }): JSX.Elem
           </button>
         ))}
         {q !== "" && (
-          <button type="button" class="chip clear" onClick={() => press("")}>
-            Clear all
-          </button>
+          <>
+            <button type="button" class="chip clear" onClick={() => press("")}>
+              Clear all
+            </button>
+            <button
+              type="button"
+              class="chip clear"
+              onClick={() => {
+                dialog.value = { kind: "save-filter", q };
+              }}
+            >
+              Save filter
+            </button>
+          </>
         )}
       </fieldset>
+      <SavedFilters q={q} press={press} />
     </search>
+  );
+}
+
+/** Filters that were kept in this browser, each for one press. */
+function SavedFilters({ q, press }: { q: string; press: (query: string) => void }): JSX.Element | null {
+  const job = me.value?.job ?? null;
+  useEffect(() => {
+    if (job !== null) openSaved(job);
+  }, [job]);
+  if (savedFilters.value.length === 0) return null;
+  return (
+    <fieldset class="chips" aria-label="Saved filters" data-testid="saved-filters">
+      {savedFilters.value.map(({ name, q: saved }) => (
+        <span class={`chip saved ${saved === q ? "on" : ""}`} key={name}>
+          <button type="button" aria-pressed={saved === q} title={saved} onClick={() => press(saved)}>
+            {name}
+          </button>
+          <button type="button" aria-label={`Forget the filter ${name}`} onClick={() => forgetFilter(name)}>
+            <Icon name="close" />
+          </button>
+        </span>
+      ))}
+    </fieldset>
   );
 }

@@ -6,7 +6,8 @@ import { count, moment } from "../format.ts";
 import { onKey } from "../keys.ts";
 import { Labels } from "../label.tsx";
 import { Button, Empty, Failed, Key, Loading, Pill, type PillLevel } from "../parts.tsx";
-import { goTo, hrefOf } from "../route.ts";
+import { only, termsOf } from "../query.ts";
+import { goTo, hrefOf, itemsHref } from "../route.ts";
 import { me, now } from "../state.ts";
 import { capital, OUTCOMES, sureness, surenessHelp } from "../words.ts";
 import { loaded, loadItems, loadMore } from "./list.ts";
@@ -54,7 +55,7 @@ export function ItemTable({ open, q, order }: Props): JSX.Element {
             ) : q === "" ? (
               "They are here as soon as the first is settled."
             ) : (
-              "Take a filter out, or look for other words."
+              <NoMatch q={q} />
             )}
           </Empty>
         )}
@@ -95,6 +96,18 @@ export function ItemTable({ open, q, order }: Props): JSX.Element {
         </span>
       </footer>
     </div>
+  );
+}
+
+/** Words are looked for in summaries: an id that somebody pasted is in none. */
+function NoMatch({ q }: { q: string }): JSX.Element {
+  const [term, more] = termsOf(q);
+  const id = more === undefined && term?.field === null && !term.negated ? term.values[0]! : null;
+  if (id === null || /\s/.test(id)) return <>Take a filter out, or look for other words.</>;
+  return (
+    <>
+      No summary has this word. Is it an id? <a href={itemsHref(only("id", id))}>Look for item {id}</a>
+    </>
   );
 }
 
