@@ -2,6 +2,7 @@ import { openDashboard } from "../dashboard/server.ts";
 import { OwnWorker } from "../dashboard/worker.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Companion, Host } from "./companion.ts";
+import { programName } from "./program.ts";
 
 /**
  * Serves the dashboard beside a run, which it never holds up: nobody waits for who watches.
@@ -20,6 +21,7 @@ export async function openDashboardCompanion(host: Host): Promise<Companion> {
     events,
     logger,
     jobFlags,
+    program: programName(),
   });
   const { url, link, warning } = opened;
   if (warning !== null) note(warning);

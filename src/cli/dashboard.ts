@@ -7,6 +7,7 @@ import { openLog } from "../observe/log.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
 import { makeCommand } from "./options.ts";
+import { programName } from "./program.ts";
 import { openScreen } from "./screen.ts";
 import { tokensOf } from "./supervise.ts";
 
@@ -50,6 +51,7 @@ async function serve({ port, host, readOnly, ...flags }: Flags): Promise<number>
     events: null,
     logger: log.logger,
     jobFlags,
+    program: programName(),
   });
   const { url, link, warning } = opened;
   if (warning !== null) process.stderr.write(`${warning}\n`);

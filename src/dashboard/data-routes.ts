@@ -35,6 +35,8 @@ export interface DataDeps<E extends Env = Env> {
   readonly schedules?: () => Promise<readonly ScheduleSnapshot[]>;
   /** Flags that lead a command to the same job, as they are typed. @default none */
   readonly jobFlags?: string;
+  /** How the command line is typed. @default `querymill` */
+  readonly program?: string;
   /** @default that of the settings */
   readonly timezone?: string;
 }
@@ -68,7 +70,11 @@ export function mountData<E extends Env>(app: Hono<E>, deps: DataDeps<E>, base: 
   const exports = new Exports();
   if (deps.events) calls.hear(deps.events);
   const command = (query: string): string =>
-    ["querymill items", query === "" ? "" : `'${query.replaceAll("'", `'\\''`)}'`, deps.jobFlags ?? ""]
+    [
+      `${deps.program ?? "querymill"} items`,
+      query === "" ? "" : `'${query.replaceAll("'", `'\\''`)}'`,
+      deps.jobFlags ?? "",
+    ]
       .filter((part) => part !== "")
       .join(" ");
   const queryIn = (text: string | undefined): ResultQuery =>

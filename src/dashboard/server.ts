@@ -34,6 +34,8 @@ export interface DashboardOptions {
   readonly logger: Logger;
   /** Flags that lead a command to the same job, for commands that the page shows. @default none */
   readonly jobFlags?: string;
+  /** How the command line is typed, for the same. @default `querymill` */
+  readonly program?: string;
   /** @default the one that the package brings */
   readonly page?: () => Promise<Page>;
 }
@@ -56,7 +58,17 @@ const CONNECTIONS = 320;
  * @throws QuerymillError USAGE when it cannot listen there; CONFIG_INVALID for a token that is none
  */
 export async function openDashboard(options: DashboardOptions): Promise<Dashboard> {
-  const { settings, dashboard, listen, worker, events, logger, jobFlags = "", page = loadPage } = options;
+  const {
+    settings,
+    dashboard,
+    listen,
+    worker,
+    events,
+    logger,
+    jobFlags = "",
+    program = "querymill",
+    page = loadPage,
+  } = options;
   const { now, steadyNow } = systemClocks;
   const sessions = new Sessions(dashboard, now);
   const onError = (error: unknown): void => logger.error({ err: error }, "the dashboard met an error");
@@ -97,7 +109,8 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
         watch.say("login:failed", { level: "warn", text });
       },
     });
-    mountData(app, { settings, store: store.get, by: byOf, changed: () => watch.changed(), events, jobFlags });
+    const changed = (): void => watch.changed();
+    mountData(app, { settings, store: store.get, by: byOf, changed, events, jobFlags, program });
     await mountRoutes(app, { settings, watch, reader, worker, hub, notifications });
     let loaded: Promise<Page> | null = null;
     mountPage(app, () => {

@@ -42,6 +42,10 @@ it("keeps a filter under a name, finds a pasted id, counts what is skipped, and 
   await page.getByRole("link", { name: "Look for item q0003" }).click();
   await expect.poll(() => page.getByTestId("item-row").count(), SOON).toBe(1);
 
+  // As it has to be typed where this runs from its sources.
+  const command = await page.getByTestId("command").innerText();
+  expect(command).toMatch(/^node \S*src\/bin\.ts items 'id:q0003' --store /);
+
   const file = page.getByRole("button", { name: "Export" });
   await goTo(page, "#/items?q=outcome:skipped");
   await expect.poll(() => page.getByTestId("item-count").innerText(), SOON).toBe("2 match");

@@ -85,7 +85,9 @@ function Part(props: { title: string; aside: ComponentChildren; children: Compon
 
 function decidedWords({ decidedBy, confidenceKind }: ItemRow): string {
   if (decidedBy === null) return "nothing is decided";
-  return `decided by ${decidedBy === "person" ? "a person" : `the ${decidedBy}`}${confidenceKind === "calibrated" ? " · confidence calibrated" : ""}`;
+  const who =
+    decidedBy === "person" ? "a person" : decidedBy === "offline" ? "the offline classifier" : `the ${decidedBy}`;
+  return `decided by ${who}${confidenceKind === "calibrated" ? " · confidence calibrated" : ""}`;
 }
 
 function Decision({ item: { row, record } }: { item: ItemDetail }): JSX.Element {
