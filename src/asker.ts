@@ -47,12 +47,12 @@ const LONGEST_LIMIT_WAIT_MS = 600_000;
 export class Asker {
   readonly #options: AskerOptions;
   /** What is in flight, and how well the slots are used. */
-  readonly calls: CallMeter;
+  readonly calls: CallMeter<Task>;
   #wakers: (() => void)[] = [];
 
   constructor(options: AskerOptions) {
     this.#options = options;
-    this.calls = new CallMeter(() => options.gateway.capacity, options.steadyNow);
+    this.calls = new CallMeter<Task>(() => options.gateway.capacity, options.steadyNow);
   }
 
   /** @throws bugs; QuerymillError when the journal cannot be written */

@@ -1,6 +1,7 @@
 import type { CallEnded } from "./call-ended.ts";
 import type { ErrorCode, FailureClass } from "./errors.ts";
 import type { GrownSnapshot, LeftAlone } from "./grown.ts";
+import type { ItemKey } from "./item.ts";
 import type { Lag } from "./lag.ts";
 import type { NotificationMade } from "./notify/notification.ts";
 import type { LimiterSnapshot, LimitReason } from "./rate-limits.ts";
@@ -259,6 +260,8 @@ export interface RunSnapshot extends GrownSnapshot {
   /** Set while no new calls are made on purpose. */
   paused: { reason: string | null; by: string | null; holder: PauseHolder; sinceMs: number } | null;
   oldestInFlightMs: number | null;
+  /** The calls that are in flight the longest, oldest first, at most three; not told by an older version. */
+  oldestCalls?: readonly { key: ItemKey; attempt: number; ageMs: number }[];
   /** When the oldest call is given up, in ms of age. */
   attemptTimeoutMs: number;
   budget: { usd: number; per: "run" | "day" | "month" | "job"; spentUsd: number } | null;

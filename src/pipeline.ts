@@ -107,7 +107,7 @@ export class Pipeline {
     return this.#feed.pending;
   }
   /** What is in flight, and how well the slots are used. */
-  get calls(): Pick<CallMeter, "inFlight" | "utilization" | "oldestMs"> {
+  get calls(): Pick<CallMeter<Task>, "inFlight" | "utilization" | "oldestMs" | "oldest"> {
     return this.#asker.calls;
   }
   /** Items between two attempts. */

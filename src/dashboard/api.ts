@@ -90,6 +90,8 @@ export type NeedAction =
 /** One thing that waits, with its reason and its end. */
 export interface Waiting {
   readonly what: string;
+  /** Of the item that waits; absent where there are several, or none. */
+  readonly key?: string;
   readonly reason: string;
   readonly items: number | null;
   /** Since when, or null. */

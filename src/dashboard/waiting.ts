@@ -1,5 +1,6 @@
 import type { RunSnapshot } from "../events.ts";
 import { withoutPassword } from "../redact.ts";
+import { shownId } from "../results/item-row.ts";
 import type { Waiting } from "./api.ts";
 import { whoHolds } from "./event-words.ts";
 
@@ -43,7 +44,16 @@ function whole({ paused, waiting, held, lag }: RunSnapshot): Waiting[] {
   return found;
 }
 
-function inFlight({ oldestInFlightMs, attemptTimeoutMs, nowMs, slots }: RunSnapshot): Waiting[] {
+function inFlight({ oldestInFlightMs, oldestCalls = [], attemptTimeoutMs, nowMs, slots }: RunSnapshot): Waiting[] {
+  if (oldestCalls.length > 0)
+    return oldestCalls.map(({ key, attempt, ageMs }) => ({
+      what: `${shownId(key)} in flight`,
+      key,
+      reason: `the model has not answered${attempt > 1 ? ` attempt ${attempt}` : ""}`,
+      items: 1,
+      sinceMs: nowMs - ageMs,
+      untilMs: nowMs - ageMs + attemptTimeoutMs,
+    }));
   if (oldestInFlightMs === null) return [];
   const sinceMs = nowMs - oldestInFlightMs;
   return [

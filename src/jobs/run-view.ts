@@ -210,6 +210,11 @@ export class RunView {
       growing: parts?.growing ? { found: parts.growing.found, trouble: parts.growing.trouble } : null,
       paused: paused && { ...paused, sinceMs: told(paused.sinceMs)! },
       oldestInFlightMs: pipeline?.calls.oldestMs ?? null,
+      oldestCalls: (pipeline?.calls.oldest ?? []).map(({ call, ms }) => ({
+        key: call.item.key,
+        attempt: call.attempts,
+        ageMs: ms,
+      })),
       attemptTimeoutMs: deadlines.attemptMs,
       budget: this.#budget(),
       jobTotals: recorder === undefined ? null : { ...recorder.totals },

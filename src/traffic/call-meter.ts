@@ -1,8 +1,11 @@
+/** Calls that are told of one by one. */
+const SHOWN = 3;
+
 /** What is in flight, since when, and how much of the slots' time was used. */
-export class CallMeter {
+export class CallMeter<Call extends object = object> {
   readonly #slots: () => number;
   readonly #now: () => number;
-  readonly #calls = new Map<object, number>();
+  readonly #calls = new Map<Call, number>();
   #area = 0;
   /** What the area would be with a call in every slot. */
   #whole = 0;
@@ -25,18 +28,26 @@ export class CallMeter {
     return oldest === undefined ? null : this.#now() - oldest;
   }
 
+  /** The oldest first, at most three, with their ages in ms. */
+  get oldest(): { readonly call: Call; readonly ms: number }[] {
+    const now = this.#now();
+    const oldest: { call: Call; ms: number }[] = [];
+    for (const [call, sinceMs] of this.#calls) if (oldest.push({ call, ms: now - sinceMs }) === SHOWN) break;
+    return oldest;
+  }
+
   /** Mean share of the slots with a call in flight since the start, 0..1. */
   get utilization(): number {
     this.#measure();
     return this.#area / Math.max(1, this.#whole);
   }
 
-  begin(call: object): void {
+  begin(call: Call): void {
     this.#measure();
     this.#calls.set(call, this.#atMs);
   }
 
-  end(call: object): void {
+  end(call: Call): void {
     this.#measure();
     this.#calls.delete(call);
   }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { DASHBOARD_PORT } from "../../src/config/dashboard-options.ts";
 import type { Done, EventPage, History, Me, Overview, Problem, Queues } from "../../src/dashboard/api.ts";
+import { keyOf } from "../../src/item.ts";
 import { runFlags, startCli } from "../support/cli.ts";
 import { askerOf, openStream, openTestDashboard, type Stream, type TestDashboard } from "../support/dashboard.ts";
 import { type Job, makeHoldingJob, makeJob } from "../support/job.ts";
@@ -34,7 +35,7 @@ describe("beside a run on MongoDB", () => {
       sum: { holds: true },
       decidedBy: { model: 25 },
       run: { counters: { read: 30, deadLetters: 4, inFlight: 1 } },
-      waiting: [{ what: "The oldest call in flight", items: 1 }],
+      waiting: [{ what: "q0030 in flight", key: keyOf("q0030"), items: 1, reason: "the model has not answered" }],
     });
     expect(told.spend.map(({ what }) => what)).toContain("output");
     expect(told.spend.reduce((sum, { usd }) => sum + (usd ?? 0), 0)).toBeCloseTo(told.run!.counters.costUsd!, 6);

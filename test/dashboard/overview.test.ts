@@ -178,6 +178,26 @@ it("lists what waits, the longest first, each with its end", () => {
   ]);
 });
 
+it("names the items whose calls are in flight the longest, with their attempt and their end", () => {
+  const { nowMs } = makeSnapshot();
+  const oldestCalls = [
+    { key: keyOf("T-7"), attempt: 2, ageMs: 41_000 },
+    { key: keyOf(8), attempt: 1, ageMs: 22_000 },
+  ];
+  const { waiting } = at({ oldestInFlightMs: 41_000, oldestCalls, attemptTimeoutMs: 60_000, retryQueues: [] });
+  expect(waiting.filter(({ key }) => key !== undefined)).toEqual([
+    {
+      what: "T-7 in flight",
+      key: keyOf("T-7"),
+      reason: "the model has not answered attempt 2",
+      items: 1,
+      sinceMs: nowMs - 41_000,
+      untilMs: nowMs + 19_000,
+    },
+    expect.objectContaining({ what: "8 in flight", reason: "the model has not answered", sinceMs: nowMs - 22_000 }),
+  ]);
+});
+
 it("keeps a day of samples in bounded memory, each moment once, also when the clock is set back", () => {
   const history = new RunHistory();
   const sample = { itemsPerSecond: 1, p50Ms: null, p95Ms: null, inFlight: 1, limit: 1, settled: 1, costUsd: null };

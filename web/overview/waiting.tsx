@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { count, duration, moment } from "../format.ts";
 import { Card, Empty } from "../parts.tsx";
+import { hrefOf } from "../route.ts";
 import { now, overview, part } from "../state.ts";
 
 const waiting = part(() => overview.value?.waiting ?? []);
@@ -14,9 +15,9 @@ export function WaitingCard(): JSX.Element {
       ) : (
         <ul class="waits">
           {waiting.value.map((wait) => (
-            <li key={`${wait.what} ${wait.sinceMs}`}>
+            <li key={wait.what}>
               <p class="what">
-                {wait.what}
+                {wait.key === undefined ? wait.what : <a href={hrefOf("items", wait.key)}>{wait.what}</a>}
                 {wait.items !== null && wait.items > 1 && !wait.what.includes(count(wait.items)) && (
                   <span class="num"> · {count(wait.items)} items</span>
                 )}
