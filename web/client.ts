@@ -21,6 +21,19 @@ export async function get<T>(path: string, stop?: AbortSignal): Promise<T> {
   return (await answerOf(path, { signal: stop ?? null })).json() as Promise<T>;
 }
 
+/** @returns why something that is never read to its end is refused; null when it is not, or nobody answers */
+export async function refusalOf(path: string): Promise<string | null> {
+  const stop = new AbortController();
+  try {
+    await answerOf(path, { signal: stop.signal });
+    return null;
+  } catch (error) {
+    return error instanceof Refused && error.status > 0 ? error.message : null;
+  } finally {
+    stop.abort();
+  }
+}
+
 /** @returns null for an answer without a body */
 export async function post<T>(path: string, body: unknown): Promise<T> {
   const headers = { "content-type": "application/json", "x-querymill": "1" };

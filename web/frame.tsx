@@ -182,7 +182,7 @@ export function Banner(): JSX.Element | null {
     <div class="banner warn" role="alert" data-testid="disconnected">
       <Icon name="lost" />
       <p>
-        <strong>No connection to the server.</strong>{" "}
+        <strong>{told.why ?? "No connection to the server."}</strong>{" "}
         {overview.value === null
           ? "Nothing was loaded yet."
           : `The numbers are those of ${clock(overview.value.nowMs)}.`}{" "}

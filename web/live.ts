@@ -1,6 +1,6 @@
 import { batch } from "@preact/signals";
 import { API, type LimitStep, type LoggedEvent, type Me, type Overview, type Sample } from "../src/dashboard/api.ts";
-import { get, signedIn } from "./client.ts";
+import { get, refusalOf, signedIn } from "./client.ts";
 import { setZone } from "./format.ts";
 import { withSample } from "./samples.ts";
 import { freshEvents, history, learnClock, link, me, overview, streams, tick } from "./state.ts";
@@ -13,7 +13,7 @@ const MOST_EVENTS = 500;
 const SILENCE_MS = 6_000;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
-/** A page that nobody sees lets go of its stream after this. */
+/** A page that nobody sees lets go of its stream after this, and looks so often from then on: its title can be seen. */
 const HIDDEN_MS = 60_000;
 
 let source: EventSource | null = null;
@@ -46,7 +46,7 @@ export async function begin(): Promise<void> {
     signedIn.value = true;
     await connect();
   } catch {
-    if (signedIn.value !== false) lose();
+    if (signedIn.value !== false) lose(null);
   }
 }
 
@@ -78,7 +78,9 @@ async function connect(): Promise<void> {
     freshEvents.value = [...freshEvents.peek(), parsed<LoggedEvent>(data)].slice(-MOST_EVENTS);
   });
   stream.onerror = () => {
-    if (source === stream) lose();
+    if (source !== stream) return;
+    lose();
+    if (isFirst) void askWhy();
   };
   // What was missed while there was no stream.
   const [first, curves] = await Promise.all([get<Overview>("/overview"), get<typeof history.value>("/history")]);
@@ -100,25 +102,40 @@ function parsed<T>(data: string): T {
   return JSON.parse(data) as T;
 }
 
-/** The numbers are old from now on; tries again soon, later each time. */
-function lose(): void {
+/** A stream that was refused does not say why: somebody else asks for it once more. */
+async function askWhy(): Promise<void> {
+  const why = await refusalOf("/live");
+  const present = link.peek();
+  if (present.state === "lost") link.value = { ...present, why };
+}
+
+/** The numbers are old from now on; tries again soon, later each time. @param why null: the server says nothing any more */
+function lose(why?: null): void {
   source?.close();
   source = null;
   clearTimeout(retry);
   if (signedIn.peek() === false) return;
   const present = link.peek();
-  const sinceMs = present.state === "lost" ? present.sinceMs : Date.now();
-  link.value = { state: "lost", sinceMs, nextTryMs: Date.now() + waitMs };
+  const before = present.state === "lost" ? present : { sinceMs: Date.now(), why: null };
+  link.value = { state: "lost", ...before, ...(why === null ? { why } : {}), nextTryMs: Date.now() + waitMs };
   retry = setTimeout(() => void begin(), waitMs);
   waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
 }
 
-/** Nobody looks: the server need not tell us anything until somebody does. */
+/** Nobody looks: the server need not tell us everything until somebody does. */
 function letGo(): void {
   source?.close();
   source = null;
   clearTimeout(retry);
   link.value = { state: "connecting" };
+  void lookHidden();
+}
+
+/** Keeps the title right, and the session good. */
+async function lookHidden(): Promise<void> {
+  hide = setTimeout(() => void lookHidden(), HIDDEN_MS);
+  const told = await get<Overview>("/overview").catch(() => null);
+  if (told !== null && source === null) overview.value = told;
 }
 
 export function reconnectNow(): void {

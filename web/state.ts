@@ -10,11 +10,16 @@ export const freshEvents = signal<readonly LoggedEvent[]>([]);
 /** How often the stream was opened: what was told while there was none has to be asked for. */
 export const streams = signal(0);
 
-/** How live the numbers are. `sinceMs`: when they were last told. */
+/** How live the numbers are. `sinceMs`: when they were last told; `why`: in the server's words, when it gave any. */
 export type Link =
   | { readonly state: "connecting" }
   | { readonly state: "live" }
-  | { readonly state: "lost"; readonly sinceMs: number; readonly nextTryMs: number | null };
+  | {
+      readonly state: "lost";
+      readonly sinceMs: number;
+      readonly why: string | null;
+      readonly nextTryMs: number | null;
+    };
 export const link = signal<Link>({ state: "connecting" });
 
 /** This moment by the server's clock, moved on once a second. */

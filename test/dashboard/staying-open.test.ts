@@ -1,9 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { MOST_VIEWERS } from "../../src/dashboard/live.ts";
 import { DEFAULT_TAXONOMY } from "../../src/default-taxonomy.ts";
 import { openChromium } from "../support/chromium.ts";
-import { askerOf } from "../support/dashboard.ts";
+import { askerOf, openStream } from "../support/dashboard.ts";
 import { dashboardFlags, freePort, goTo, openPage, startServing } from "../support/dashboard-page.ts";
 import { makeJob } from "../support/job.ts";
 
@@ -117,4 +118,35 @@ it("tells times by the clock of the zone that the settings name", async () => {
   const there = new Date().toLocaleTimeString("en-GB", { timeZone: timezone });
   const apart = Math.abs(minutes(await live.innerText()) - minutes(there));
   expect(Math.min(apart, 1_440 - apart)).toBeLessThanOrEqual(2);
+});
+
+it("looks now and then while nobody sees it, for its title and its session, and says why it may not watch", async () => {
+  const { settings } = await makeJob("the embedded store");
+  const { link } = await startServing(dashboardFlags(settings));
+  const url = new URL(link).origin;
+  const { page } = await openPage(browser, "about:blank");
+  await page.clock.install();
+  await page.goto(link);
+  const state = (name: string) => page.getByTestId("link").and(page.locator(`[data-state=${name}]`));
+  await state("live").waitFor(SOON);
+  const beSeen = (state: string) =>
+    page.evaluate(
+      `Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true });
+       document.dispatchEvent(new Event("visibilitychange"))`,
+    );
+  await beSeen("hidden");
+  for (const _ of [1, 2]) {
+    const looked = page.waitForResponse((answer) => answer.url() === `${url}/api/v1/overview`, SOON);
+    await page.clock.fastForward(61_000);
+    expect((await looked).status()).toBe(200);
+  }
+  await state("connecting").waitFor(SOON);
+
+  const { login } = askerOf(url, link);
+  const cookie = await login();
+  for (let open = 0; open < MOST_VIEWERS; open++) await openStream(url, cookie);
+  await beSeen("visible");
+  await expect
+    .poll(() => page.getByTestId("disconnected").innerText(), SOON)
+    .toContain("64 pages watch this run already");
 });
