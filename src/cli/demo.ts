@@ -27,6 +27,7 @@ const DEMO_OPTIONS: readonly OptionKey[] = [
   "taxonomy",
   "concurrent",
   "batchSize",
+  "limits.requestsPerMinute",
   "retry.retries",
   "limit",
   "budget.usd",
@@ -93,7 +94,7 @@ async function demo(flags: Record<string, unknown>): Promise<number> {
       again: `querymill demo ${retype(flags, DEMO_OPTIONS)}`.trimEnd(),
       afterwards: [
         ...(flags.dashboard === undefined
-          ? [{ command: "querymill demo --dashboard", does: "the same on a page in the browser" }]
+          ? [{ command: "querymill demo --dashboard --rpm 120", does: "the same on a page, slowly enough to watch" }]
           : []),
         { command: "querymill run --help", does: "the same for your own queries" },
       ],

@@ -1,9 +1,21 @@
 import { describe, expect, it } from "vitest";
+import type { Done } from "../../src/dashboard/api.ts";
+import { doneWords } from "../../web/done-words.ts";
 import { risingLabels, scaleClass } from "../../web/scales.ts";
 import { tokenIn, tokenOf } from "../../web/token.ts";
 import { sureness, tabTitle } from "../../web/words.ts";
 
 describe("words of the page", () => {
+  it("say what a verb did as a person would", () => {
+    const done = (verb: string, changes: Done["changes"]): string =>
+      doneWords({ verb, state: { from: "running", to: "running" }, changes });
+    expect(done("pause", { paused: { from: "no", to: "yes" } })).toBe("Paused: no new calls are made.");
+    expect(done("resume", {})).toBe("Goes on.");
+    expect(done("set", { budget: { from: null, to: 5 } })).toBe("Changed: budget none → $5.00.");
+    expect(done("reload", { concurrency: { from: 5, to: 9 } })).toBe("Changed: concurrency 5 → 9.");
+    expect(done("set", {})).toBe("Nothing had to be changed.");
+  });
+
   it("give confidence as a number only where it is calibrated", () => {
     expect(sureness(0.93, "calibrated")).toBe("0.93");
     expect(sureness(0.93, "self-rated")).toBe("sure");

@@ -1,6 +1,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import {
   amount,
+  clockMinute,
   count,
   DASH,
   duration,
@@ -77,7 +78,9 @@ function RunFigures(): JSX.Element {
         <b>{rate(itemsPerSecondMean)}</b> on average since the start
       </Figure>
       <Figure
-        name="Ends between"
+        name={
+          finish !== null && clockMinute(finish.fromMs) === clockMinute(finish.toMs) ? "Ends at about" : "Ends between"
+        }
         testid="ends"
         value={finish === null ? "?" : momentRange(finish.fromMs, finish.toMs, now.value)}
       >
