@@ -81,15 +81,25 @@ export interface Toast {
 export const toasts = signal<readonly Toast[]>([]);
 let lastToast = 0;
 
+/** What somebody points at or has the focus in is looked at again after so long, ms. */
+const HELD_MS = 2_000;
+
 /**
- * Says something for 6 s, errors and what can be undone for 12 s; at most three at once. A key does one thing: what had the
- * same one goes.
+ * Says something for 6 s, errors and what can be undone for 12 s, and longer while somebody points at it; at most three at
+ * once. A key does one thing: what had the same one goes.
  */
 export function say(level: Toast["level"], text: string, action: Toast["action"] = null): void {
   const id = ++lastToast;
   if (action !== null && action.key !== null) unsayKey(action.key);
   toasts.value = [...toasts.value.slice(-2), { id, level, text, action }];
-  setTimeout(() => unsay(id), level === "bad" || action !== null ? 12_000 : 6_000);
+  unsayAfter(id, level === "bad" || action !== null ? 12_000 : 6_000);
+}
+
+function unsayAfter(id: number, ms: number): void {
+  setTimeout(() => {
+    if (document.querySelector(".toasts:hover, .toasts:focus-within") === null) unsay(id);
+    else unsayAfter(id, HELD_MS);
+  }, ms);
 }
 
 export function unsay(id: number): void {

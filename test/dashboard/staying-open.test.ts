@@ -150,3 +150,22 @@ it("looks now and then while nobody sees it, for its title and its session, and 
     .poll(() => page.getByTestId("disconnected").innerText(), SOON)
     .toContain("64 pages watch this run already");
 });
+
+it("leaves a message where it is while somebody points at it", async () => {
+  const { settings } = await makeJob("the embedded store");
+  const { link } = await startServing(dashboardFlags(settings));
+  const { page } = await openPage(browser, "about:blank");
+  await page.clock.install();
+  await page.goto(link);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  await goTo(page, "#/review");
+  await page.getByText("Nothing has to be reviewed").waitFor(SOON);
+  await page.keyboard.press("z");
+  const toast = page.getByTestId("toasts").getByText("Nothing was decided here");
+  await toast.hover();
+  await page.clock.runFor(20_000);
+  expect(await toast.count()).toBe(1);
+  await page.mouse.move(5, 5);
+  await page.clock.runFor(20_000);
+  await toast.waitFor({ ...SOON, state: "detached" });
+});
