@@ -18,7 +18,7 @@ import type { Store } from "../store.ts";
 import { API, type ItemPage, type Runs } from "./api.ts";
 import { CallRing } from "./call-ring.ts";
 import { answering, bodyIn, correctionIn, numberIn, refused, undoIn } from "./data-requests.ts";
-import { Exports, exportIn, exportStream } from "./export-stream.ts";
+import { Exports, exportedOf, exportStream, formatIn } from "./export-stream.ts";
 
 /** What the routes of items, review, insights, runs and export need. Who may ask is checked before them. */
 export interface DataDeps<E extends Env = Env> {
@@ -173,9 +173,9 @@ export function mountData<E extends Env>(app: Hono<E>, deps: DataDeps<E>, base: 
     answering(context, async () => {
       const { q, format } = context.req.query() as { q?: string; format?: string };
       const query = queryIn(q);
-      const kind = exportIn(format ?? "csv", query);
-      const target = (await look.store()).target(settings.targetCollection);
-      if (exports.begin()) return await exportStream(target, settings, query, kind, exports.end);
+      const kind = formatIn(format);
+      const exported = exportedOf(await look.sides(), query, kind);
+      if (exports.begin()) return await exportStream(exported, exports.end);
       const message = "Four files are being written already, and no more can. Try again when one is done.";
       return context.json({ error: { code: "TOO_MANY", message } }, 503, { "retry-after": "30" });
     }),

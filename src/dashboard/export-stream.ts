@@ -1,8 +1,8 @@
-import { tableText } from "../files/table-writer.ts";
-import type { JobSettings } from "../job.ts";
-import { recordsMatching, recordTable, refuseWithoutRecords } from "../results/matching-records.ts";
+import { type OutputValues, tableText, type WriteOptions } from "../files/table-writer.ts";
+import type { ListSides } from "../results/list-items.ts";
+import { recordsMatching, recordTable } from "../results/matching-records.ts";
+import { OUTCOME_COLUMNS, rowsWithoutRecord } from "../results/outcome-table.ts";
 import type { ResultQuery } from "../results/query.ts";
-import type { Target } from "../store.ts";
 import { refused } from "./data-requests.ts";
 
 const TYPES = { csv: "text/csv; charset=utf-8", jsonl: "application/x-ndjson; charset=utf-8" } as const;
@@ -28,25 +28,23 @@ export class Exports {
   };
 }
 
+/** What a file holds. */
+export interface Exported {
+  readonly job: string;
+  readonly format: ExportFormat;
+  readonly rows: AsyncIterable<OutputValues>;
+  readonly options: Pick<WriteOptions, "columns" | "json">;
+}
+
 /**
- * The records that a query means, as a file that is written while it is sent. It ends when nobody reads on.
+ * A file that is written while it is sent. It ends when nobody reads on.
  * @param ended called once, however it ended, also when this throws
- * @throws QuerymillError USAGE; as the store, before anything is sent
+ * @throws as the rows, before anything is sent
  */
-export async function exportStream(
-  target: Target,
-  { taxonomy, job }: Pick<JobSettings, "taxonomy" | "job">,
-  query: ResultQuery,
-  format: ExportFormat,
-  ended: () => void,
-): Promise<Response> {
-  const { row, options } = recordTable(taxonomy);
-  const rows = async function* () {
-    for await (const record of recordsMatching(target, query.selection)) yield row(record, format);
-  };
+export async function exportStream({ job, format, rows, options }: Exported, ended: () => void): Promise<Response> {
   const pieces = (async function* () {
     try {
-      yield* tableText(rows(), { format, delimiter: ",", ...options });
+      yield* tableText(rows, { format, delimiter: ",", ...options });
     } finally {
       ended();
     }
@@ -87,9 +85,22 @@ export async function exportStream(
 
 export type ExportFormat = keyof typeof TYPES;
 
-/** @throws QuerymillError USAGE for another format, and for items that have no record */
-export function exportIn(format: string, query: ResultQuery): ExportFormat {
+/** @throws QuerymillError USAGE for another format */
+export function formatIn(format = "csv"): ExportFormat {
   if (format !== "csv" && format !== "jsonl") throw refused(`format is csv or jsonl; got "${format.slice(0, 40)}".`);
-  refuseWithoutRecords(query);
   return format;
+}
+
+/** The records that a query means, or what became of items that have none. */
+export function exportedOf(sides: ListSides, query: ResultQuery, format: ExportFormat): Exported {
+  const { settings, store } = sides;
+  const { job, taxonomy, targetCollection } = settings;
+  if (query.outcome !== "classified")
+    return { job, format, rows: rowsWithoutRecord(sides, query), options: { columns: OUTCOME_COLUMNS } };
+  const { row, options } = recordTable(taxonomy);
+  const rows = async function* (): AsyncGenerator<OutputValues> {
+    for await (const record of recordsMatching(store.target(targetCollection), query.selection))
+      yield row(record, format);
+  };
+  return { job, format, rows: rows(), options };
 }

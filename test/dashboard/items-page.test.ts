@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openChromium } from "../support/chromium.ts";
@@ -14,7 +15,7 @@ afterAll(async () => {
   await browser.close();
 });
 
-it("keeps a filter under a name, finds a pasted id, counts what is skipped, and offers no file of what has no record", async () => {
+it("keeps a filter under a name, finds a pasted id, counts what is skipped, and offers no file of what is no filter", async () => {
   const job = await makeJob("the embedded store");
   await job.seed(6);
   await job.store.insert(job.settings.sourceCollection, [{ _id: "empty-1" }, { _id: "empty-2" }]);
@@ -49,9 +50,15 @@ it("keeps a filter under a name, finds a pasted id, counts what is skipped, and 
   const file = page.getByRole("button", { name: "Export" });
   await goTo(page, "#/items?q=outcome:skipped");
   await expect.poll(() => page.getByTestId("item-count").innerText(), SOON).toBe("2 match");
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("link", { name: /CSV/ }).click(),
+  ]);
+  expect((await readFile(await download.path(), "utf8")).split("\n")[1]).toMatch(/^empty-1,skipped,/);
+  await goTo(page, "#/items?q=categry:x");
+  await file.waitFor(SOON);
   expect(await file.getAttribute("aria-disabled")).toBe("true");
   await goTo(page, "#/items");
-  await page.getByRole("link", { name: /CSV/ }).waitFor(SOON);
 
   await job.seed(7);
   await job.run();

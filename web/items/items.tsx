@@ -4,7 +4,6 @@ import { EXPORT_URL } from "../client.ts";
 import { count } from "../format.ts";
 import { Icon } from "../icon.tsx";
 import { Button, ViewHead } from "../parts.tsx";
-import { termsOf } from "../query.ts";
 import { goTo, hrefOf, route } from "../route.ts";
 import { ItemPanel } from "./item.tsx";
 import { type LoadedItems, loaded, loadItems } from "./list.ts";
@@ -97,20 +96,11 @@ function countWords({ count: told, command, q, rows, next }: LoadedItems): strin
   return q === "" ? `${one} in all` : `${one} ${counted.items === 1 ? "matches" : "match"}`;
 }
 
-/** Why there is no file of these; null: there is. */
-function noFileBecause(q: string, { error, rows }: LoadedItems): string | null {
-  if (error !== null && rows.length === 0) return "This filter means nothing that could be exported.";
-  const outcome = termsOf(q).find(({ field }) => field === "outcome");
-  return outcome === undefined || (!outcome.negated && outcome.values.join() === "classified")
-    ? null
-    : "A file has records, and these items have none. Take outcome: out of the filter.";
-}
-
 function ExportLinks({ q }: { q: string }): JSX.Element {
-  const blocked = noFileBecause(q, loaded.value);
-  if (blocked !== null)
+  const { error, rows } = loaded.value;
+  if (error !== null && rows.length === 0)
     return (
-      <Button icon="export" blocked={blocked} onClick={() => {}}>
+      <Button icon="export" blocked="These items could not be loaded, so there is no file of them." onClick={() => {}}>
         Export
       </Button>
     );
