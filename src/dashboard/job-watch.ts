@@ -183,6 +183,7 @@ export class JobWatch {
       status: from === "nobody" ? last.status : null,
       lastEnd: last.lastEnd,
       totals: last.totals,
+      model: last.model,
       dead: last.dead,
       quietMs: steadyNow() - this.#busy.sinceMs,
       deadlines: settings.deadlines,

@@ -9,6 +9,8 @@ import { waitingOf } from "./waiting.ts";
 /** What an overview is made from, at one moment. */
 export interface Sight extends HealthSight, NeedSight {
   readonly totals: JobTotals | null;
+  /** That the last execution asked; null before the first. */
+  readonly model: string | null;
   readonly history: PanelHistory;
   /** USD of tokens of the run's model; null when they have no known price, or there are several models. */
   readonly priceOf: ((usage: Usage) => number | null) | null;
@@ -26,7 +28,7 @@ export function overviewOf(sight: Sight): Overview {
     run: snapshot,
     lastEnd,
     sum: sumOf(snapshot?.counters ?? lastEnd, nowMs),
-    decidedBy: snapshot === null ? {} : decidedBy(snapshot),
+    decidedBy: decidedBy(snapshot?.counters ?? lastEnd, snapshot?.model ?? sight.model),
     totals: snapshot?.jobTotals ?? sight.totals,
     forecast: forecastOf(snapshot, sight.history),
     spend: snapshot === null ? [] : spendOf(snapshot, sight.priceOf),
@@ -45,7 +47,8 @@ function sumOf(counters: Counters | null, checkedAtMs: number): Overview["sum"] 
 }
 
 /** Classified items of the execution by who decided; those that were found answered stand apart. Adds up to `classified`. */
-function decidedBy({ counters, model }: RunSnapshot): Record<string, number> {
+function decidedBy(counters: Counters | null, model: string | null): Record<string, number> {
+  if (counters === null) return {};
   const { classified, cacheHits, studentAnswers, recovered } = counters;
   const others = { cache: cacheHits, student: studentAnswers, recovered };
   const asked = classified - cacheHits - studentAnswers - recovered;

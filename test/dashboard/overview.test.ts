@@ -21,6 +21,7 @@ function sightOf(changes: Partial<RunSnapshot> = {}, more: Partial<Sight> = {}):
     snapshot,
     status: null,
     lastEnd: null,
+    model: null,
     totals: null,
     dead: [],
     quietMs: 0,
@@ -155,6 +156,14 @@ it("adds up who decided to what is classified, and says what is not known", () =
   const counters = { ...COUNTERS, cacheHits: 10, studentAnswers: 5, recovered: 7 };
   const { decidedBy, spend, sum, forecast } = at({ counters, total: null });
   expect(decidedBy).toEqual({ model: COUNTERS.classified - 22, cache: 10, student: 5, recovered: 7 });
+  // The same of an execution that has ended, when nobody works any more.
+  const ended = overviewOf({
+    ...sightOf({}),
+    snapshot: null,
+    model: "offline",
+    lastEnd: { ...COUNTERS, cacheHits: 10, status: "completed", message: null } as unknown as Sight["lastEnd"],
+  });
+  expect(ended.decidedBy).toEqual({ offline: COUNTERS.classified - 10, cache: 10 });
   expect(sum).toEqual({ holds: true, checkedAtMs: makeSnapshot().nowMs });
   expect(at({ counters: { ...counters, read: 1 } }).sum).toMatchObject({ holds: false });
   expect(spend.every(({ usd, what }) => usd === null || what === "uncertain")).toBe(true);
