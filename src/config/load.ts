@@ -126,7 +126,6 @@ export async function loadSettings({
       ? [get("sourceCollection"), get("targetCollection")]
       : [optionOf("sourceCollection").default as string, optionOf("targetCollection").default as string];
   const logFile = get("logFile");
-  const zone = get("timezone");
   const settings: JobSettings = {
     tenant: "default",
     job: get("job") ?? fileJob ?? deriveJob(store, db, source, target, from),
@@ -144,12 +143,12 @@ export async function loadSettings({
     dryRun: get("dryRun"),
     ...(times.schedules.length === 0 ? {} : { schedules: times.schedules }),
     ...(times.window === null ? {} : { window: times.window }),
-    ...(zone === null ? {} : { timezone: zone }),
     storeUri: store.uri,
     db,
     ...(from === null ? {} : { sourceStore: { storeUri: from.store.uri, db: from.db } }),
     sourceCollection: source,
     targetCollection: target,
+    ...(get("timezone") === null ? {} : { timezone: get("timezone")! }),
     model: primary,
     endpoints,
     balance: get("balance"),
