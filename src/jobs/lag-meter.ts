@@ -16,8 +16,11 @@ export interface LagMeterOptions extends Clocks {
   readonly updatedAtMs: (document: SourceDocument) => number | null;
 }
 
-/** The store is asked no more often than this, in ms, and takes at most this share of the time to answer. */
-const LOOK_MS = 5_000;
+/**
+ * The store is asked no more often than this, in ms, and takes at most this share of the time to answer: by the faster of the
+ * last two looks, since one that fell into an election or a freeze says nothing about the next.
+ */
+const LOOK_MS = 1_000;
 const LOOK_SHARE = 0.02;
 
 /**
@@ -30,6 +33,8 @@ export class LagMeter {
   #seen: { readonly key: ItemKey; readonly sinceMs: number } | null = null;
   #nextLookMs = Number.NEGATIVE_INFINITY;
   #looking = false;
+  /** Of the last look, in ms. */
+  #tookMs = Number.POSITIVE_INFINITY;
 
   constructor(options: LagMeterOptions) {
     this.#options = options;
@@ -64,7 +69,9 @@ export class LagMeter {
     } catch {
       // Whoever needs the store says so; the age goes on from what was known.
     } finally {
-      this.#nextLookMs = steadyNow() + Math.max(LOOK_MS, (steadyNow() - startedMs) / LOOK_SHARE);
+      const tookMs = steadyNow() - startedMs;
+      this.#nextLookMs = steadyNow() + Math.max(LOOK_MS, Math.min(tookMs, this.#tookMs) / LOOK_SHARE);
+      this.#tookMs = tookMs;
       this.#looking = false;
     }
   }
