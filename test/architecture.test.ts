@@ -94,6 +94,7 @@ const PURE = [
     "report-tables",
   ].map((name) => `evaluation/${name}.ts`),
   ...[
+    "activity-tables",
     "causes",
     "event-words",
     "health-words",

@@ -2,6 +2,7 @@ import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { EventPage, Level, LoggedEvent, SentNotification } from "../src/dashboard/api.ts";
 import { get, sayError, withQuery } from "./client.ts";
+import { ExportLinks } from "./export-links.tsx";
 import { moment } from "./format.ts";
 import { Icon } from "./icon.tsx";
 import { Button, Card, Choice, Empty, Failed, Loading, Pill, type PillLevel, ViewHead } from "./parts.tsx";
@@ -61,7 +62,11 @@ function EventsCard(): JSX.Element {
     }
   };
   return (
-    <Card title="Events" id="events">
+    <Card
+      title="Events"
+      id="events"
+      aside={<ExportLinks path="/events/export" query={{ name, level: level === "all" ? "" : level }} what="events" />}
+    >
       <div class="filters">
         <label class="field">
           Name
@@ -129,7 +134,11 @@ const told = part(() => {
 function NotificationsCard(): JSX.Element {
   const { data, error, reload } = useResource<SentNotification[]>("/notifications", told);
   return (
-    <Card title="Notifications" id="notifications">
+    <Card
+      title="Notifications"
+      id="notifications"
+      aside={data?.length ? <ExportLinks path="/notifications/export" query={{}} what="notifications" /> : undefined}
+    >
       {error !== null && <Failed what="The notifications" why={error} again={reload} />}
       {data === null && error === null && <Loading rows={5} what="the notifications" />}
       {data?.length === 0 && (

@@ -69,5 +69,7 @@ export function withQuery(path: string, query: Readonly<Record<string, string | 
     : `${path}?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
 }
 
-export const EXPORT_URL = (query: string, format: "csv" | "jsonl"): string =>
-  API + withQuery("/export", { q: query, format });
+/** The address of a file; see `src/dashboard/api.ts`. */
+export function exportUrl(path: string, query: Readonly<Record<string, string>>, format: "csv" | "jsonl"): string {
+  return API + withQuery(path, { ...query, format });
+}

@@ -25,7 +25,9 @@ import type { ScheduleSnapshot } from "../scheduling/schedule.ts";
  * | `GET /runs` | {@link Runs} |
  * | `GET /runs/compare?a=&b=` | {@link RunComparison} |
  * | `GET /events?name=&after=&limit=` | {@link EventPage} |
+ * | `GET /events/export?name=&level=&format=csv\|jsonl` | a file: time, level, event, text; newest first |
  * | `GET /notifications` | {@link SentNotification}[] |
+ * | `GET /notifications/export?format=csv\|jsonl` | a file: one row for each channel of each notification |
  * | `GET /export?q=&format=csv\|jsonl` | a file |
  * | `POST /control/:verb` | {@link Done}; verbs and bodies as those of `querymill control` |
  *

@@ -1,7 +1,8 @@
 import type { Context, Env } from "hono";
 import { QuerymillError } from "../errors.ts";
-import type { CorrectionRequest, Problem, UndoRequest } from "./api.ts";
+import type { CorrectionRequest, Level, Problem, UndoRequest } from "./api.ts";
 
+const LEVELS: readonly Level[] = ["ok", "warn", "bad", "idle"];
 const LARGEST_BODY = 64 * 1024;
 const STATUS: Readonly<Record<string, 400 | 404 | 409 | 503>> = {
   ITEM_NOT_FOUND: 404,
@@ -39,6 +40,14 @@ export function numberIn(name: string, text: string | undefined, fallback: numbe
   const number = Number(text);
   if (Number.isInteger(number) && number >= from && number <= to) return number;
   throw refused(`${name} is a whole number from ${from} to ${to}; got "${text.slice(0, 40)}".`);
+}
+
+/** @returns null when none is asked for @throws QuerymillError USAGE for what is none */
+export function levelIn(text: string | undefined): Level | null {
+  if (text === undefined || text === "") return null;
+  const level = LEVELS.find((one) => one === text);
+  if (level === undefined) throw refused(`level is one of ${LEVELS.join(", ")}; got "${text.slice(0, 40)}".`);
+  return level;
 }
 
 /** @throws QuerymillError USAGE for what is no JSON object, or too large */

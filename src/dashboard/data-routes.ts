@@ -18,13 +18,14 @@ import type { Store } from "../store.ts";
 import { API, type ItemPage, type Runs } from "./api.ts";
 import { CallRing } from "./call-ring.ts";
 import { answering, bodyIn, correctionIn, numberIn, refused, undoIn } from "./data-requests.ts";
-import { Exports, exportedOf, exportStream, formatIn } from "./export-stream.ts";
+import { type Exports, exportedOf, formatIn } from "./export-stream.ts";
 
 /** What the routes of items, review, insights, runs and export need. Who may ask is checked before them. */
 export interface DataDeps<E extends Env = Env> {
   readonly settings: JobSettings;
   /** Opened when it is first asked for, shared; rejects with QuerymillError while it is away. See `LazyStore`. */
   readonly store: () => Promise<Store>;
+  readonly exports: Exports;
   /** Who decides, for the record; null: not known. */
   readonly by: (context: Context<E>) => string | null;
   /** Called after a decision was written or taken back. */
@@ -67,7 +68,6 @@ export function mountData<E extends Env>(app: Hono<E>, deps: DataDeps<E>, base: 
   const similar = new SimilarItems(settings, steadyNow);
   const insights = new InsightsView(settings, { timezone, now, steadyNow });
   const calls = new CallRing();
-  const exports = new Exports();
   if (deps.events) calls.hear(deps.events);
   const command = (query: string): string =>
     [
@@ -174,10 +174,7 @@ export function mountData<E extends Env>(app: Hono<E>, deps: DataDeps<E>, base: 
       const { q, format } = context.req.query() as { q?: string; format?: string };
       const query = queryIn(q);
       const kind = formatIn(format);
-      const exported = exportedOf(await look.sides(), query, kind);
-      if (exports.begin()) return await exportStream(exported, exports.end);
-      const message = "Four files are being written already, and no more can. Try again when one is done.";
-      return context.json({ error: { code: "TOO_MANY", message } }, 503, { "retry-after": "30" });
+      return await deps.exports.send(context, exportedOf(await look.sides(), query, kind));
     }),
   );
 }

@@ -21,6 +21,14 @@ export class EventLog {
     return logged;
   }
 
+  /** Newest first. @param asked null: whatever it is */
+  all(asked: { readonly name: string | null; readonly level: Level | null }): readonly LoggedEvent[] {
+    const { name, level } = asked;
+    return this.#events
+      .filter((event) => (name === null || event.name === name) && (level === null || event.level === level))
+      .reverse();
+  }
+
   /** Newest first. @param after only earlier ones than this number; null: from the newest on */
   page(asked: { readonly name: string | null; readonly after: number | null; readonly limit: number }): EventPage {
     const { name, after, limit } = asked;

@@ -1,9 +1,11 @@
+import type { Context, Env } from "hono";
 import { type OutputValues, tableText, type WriteOptions } from "../files/table-writer.ts";
 import type { ListSides } from "../results/list-items.ts";
 import { recordsMatching, recordTable } from "../results/matching-records.ts";
 import { OUTCOME_COLUMNS, rowsWithoutRecord } from "../results/outcome-table.ts";
 import type { ResultQuery } from "../results/query.ts";
 import { refused } from "./data-requests.ts";
+import { refuse } from "./problem.ts";
 
 const TYPES = { csv: "text/csv; charset=utf-8", jsonl: "application/x-ndjson; charset=utf-8" } as const;
 
@@ -12,36 +14,64 @@ const MOST_EXPORTS = 4;
 /** Whoever takes nothing for so long takes nothing more, in ms. */
 const STALLED_MS = 60_000;
 
-/** The exports of a server that are under way. */
-export class Exports {
-  #open = 0;
-
-  /** @returns false when there are too many */
-  begin(): boolean {
-    if (this.#open >= MOST_EXPORTS) return false;
-    this.#open += 1;
-    return true;
-  }
-
-  readonly end = (): void => {
-    this.#open -= 1;
-  };
-}
-
 /** What a file holds. */
 export interface Exported {
-  readonly job: string;
+  /** Of the file, without its ending. */
+  readonly name: string;
   readonly format: ExportFormat;
   readonly rows: AsyncIterable<OutputValues>;
   readonly options: Pick<WriteOptions, "columns" | "json">;
 }
 
+/** The files of a server: four at a time, whatever is in them. */
+export class Exports {
+  #open = 0;
+
+  /**
+   * Sends a file that is written while it is sent, or says that no more can be (503). Who asks for its head alone gets that,
+   * and takes no place.
+   * @throws as the rows, before anything is sent
+   */
+  async send<E extends Env>(context: Context<E>, exported: Exported): Promise<Response> {
+    const isHead = context.req.method === "HEAD";
+    if (!isHead && this.#open >= MOST_EXPORTS) {
+      context.header("retry-after", "30");
+      return refuse(
+        context,
+        503,
+        "TOO_MANY",
+        "Four files are being written already, and no more can. Try again when one is done.",
+      );
+    }
+    const headers = headersOf(exported);
+    return isHead ? context.body(null, 200, headers) : context.body(await this.#begin(exported), 200, headers);
+  }
+
+  async #begin(exported: Exported): Promise<ReadableStream<Uint8Array>> {
+    this.#open += 1;
+    return await exportStream(exported, () => {
+      this.#open -= 1;
+    });
+  }
+}
+
+function headersOf({ name, format }: Exported): Record<string, string> {
+  const safe = name.replaceAll(/[^\w.-]+/g, "-").slice(0, 80) || "items";
+  return {
+    "content-type": TYPES[format],
+    "content-disposition": `attachment; filename="${safe}.${format}"`,
+    "cache-control": "no-store",
+  };
+}
+
 /**
- * A file that is written while it is sent. It ends when nobody reads on.
+ * Ends when nobody reads on.
  * @param ended called once, however it ended, also when this throws
- * @throws as the rows, before anything is sent
  */
-export async function exportStream({ job, format, rows, options }: Exported, ended: () => void): Promise<Response> {
+async function exportStream(
+  { format, rows, options }: Exported,
+  ended: () => void,
+): Promise<ReadableStream<Uint8Array>> {
   const pieces = (async function* () {
     try {
       yield* tableText(rows, { format, delimiter: ",", ...options });
@@ -53,7 +83,7 @@ export async function exportStream({ job, format, rows, options }: Exported, end
   const first = await pieces.next();
   let left = first.done ? null : first.value;
   let stalled: NodeJS.Timeout | undefined;
-  const body = new ReadableStream<Uint8Array>({
+  return new ReadableStream<Uint8Array>({
     async pull(controller) {
       clearTimeout(stalled);
       const piece = left ?? (await pieces.next()).value;
@@ -73,14 +103,6 @@ export async function exportStream({ job, format, rows, options }: Exported, end
       await pieces.return(undefined);
     },
   });
-  const name = `${job.replaceAll(/[^\w.-]+/g, "-").slice(0, 60) || "items"}.${format}`;
-  return new Response(body, {
-    headers: {
-      "content-type": TYPES[format],
-      "content-disposition": `attachment; filename="${name}"`,
-      "cache-control": "no-store",
-    },
-  });
 }
 
 export type ExportFormat = keyof typeof TYPES;
@@ -96,11 +118,11 @@ export function exportedOf(sides: ListSides, query: ResultQuery, format: ExportF
   const { settings, store } = sides;
   const { job, taxonomy, targetCollection } = settings;
   if (query.outcome !== "classified")
-    return { job, format, rows: rowsWithoutRecord(sides, query), options: { columns: OUTCOME_COLUMNS } };
+    return { name: job, format, rows: rowsWithoutRecord(sides, query), options: { columns: OUTCOME_COLUMNS } };
   const { row, options } = recordTable(taxonomy);
   const rows = async function* (): AsyncGenerator<OutputValues> {
     for await (const record of recordsMatching(store.target(targetCollection), query.selection))
       yield row(record, format);
   };
-  return { job, format, rows: rows(), options };
+  return { name: job, format, rows: rows(), options };
 }

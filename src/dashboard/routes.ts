@@ -5,7 +5,10 @@ import { packageVersion } from "../package-version.ts";
 import { withoutPassword } from "../redact.ts";
 import { zoneOf } from "../scheduling/zone.ts";
 import type { Taxonomy } from "../taxonomy.ts";
+import { eventsTable, notificationsTable } from "./activity-tables.ts";
 import { API, type Me } from "./api.ts";
+import { levelIn } from "./data-requests.ts";
+import { type Exports, formatIn } from "./export-stream.ts";
 import { addressOf, bodyOf, type DashboardApp, type DashboardContext, roleOf } from "./gate.ts";
 import type { JobWatch } from "./job-watch.ts";
 import { type LiveHub, MOST_VIEWERS } from "./live.ts";
@@ -22,15 +25,17 @@ export interface RoutesOptions {
   readonly worker: Worker;
   readonly hub: LiveHub;
   readonly notifications: SentNotifications;
+  readonly exports: Exports;
 }
 
 const MOST_EVENTS = 500;
+const STREAM_TYPE = "text/event-stream; charset=utf-8";
 /** Fields of a record that dimensions of these names have for themselves; others are in `labels`. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(["category", "subcategory", "sentiment", "urgency"]);
 
 /** What is told of a run as it is now, and what it is told to do. */
 export async function mountRoutes(app: DashboardApp, options: RoutesOptions): Promise<void> {
-  const { watch, reader, worker, hub, notifications } = options;
+  const { settings, watch, reader, worker, hub, notifications, exports } = options;
   const { RESPONSE_ALREADY_SENT } = await import("@hono/node-server/utils/response");
   app.get(`${API}/me`, async (context) => context.json(await meOf(context, options)));
   app.get(`${API}/overview`, async (context) => context.json(await watch.overview(true)));
@@ -46,8 +51,19 @@ export async function mountRoutes(app: DashboardApp, options: RoutesOptions): Pr
       return refuse(context, 400, "USAGE", "after and limit are whole numbers.");
     return context.json(watch.events.page({ name: name || null, after: afterSeq ?? null, limit: most ?? MOST_EVENTS }));
   });
+  app.get(`${API}/events/export`, async (context) => {
+    const { name, level, format } = context.req.query();
+    const events = watch.events.all({ name: name || null, level: levelIn(level) });
+    return await exports.send(context, eventsTable(settings.job, events, formatIn(format)));
+  });
   app.get(`${API}/notifications`, async (context) => context.json(await notifications.list()));
+  app.get(`${API}/notifications/export`, async (context) => {
+    const format = formatIn(context.req.query("format"));
+    return await exports.send(context, notificationsTable(settings.job, await notifications.list(), format));
+  });
   app.get(`${API}/live`, async (context) => {
+    // Whoever asks for the head alone watches nothing.
+    if (context.req.method === "HEAD") return context.body(null, 200, { "content-type": STREAM_TYPE });
     const overview = await watch.overview();
     const { outgoing } = context.env;
     if (hub.viewers >= MOST_VIEWERS) {
@@ -60,7 +76,7 @@ export async function mountRoutes(app: DashboardApp, options: RoutesOptions): Pr
       );
     }
     for (const [header, value] of context.res.headers) outgoing.setHeader(header, value);
-    outgoing.setHeader("content-type", "text/event-stream; charset=utf-8");
+    outgoing.setHeader("content-type", STREAM_TYPE);
     // A proxy that gathers answers would hold the stream back.
     outgoing.setHeader("x-accel-buffering", "no");
     outgoing.statusCode = 200;

@@ -12,6 +12,7 @@ import { countToReview } from "../results/decisions.ts";
 import { LazyStore } from "../results/lazy-store.ts";
 import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
 import { mountData } from "./data-routes.ts";
+import { Exports } from "./export-stream.ts";
 import { FailedLogins } from "./failed-logins.ts";
 import { type DashboardApp, mountGate } from "./gate.ts";
 import { JobWatch } from "./job-watch.ts";
@@ -88,6 +89,7 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
   });
   const identity = { tenant: settings.tenant, job: settings.job, range: WHOLE_RANGE };
   const notifications = new SentNotifications(jobFolder(settings.batchDir, identity), identity);
+  const exports = new Exports();
   if (events !== null) {
     watch.hear(events);
     notifications.hear(events, now);
@@ -110,8 +112,8 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
       },
     });
     const changed = (): void => watch.changed();
-    mountData(app, { settings, store: store.get, by: byOf, changed, events, jobFlags, program });
-    await mountRoutes(app, { settings, watch, reader, worker, hub, notifications });
+    mountData(app, { settings, store: store.get, exports, by: byOf, changed, events, jobFlags, program });
+    await mountRoutes(app, { settings, watch, reader, worker, hub, notifications, exports });
     let loaded: Promise<Page> | null = null;
     mountPage(app, () => {
       loaded ??= page();

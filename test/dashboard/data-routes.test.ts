@@ -12,6 +12,7 @@ import {
   type SimilarItem,
 } from "../../src/dashboard/api.ts";
 import { type DataDeps, mountData } from "../../src/dashboard/data-routes.ts";
+import { Exports } from "../../src/dashboard/export-stream.ts";
 import { scoreReviewed } from "../../src/evaluation/evaluate-reviewed.ts";
 import { Events } from "../../src/events.ts";
 import { keyOf } from "../../src/item.ts";
@@ -33,7 +34,7 @@ function open(settings: JobSettings, changes: Partial<DataDeps> = {}) {
   const store = new LazyStore(settings);
   stores.push(store);
   const app = new Hono();
-  mountData(app, { settings, store: store.get, by: () => "ann", timezone: "UTC", ...changes });
+  mountData(app, { settings, store: store.get, exports: new Exports(), by: () => "ann", timezone: "UTC", ...changes });
   const ask = async (path: string, init: RequestInit = {}): Promise<Response> =>
     await app.request(`${API}${path}`, init);
   return {
@@ -355,7 +356,15 @@ describe.each(STORES)("what the dashboard shows of a job, over %s", (name) => {
     // Each reads all there is: so there are only so many at a time, and what nobody reads on makes room.
     const open4 = await Promise.all(Array.from({ length: 4 }, () => ask("/export?format=jsonl")));
     expect(await problem(await ask("/export"))).toMatchObject([503, { code: "TOO_MANY" }]);
+    expect((await ask("/export", { method: "HEAD" })).status).toBe(200);
     await open4[0]!.body!.cancel();
+    // A head is answered whether there is a place or not, and takes none.
+    for (let times = 0; times < 5; times++) {
+      const head = await ask("/export?format=jsonl", { method: "HEAD" });
+      expect([head.status, head.body]).toEqual([200, null]);
+      expect(head.headers.get("content-disposition")).toBe('attachment; filename="flow.jsonl"');
+    }
+    expect((await ask("/export?format=xlsx", { method: "HEAD" })).status).toBe(400);
     const next = await ask("/export");
     expect(next.status).toBe(200);
     for (const one of [next, ...open4.slice(1)]) await one.text();

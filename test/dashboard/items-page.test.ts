@@ -55,6 +55,12 @@ it("keeps a filter under a name, finds a pasted id, counts what is skipped, and 
     page.getByRole("link", { name: /CSV/ }).click(),
   ]);
   expect((await readFile(await download.path(), "utf8")).split("\n")[1]).toMatch(/^empty-1,skipped,/);
+  await goTo(page, "#/activity");
+  const [events] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("link", { name: "Export events as JSONL" }).click(),
+  ]);
+  expect(events.suggestedFilename()).toBe("flow-events.jsonl");
   await goTo(page, "#/items?q=categry:x");
   await file.waitFor(SOON);
   expect(await file.getAttribute("aria-disabled")).toBe("true");

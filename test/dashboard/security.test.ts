@@ -21,7 +21,8 @@ const ROUTES = [
     "/items",
     "/items/a",
   ],
-  ...["/items/a/similar", "/review", "/insights", "/runs", "/runs/compare", "/export"],
+  ...["/items/a/similar", "/review", "/insights", "/runs", "/runs/compare"],
+  ...["/export", "/events/export", "/notifications/export"],
 ];
 const HOUR_MS = 3_600_000;
 

@@ -1,8 +1,7 @@
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect } from "preact/hooks";
-import { EXPORT_URL } from "../client.ts";
+import { ExportLinks } from "../export-links.tsx";
 import { count } from "../format.ts";
-import { Icon } from "../icon.tsx";
 import { Button, ViewHead } from "../parts.tsx";
 import { goTo, hrefOf, route } from "../route.ts";
 import { ItemPanel } from "./item.tsx";
@@ -42,7 +41,7 @@ export function ItemsView(): JSX.Element {
         <Button onClick={() => void loadItems(q, order, true)} testid="refresh">
           Refresh
         </Button>
-        <ExportLinks q={q} />
+        <ItemExport q={q} />
       </ViewHead>
       <ItemSearch q={q} order={order} />
       <Command />
@@ -96,7 +95,7 @@ function countWords({ count: told, command, q, rows, next }: LoadedItems): strin
   return q === "" ? `${one} in all` : `${one} ${counted.items === 1 ? "matches" : "match"}`;
 }
 
-function ExportLinks({ q }: { q: string }): JSX.Element {
+function ItemExport({ q }: { q: string }): JSX.Element {
   const { error, rows } = loaded.value;
   if (error !== null && rows.length === 0)
     return (
@@ -104,17 +103,7 @@ function ExportLinks({ q }: { q: string }): JSX.Element {
         Export
       </Button>
     );
-  return (
-    <fieldset class="joined" aria-label="Export what is seen">
-      <a class="button" href={EXPORT_URL(q, "csv")} download>
-        <Icon name="export" />
-        <span class="unseen">Export as </span>CSV
-      </a>
-      <a class="button" href={EXPORT_URL(q, "jsonl")} download>
-        <span class="unseen">Export as </span>JSONL
-      </a>
-    </fieldset>
-  );
+  return <ExportLinks path="/export" query={{ q }} what="what is seen" />;
 }
 
 /** The command that lists the same items. */
