@@ -211,6 +211,11 @@ export interface RecordSearch {
   /** @param atMost counting stops there @returns null when nothing is known in time */
   count(selection: RecordSelection, atMost: number, maxMs: number): Promise<RecordCount | null>;
   /**
+   * Counts the records of an execution that a person decided since, by who had decided before (`model`, `cache`).
+   * @returns null when that is not known in time, or has no index yet: see {@link prepare}
+   */
+  countByPersons(executionId: string, maxMs: number): Promise<Readonly<Record<string, number>> | null>;
+  /**
    * Counts labels by when the records were classified.
    * @param boundsMs ascending, at least two: each stretch reaches from one to the next, which it excludes
    * @returns one for each stretch, the last ones first in the making; null for those that there was no time for

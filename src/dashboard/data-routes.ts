@@ -121,7 +121,7 @@ export function mountData<E extends Env>(app: Hono<E>, deps: DataDeps<E>, base: 
   app.post(`${base}/corrections`, (context) =>
     answering(context, async () => {
       const request = correctionIn(await bodyIn(context));
-      const done = await decide(settings, await deps.store(), request, deps.by(context), now());
+      const done = await decide(settings, await look.store(), request, deps.by(context), now());
       similar.changed();
       changed();
       return context.json(done);

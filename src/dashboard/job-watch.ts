@@ -2,6 +2,7 @@ import { NO_HISTORY, nextHistory, type PanelHistory } from "../estimation/finish
 import type { EventMap, Events, RunSnapshot } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import type { History, Overview } from "./api.ts";
+import { Counted } from "./counted.ts";
 import { EventLog } from "./event-log.ts";
 import { TOLD_EVENTS, type ToldEvent, toldOf } from "./event-words.ts";
 import { limitStep, RunHistory, sampleOf } from "./history.ts";
@@ -18,6 +19,8 @@ export interface JobWatchOptions {
   readonly hub: LiveHub;
   /** Counts what is to be reviewed, at most 1,000; null when that cannot be told. */
   readonly countToReview: () => Promise<number | null>;
+  /** Counts what persons decided of an execution, by who had before; null when that cannot be told. */
+  readonly countByPersons: (executionId: string) => Promise<Readonly<Record<string, number>> | null>;
   readonly openPrices: () => Promise<Sight["priceOf"]>;
   readonly now: () => number;
   readonly steadyNow: () => number;
@@ -30,7 +33,6 @@ const TICK_MS = 1_000;
 const FEW_VIEWERS = 10;
 /** Another process is asked this seldom while nobody watches, in ticks. */
 const UNWATCHED_TICKS = 10;
-const REVIEW_MS = 30_000;
 
 /**
  * Looks at a job every second, remembers how it went, and tells those who watch. While nobody does, one small sample a
@@ -45,7 +47,8 @@ export class JobWatch {
   #lookMs = Number.NEGATIVE_INFINITY;
   #looking: Promise<void> | null = null;
   #busy = { figure: -1, sinceMs: 0 };
-  #review: { count: number | null; dueMs: number } = { count: null, dueMs: 0 };
+  readonly #review: Counted<number>;
+  readonly #persons: Counted<NonNullable<Sight["persons"]>>;
   #prices: { of: Sight["priceOf"] } | null = null;
   #stateTrouble: string | null = null;
   #ticks = 0;
@@ -55,7 +58,10 @@ export class JobWatch {
 
   constructor(options: JobWatchOptions) {
     this.#options = options;
-    this.#busy.sinceMs = options.steadyNow();
+    const { steadyNow, countToReview } = options;
+    this.#busy.sinceMs = steadyNow();
+    this.#review = new Counted(countToReview, steadyNow);
+    this.#persons = new Counted(() => this.#countByPersons(), steadyNow);
   }
 
   get history(): History {
@@ -95,7 +101,7 @@ export class JobWatch {
     const look = await this.look();
     const reading = this.#readState();
     if (isFirst) await reading;
-    this.#countToReview();
+    this.#count();
     return this.#make(look);
   }
 
@@ -111,7 +117,8 @@ export class JobWatch {
   /** What is stored is another one now: it is read and counted again. */
   changed(): void {
     this.#options.reader.forget();
-    this.#review.dueMs = 0;
+    this.#review.forget();
+    this.#persons.forget();
     this.#lookMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -128,7 +135,7 @@ export class JobWatch {
       hub.flush(hub.viewers === 0 ? null : this.#make(this.#look), now());
       if (hub.viewers === 0) return;
       void this.#readState();
-      this.#countToReview();
+      this.#count();
     } catch (error) {
       onError(error);
     }
@@ -188,7 +195,8 @@ export class JobWatch {
       quietMs: steadyNow() - this.#busy.sinceMs,
       deadlines: settings.deadlines,
       history: this.#panel,
-      toReview: this.#review.count,
+      toReview: this.#review.value,
+      persons: this.#persons.value,
       priceOf: this.#priceOf(),
       viewers: hub.viewers,
     });
@@ -204,15 +212,22 @@ export class JobWatch {
   }
 
   /** For later: nobody waits for a store. */
-  #countToReview(): void {
-    const { steadyNow, countToReview } = this.#options;
-    if (steadyNow() < this.#review.dueMs) return;
-    this.#review.dueMs = Number.POSITIVE_INFINITY;
-    void countToReview()
-      .catch(() => null)
-      .then((count) => {
-        this.#review = { count, dueMs: steadyNow() + REVIEW_MS };
-      });
+  #count(): void {
+    const known = this.#persons.value;
+    if (known !== null && known.executionId !== this.#shownExecution()) this.#persons.forget();
+    this.#review.look();
+    this.#persons.look();
+  }
+
+  async #countByPersons(): Promise<Sight["persons"]> {
+    const executionId = this.#shownExecution();
+    const items = executionId === null ? null : await this.#options.countByPersons(executionId);
+    return executionId === null || items === null ? null : { executionId, items };
+  }
+
+  /** Whose counters are shown. */
+  #shownExecution(): string | null {
+    return this.#look.snapshot?.executionId ?? this.#options.reader.last.lastEnd?.executionId ?? null;
   }
 
   #priceOf(): Sight["priceOf"] {

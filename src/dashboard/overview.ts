@@ -12,6 +12,8 @@ export interface Sight extends HealthSight, NeedSight {
   /** That the last execution asked; null before the first. */
   readonly model: string | null;
   readonly history: PanelHistory;
+  /** What persons decided of an execution, by who had decided before; null when that is not known. */
+  readonly persons: { readonly executionId: string; readonly items: Readonly<Record<string, number>> } | null;
   /** USD of tokens of the run's model; null when they have no known price, or there are several models. */
   readonly priceOf: ((usage: Usage) => number | null) | null;
   readonly viewers: number;
@@ -28,7 +30,7 @@ export function overviewOf(sight: Sight): Overview {
     run: snapshot,
     lastEnd,
     sum: sumOf(snapshot?.counters ?? lastEnd, nowMs),
-    decidedBy: decidedBy(snapshot?.counters ?? lastEnd, snapshot?.model ?? sight.model),
+    decidedBy: decidedBy(sight),
     totals: snapshot?.jobTotals ?? sight.totals,
     forecast: forecastOf(snapshot, sight.history),
     spend: snapshot === null ? [] : spendOf(snapshot, sight.priceOf),
@@ -47,13 +49,38 @@ function sumOf(counters: Counters | null, checkedAtMs: number): Overview["sum"] 
 }
 
 /** Classified items of the execution by who decided; those that were found answered stand apart. Adds up to `classified`. */
-function decidedBy(counters: Counters | null, model: string | null): Record<string, number> {
+function decidedBy({ snapshot, lastEnd, model, persons }: Sight): Record<string, number> {
+  const counters: Counters | null = snapshot?.counters ?? lastEnd;
   if (counters === null) return {};
-  const { classified, cacheHits, studentAnswers, recovered } = counters;
-  const others = { cache: cacheHits, student: studentAnswers, recovered };
-  const asked = classified - cacheHits - studentAnswers - recovered;
-  const all = { [model === "offline" ? "offline" : "model"]: Math.max(0, asked), ...others };
+  const { classified, cacheHits: cache, studentAnswers: student, recovered } = counters;
+  const asked = Math.max(0, classified - cache - student - recovered);
+  const answered: Answered = { asked, cache, student };
+  const ofThis = persons !== null && persons.executionId === (snapshot ?? lastEnd)?.executionId ? persons.items : {};
+  const { person, ...left } = withPersons(answered, ofThis);
+  const asker = (snapshot?.model ?? model) === "offline" ? "offline" : "model";
+  const all = { [asker]: left.asked, cache: left.cache, student: left.student, recovered, person };
   return Object.fromEntries(Object.entries(all).filter(([, items]) => items > 0));
+}
+
+/** Items by what answered them in this execution. */
+interface Answered {
+  readonly asked: number;
+  readonly cache: number;
+  readonly student: number;
+}
+
+/**
+ * What persons decided is theirs, and no more of whose answer it replaced. A count that does not fit is of another moment
+ * than the counters: it is left out.
+ */
+function withPersons(
+  { asked, cache, student }: Answered,
+  { cache: ofCache = 0, student: ofStudent = 0, ...others }: Readonly<Record<string, number>>,
+): Answered & { readonly person: number } {
+  const ofAsked = Object.values(others).reduce((sum, items) => sum + items, 0);
+  if (ofAsked > asked || ofCache > cache || ofStudent > student) return { asked, cache, student, person: 0 };
+  const person = ofAsked + ofCache + ofStudent;
+  return { asked: asked - ofAsked, cache: cache - ofCache, student: student - ofStudent, person };
 }
 
 function forecastOf(snapshot: RunSnapshot | null, { finish, limit }: PanelHistory): Overview["forecast"] {

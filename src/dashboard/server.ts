@@ -8,7 +8,7 @@ import type { Events } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import { openPrices } from "../jobs/wiring.ts";
 import { openHttpServer } from "../observe/http-server.ts";
-import { countToReview } from "../results/decisions.ts";
+import { countByPersons, countToReview } from "../results/decisions.ts";
 import { LazyStore } from "../results/lazy-store.ts";
 import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
 import { mountData } from "./data-routes.ts";
@@ -82,6 +82,7 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
     reader,
     hub,
     countToReview: async () => (await countToReview(await store.get(), settings))?.items ?? null,
+    countByPersons: async (executionId) => await countByPersons(await store.get(), settings, executionId),
     openPrices: () => openPrices(settings),
     now,
     steadyNow,

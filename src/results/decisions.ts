@@ -34,6 +34,15 @@ export async function countToReview(store: Store, settings: JobSettings): Promis
   return await search.count(REVIEW_QUERY.selection, 1_000, COUNT_MS);
 }
 
+/** What persons decided of an execution's items, by who had decided before; null when it is not known. */
+export async function countByPersons(
+  store: Store,
+  { targetCollection }: JobSettings,
+  executionId: string,
+): Promise<Readonly<Record<string, number>> | null> {
+  return await store.target(targetCollection).search.countByPersons(executionId, COUNT_MS);
+}
+
 /**
  * Writes what a person decided of one item. No run overwrites it, and what the model had said to it answers no equal
  * text from the next run on.

@@ -5,6 +5,7 @@ import { isForReview, nearestOrder, type RecordOrder, type RecordSelection, sele
 import type { FindOptions, RecordCount, RecordPage, RecordSearch, SourceDocument, TimelineBucket } from "../store.ts";
 import { valueAt } from "./document-path.ts";
 import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
+import { countByPersons, indexPersons } from "./mongodb-persons.ts";
 import { filterOfSelection } from "./mongodb-selection.ts";
 import { type Place, placeOf, textOfPlace } from "./search-place.ts";
 import { addLabels, emptyBucket } from "./timeline-bucket.ts";
@@ -67,6 +68,7 @@ export class MongoSearch implements RecordSearch {
       const there = await this.#look();
       if (there === null) return [];
       const missing = [WALKS.newest, WALKS.review].filter(({ index }) => !there.has(index));
+      await briefly(indexPersons(this.#collection));
       if (missing.length === 0) return [];
       const name = this.#collection.collectionName;
       const until = `${name} is listed by id only`;
@@ -120,6 +122,10 @@ export class MongoSearch implements RecordSearch {
       }
       return { items, atLeast: false };
     });
+  }
+
+  async countByPersons(executionId: string, maxMs: number): Promise<Readonly<Record<string, number>> | null> {
+    return await this.#guarded(() => countByPersons(this.#collection, executionId, maxMs));
   }
 
   async timeline(
@@ -280,8 +286,7 @@ export class MongoSearch implements RecordSearch {
       .finally(() => {
         this.#building = null;
       });
-    const briefly = new Promise<void>((resolve) => setTimeout(resolve, LEAST_MS).unref());
-    await Promise.race([this.#building, briefly]);
+    await briefly(this.#building);
     return refused;
   }
 }
@@ -314,6 +319,10 @@ function boundsOf(walk: Walk, selection: RecordSelection): Bounds {
 /** Where a record stands in the index. */
 function valuesOf(walk: Walk, document: Document): unknown[] {
   return Object.keys(walk.key).map((name) => valueAt(document, name) ?? null);
+}
+
+async function briefly(work: Promise<void>): Promise<void> {
+  await Promise.race([work, new Promise<void>((resolve) => setTimeout(resolve, LEAST_MS).unref())]);
 }
 
 /** @returns null when the server had no time for it */

@@ -35,6 +35,10 @@ export class SqliteRecordSearch implements RecordSearch {
     return await this.#ask("countRecords", this.#collection, selection, atMost, maxMs);
   }
 
+  async countByPersons(executionId: string): Promise<Readonly<Record<string, number>> | null> {
+    return await this.#ask("countByPersons", this.#collection, executionId);
+  }
+
   async timeline(
     fields: readonly string[],
     boundsMs: readonly number[],

@@ -4,10 +4,14 @@ import { isForReview, nearestOrder, type RecordOrder, type RecordSelection, sele
 import type { RecordCount, TimelineBucket } from "../store.ts";
 import { breath, type Row } from "./sqlite-pages.ts";
 import {
+  BY_PERSONS,
   CLASSIFIED_MS,
+  EXECUTION,
+  hasIndex,
   isSearchIndexed,
   jsonPath,
   NO_REVIEW,
+  personsIndexOf,
   REVIEW_RANK,
   registerSearch,
   type Sql,
@@ -71,7 +75,7 @@ export class SqliteSearch {
     const table = this.#tableOf(collection);
     if (table === null) return [];
     const missing = (["newest", "review"] as const).filter((order) => !isSearchIndexed(this.#database, order, table));
-    if (missing.length === 0) return [];
+    if (missing.length === 0 && hasIndex(this.#database, personsIndexOf(table))) return [];
     const { rows } = this.#database.prepare(`select max(seq) rows from ${table}`).get() as { rows: number | null };
     const why = this.#readOnly
       ? "the file may not be written"
@@ -143,6 +147,18 @@ export class SqliteSearch {
       if (slice.isOver) return { items, atLeast: true };
     }
     return { items, atLeast: false };
+  }
+
+  countByPersons(collection: string, executionId: string): Readonly<Record<string, number>> | null {
+    const table = this.#tableOf(collection);
+    if (table === null) return {};
+    if (!hasIndex(this.#database, personsIndexOf(table))) return null;
+    const rows = this.#database
+      .prepare(
+        `select ifnull(json_extract(body, '$.modelSuggestion.decidedBy'), '') who, count(*) items from ${table} indexed by ${personsIndexOf(table)} where ${BY_PERSONS} and ${EXECUTION} = ? group by 1`,
+      )
+      .all(executionId) as { who: string; items: number }[];
+    return Object.fromEntries(rows.map(({ who, items }) => [who, items]));
   }
 
   async timeline(

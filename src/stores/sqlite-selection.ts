@@ -15,19 +15,32 @@ export function searchIndexOf(order: RecordOrder, table: string): string {
   return `${order === "oldest" ? "newest" : order}_${table}`;
 }
 
+/** What persons decided, of one execution. */
+export const BY_PERSONS = `json_extract(body, '$.decidedBy') = 'person'`;
+export const EXECUTION = `json_extract(body, '$.executionId')`;
+
+/** The index of {@link BY_PERSONS} alone: it is as small as that. */
+export function personsIndexOf(table: string): string {
+  return `persons_${table}`;
+}
+
 /** Statements that build the indexes of a table of records, as far as they are missing. */
 export function searchIndexesOn(table: string): string {
-  return Object.entries(INDEXES)
-    .map(
+  return [
+    ...Object.entries(INDEXES).map(
       ([order, value]) =>
         `create index if not exists ${searchIndexOf(order as IndexedOrder, table)} on ${table} (${value}, key);`,
-    )
-    .join("\n");
+    ),
+    `create index if not exists ${personsIndexOf(table)} on ${table} (${EXECUTION}) where ${BY_PERSONS};`,
+  ].join("\n");
 }
 
 export function isSearchIndexed(database: DatabaseSync, order: IndexedOrder, table: string): boolean {
-  const find = database.prepare("select 1 from sqlite_schema where type = 'index' and name = ?");
-  return find.get(searchIndexOf(order, table)) !== undefined;
+  return hasIndex(database, searchIndexOf(order, table));
+}
+
+export function hasIndex(database: DatabaseSync, name: string): boolean {
+  return database.prepare("select 1 from sqlite_schema where type = 'index' and name = ?").get(name) !== undefined;
 }
 
 /** Above the rank of every record that needs review, below that of all others. */

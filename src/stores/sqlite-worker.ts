@@ -94,6 +94,7 @@ function open() {
     orderOf: search.orderOf.bind(search),
     findRecords: search.findRecords.bind(search),
     countRecords: search.countRecords.bind(search),
+    countByPersons: search.countByPersons.bind(search),
     timeline: search.timeline.bind(search),
     acquire: leases.acquire.bind(leases),
     renew: leases.renew.bind(leases),

@@ -191,6 +191,31 @@ export function searchContract(opened: () => Store): void {
     expect(await decide(keys[4]!, { category: "refund" }, "s-2")).toEqual([{ key: keys[4], status: "unchanged" }]);
     expect(await target.readByKeys([keys[4]!])).toMatchObject([{ category: "refund", review: { sheet: "s-2" } }]);
   });
+
+  it("counts what persons decided of an execution by whose answer it was, and no more after an undo", async () => {
+    const at = (_id: number, changes: object): SourceDocument => ({ ...recordWith(changes), _id });
+    const target = await filled([
+      ...[0, 1, 2, 3].map((id) => at(id, { executionId: "one" })),
+      at(4, { executionId: "one", decidedBy: "cache" }),
+      at(5, { executionId: "two" }),
+      at(6, { executionId: "one", decidedBy: "person" }),
+    ]);
+    const { search } = target;
+    await expect.poll(() => search.countByPersons("one", LONG_MS), { timeout: LONG_MS }).toEqual({ "": 1 });
+    const review = { sheet: DASHBOARD_SHEET, part: "uncertain", of: 1 } as const;
+    const decide = (...ids: number[]) =>
+      target.correct(
+        ids.map((id) => ({ key: keyOf(id), fields: { category: "refund" }, contentHash: null, review })),
+        new Date(T0),
+      );
+    await decide(0, 1, 4, 5);
+    expect(await search.countByPersons("one", LONG_MS)).toEqual({ "": 1, model: 2, cache: 1 });
+    expect(await search.countByPersons("two", LONG_MS)).toEqual({ model: 1 });
+    expect(await search.countByPersons("three", LONG_MS)).toEqual({});
+    expect(await target.uncorrect(keyOf(1), DASHBOARD_SHEET)).toBe("undone");
+    expect(await search.countByPersons("one", LONG_MS)).toEqual({ "": 1, model: 1, cache: 1 });
+    expect(await opened().target("never_written").search.countByPersons("one", LONG_MS)).toEqual({});
+  });
 }
 
 async function indexed(search: RecordSearch): Promise<void> {

@@ -1,13 +1,16 @@
 import { expect, it } from "vitest";
 import type { Overview } from "../../src/dashboard/api.ts";
+import { keyOf } from "../../src/item.ts";
 import { openOutbox } from "../../src/notify/outbox.ts";
 import { openLog } from "../../src/observe/log.ts";
 import { BatchFileManager, jobFolder } from "../../src/state/batch-file-manager.ts";
 import { notificationOf } from "../notify/made-up-notification.ts";
 import { openStream, openTestDashboard } from "../support/dashboard.ts";
-import { makeJob } from "../support/job.ts";
+import { makeJob, STORES } from "../support/job.ts";
 
 const EXPORTS = ["/events/export", "/notifications/export", "/export"] as const;
+/** A count is made once in half a minute, and MongoDB builds its index beside. */
+const SOON = { timeout: 60_000 };
 
 it("gives files of events and notifications, by the filters of the page and safe for spreadsheets", async () => {
   const { settings } = await makeJob("the embedded store");
@@ -88,3 +91,24 @@ it("answers a head with what would come, and takes no place for it", async () =>
   await openStream(dashboard.url, cookie);
   expect((await dashboard.get("/overview", cookie)).json<Overview>().viewers).toBe(1);
 });
+
+it.each(STORES)(
+  "shows what persons decided as theirs, until it is undone, over %s",
+  async (name) => {
+    const job = await makeJob(name);
+    await job.seed(6);
+    await job.run();
+    const dashboard = await openTestDashboard(job.settings, null);
+    const cookie = await dashboard.login();
+    const decidedBy = async () => (await dashboard.get("/overview", cookie)).json<Overview>().decidedBy;
+    expect(await decidedBy()).toEqual({ model: 6 });
+    const record = (await job.records()).get("q0002")!;
+    const fields = { category: record.category === "returns" ? "billing" : "returns" };
+    for (const id of ["q0002", "q0003"])
+      expect((await dashboard.post("/corrections", { key: keyOf(id), fields }, cookie)).status).toBe(200);
+    await expect.poll(decidedBy, SOON).toEqual({ model: 4, person: 2 });
+    await dashboard.post("/corrections/undo", { key: keyOf("q0002") }, cookie);
+    await expect.poll(decidedBy, SOON).toEqual({ model: 5, person: 1 });
+  },
+  150_000,
+);

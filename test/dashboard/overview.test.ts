@@ -27,6 +27,7 @@ function sightOf(changes: Partial<RunSnapshot> = {}, more: Partial<Sight> = {}):
     quietMs: 0,
     deadlines: { attemptMs: 60_000, itemMs: 300_000, idleMs: 60_000 },
     history: NO_HISTORY,
+    persons: null,
     toReview: null,
     priceOf: null,
     viewers: 1,
@@ -164,6 +165,15 @@ it("adds up who decided to what is classified, and says what is not known", () =
     lastEnd: { ...COUNTERS, cacheHits: 10, status: "completed", message: null } as unknown as Sight["lastEnd"],
   });
   expect(ended.decidedBy).toEqual({ offline: COUNTERS.classified - 10, cache: 10 });
+  // What a person decided is taken from whose answer it replaced; a count of another moment or execution from nobody's.
+  const { executionId } = makeSnapshot();
+  const decidedWith = (id: string, items: Record<string, number>) =>
+    at({ counters }, { persons: { executionId: id, items } }).decidedBy;
+  const corrected = decidedWith(executionId, { model: 2, "": 1, cache: 4, student: 5 });
+  expect(corrected).toEqual({ model: COUNTERS.classified - 25, cache: 6, recovered: 7, person: 12 });
+  expect(Object.values(corrected).reduce((all, items) => all + items, 0)).toBe(COUNTERS.classified);
+  for (const other of [decidedWith("another", { model: 2 }), decidedWith(executionId, { model: 1, cache: 11 })])
+    expect(other).toEqual(decidedBy);
   expect(sum).toEqual({ holds: true, checkedAtMs: makeSnapshot().nowMs });
   expect(at({ counters: { ...counters, read: 1 } }).sum).toMatchObject({ holds: false });
   expect(spend.every(({ usd, what }) => usd === null || what === "uncertain")).toBe(true);
