@@ -4,7 +4,7 @@ import { DEFAULT_TAXONOMY } from "../../src/default-taxonomy.ts";
 import { evaluateReviewed } from "../../src/evaluation/evaluate-reviewed.ts";
 import { keyOf } from "../../src/item.ts";
 import { openChromium } from "../support/chromium.ts";
-import { dashboardFlags, openPage, startServing } from "../support/dashboard-page.ts";
+import { dashboardFlags, goTo, openPage, startServing } from "../support/dashboard-page.ts";
 import { makeJob } from "../support/job.ts";
 
 const SOON = { timeout: 20_000 };
@@ -77,5 +77,26 @@ it("an item is corrected by one key, undone by another, and is a person's from t
     rows: 2,
     accuracy: { value: 0.5 },
   });
+  expect(complaints).toEqual([]);
+});
+
+it("takes a key that is pressed at the very moment the conversation is there", async () => {
+  const job = await makeJob("the embedded store", {
+    content: (_id, _attempt, value) => JSON.stringify({ ...value, category: "other", confidence_category: 0.2 }),
+  });
+  const settings = { ...job.settings, taxonomy: DEFAULT_TAXONOMY };
+  await job.seed(2);
+  await job.run(settings);
+  const { link } = await startServing(dashboardFlags(settings));
+  const { page, complaints } = await openPage(browser, link);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  await page.evaluate(`new MutationObserver((_, watch) => {
+    if (document.querySelector("[data-testid=conversation]") === null) return;
+    watch.disconnect();
+    document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "k", bubbles: true, cancelable: true }));
+  }).observe(document.body, { childList: true, subtree: true })`);
+  await goTo(page, "#/review");
+  await page.getByTestId("review-progress").getByText("agreed with the model on 1 of 1").waitFor(SOON);
+  expect((await job.records()).get("q0001")).toMatchObject({ decidedBy: "person" });
   expect(complaints).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
 import type { ItemDetail, ItemRow, SimilarItem } from "../../src/dashboard/api.ts";
 import { sayError } from "../client.ts";
 import { CustomerText } from "../customer-text.tsx";
@@ -135,7 +135,8 @@ function OneReview({ row, following }: { row: ItemRow; following: string | null 
     if (keys.decided !== null) draft.value = { ...draft.peek(), [keys.decided.id]: label };
     void submit(draft.peek());
   };
-  useEffect(() =>
+  // At once with what is drawn: a key that is pressed as soon as the conversation is seen is for it.
+  useLayoutEffect(() =>
     onKey((event) => {
       const action = reviewAction(event.key, keys);
       if (action === null || action.kind === "undo") return false;
