@@ -5,9 +5,9 @@ import { get, sayError, withQuery } from "./client.ts";
 import { ExportLinks } from "./export-links.tsx";
 import { moment } from "./format.ts";
 import { Icon } from "./icon.tsx";
-import { Button, Card, Choice, Empty, Failed, Loading, Pill, type PillLevel, ViewHead } from "./parts.tsx";
+import { Button, Card, Choice, Empty, Failed, Filling, Loading, Pill, type PillLevel, ViewHead } from "./parts.tsx";
 import { useResource } from "./resource.ts";
-import { freshEvents, now, part, say, streams } from "./state.ts";
+import { freshEvents, me, now, part, say, streams } from "./state.ts";
 
 const PAGE = 200;
 const LEVELS: readonly { readonly value: "all" | Level; readonly text: string }[] = [
@@ -83,7 +83,7 @@ function EventsCard(): JSX.Element {
       </div>
       {error !== null && <Failed what="The events" why={error} again={reload} />}
       {data === null && error === null && <Loading rows={12} what="the events" />}
-      {data !== null && shown.length === 0 && <Empty title="No such event">Nothing of this kind has happened.</Empty>}
+      {data !== null && shown.length === 0 && <NoEvent isAny={name === "" && level === "all"} />}
       {shown.length > 0 && (
         <ol class="events">
           {shown.map((event) => (
@@ -97,6 +97,15 @@ function EventsCard(): JSX.Element {
         </footer>
       )}
     </Card>
+  );
+}
+
+function NoEvent({ isAny }: { isAny: boolean }): JSX.Element {
+  if (!isAny) return <Empty title="No such event">Nothing of this kind has happened.</Empty>;
+  return (
+    <Empty title="Nothing has happened yet">
+      <Filling>what happens is told here, from when this server was started.</Filling>
+    </Empty>
   );
 }
 
@@ -143,7 +152,8 @@ function NotificationsCard(): JSX.Element {
       {data === null && error === null && <Loading rows={5} what="the notifications" />}
       {data?.length === 0 && (
         <Empty title="Nobody was told of anything">
-          Channels are set up in <code>querymill.yaml</code> under <code>notify</code>.
+          Channels of job <b>{me.value?.job}</b> are set up in <code>querymill.yaml</code> under <code>notify</code>;{" "}
+          <code>querymill notify test</code> tries them.
         </Empty>
       )}
       {data !== null && data.length > 0 && (

@@ -56,6 +56,11 @@ async function answerOf(path: string, init: RequestInit): Promise<Response> {
   throw new Refused(answer.status, code, message);
 }
 
+/** The code of what the server refused; null for anything else. */
+export function codeOf(error: unknown): string | null {
+  return error instanceof Refused ? error.code : null;
+}
+
 /** What to say of anything that was thrown. */
 export function sayError(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { Insights } from "../src/dashboard/api.ts";
 import { change, count, day, percent, points } from "./format.ts";
 import { Label } from "./label.tsx";
-import { Card, Choice, Empty, Failed, Loading, Scroll, ViewHead } from "./parts.tsx";
+import { Card, Choice, Empty, Failed, Filling, Loading, Scroll, ViewHead } from "./parts.tsx";
 import { only } from "./query.ts";
 import { useResource } from "./resource.ts";
 import { goTo, hrefOf, itemsHref, route } from "./route.ts";
@@ -55,7 +55,9 @@ export function InsightsView(): JSX.Element {
         <div aria-busy={loading} class="insights">
           {data.total === 0 ? (
             <div class="card whole-row">
-              <Empty title="Nothing was classified in this time">Choose a longer period.</Empty>
+              <Empty title="Nothing was classified in this time">
+                Choose a longer period. <Filling>what it classifies is counted here.</Filling>
+              </Empty>
             </div>
           ) : (
             <>

@@ -1,6 +1,6 @@
 import type { ComponentChildren, JSX } from "preact";
 import { Icon, type IconName } from "./icon.tsx";
-import { say } from "./state.ts";
+import { isRunning, me, say } from "./state.ts";
 
 /** A part of a view with its name. */
 export function Card(props: {
@@ -83,6 +83,22 @@ export function Empty(props: { title: string; children?: ComponentChildren }): J
       <p class="empty-title">{props.title}</p>
       {props.children !== undefined && <p>{props.children}</p>}
     </div>
+  );
+}
+
+/** What brings something to an empty view: the run that is under way, or the command that starts one. */
+export function Filling({ children }: { children: string }): JSX.Element {
+  const { job = "", runCommand = "querymill run" } = me.value ?? {};
+  if (isRunning.value)
+    return (
+      <>
+        Job <b>{job}</b> is running: {children}
+      </>
+    );
+  return (
+    <>
+      Job <b>{job}</b> is not running. <code>{runCommand}</code> starts it: {children}
+    </>
   );
 }
 

@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import type { Cause, Queues } from "../src/dashboard/api.ts";
 import { CustomerText } from "./customer-text.tsx";
 import { count, duration, items, moment, money } from "./format.ts";
-import { Button, Empty, Failed, Loading, ViewHead } from "./parts.tsx";
+import { Button, Empty, Failed, Filling, Loading, ViewHead } from "./parts.tsx";
 import { both, only } from "./query.ts";
 import { useResource } from "./resource.ts";
 import { hrefOf, itemsHref } from "./route.ts";
@@ -39,8 +39,12 @@ export function QueuesView(): JSX.Element {
         error === null && <Loading rows={8} what="what failed" />
       ) : (
         <>
-          <CauseList title="Dead letters" id="dead" causes={data.dead} none="Nothing has failed for good." />
-          <CauseList title="Retry queues" id="retry" causes={data.retry} none="Nothing waits for another try." />
+          <CauseList title="Dead letters" id="dead" causes={data.dead} none="Nothing has failed for good.">
+            what it gives up on is gathered here by cause, to be tried again.
+          </CauseList>
+          <CauseList title="Retry queues" id="retry" causes={data.retry} none="Nothing waits for another try.">
+            what it will try again by itself waits here.
+          </CauseList>
         </>
       )}
     </>
@@ -57,8 +61,10 @@ function CauseList(props: {
   id: "dead" | "retry";
   causes: readonly Cause[];
   none: string;
+  /** What a run brings here. */
+  children: string;
 }): JSX.Element {
-  const { title, id, causes, none } = props;
+  const { title, id, causes, none, children } = props;
   return (
     <section class="card" aria-labelledby={`${id}-title`} data-testid={`queue-${id}`}>
       <header class="card-head">
@@ -68,7 +74,9 @@ function CauseList(props: {
         </div>
       </header>
       {causes.length === 0 ? (
-        <Empty title={none} />
+        <Empty title={none}>
+          <Filling>{children}</Filling>
+        </Empty>
       ) : (
         <ul class="causes">
           {causes.map((cause) => (

@@ -1,11 +1,13 @@
 import type { ReadonlySignal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import { get, sayError } from "./client.ts";
+import { codeOf, get, sayError } from "./client.ts";
 
 /** Something that the server is asked for. What was there before stays until the new one is. */
 export interface Resource<T> {
   readonly data: T | null;
   readonly error: string | null;
+  /** Of the error, when the server refused. */
+  readonly code: string | null;
   readonly loading: boolean;
   readonly reload: () => void;
 }
@@ -16,10 +18,11 @@ export interface Resource<T> {
  */
 export function useResource<T>(path: string | null, again?: ReadonlySignal<unknown>): Resource<T> {
   const [turn, setTurn] = useState(0);
-  const [held, setHeld] = useState<{ path: string | null; data: T | null; error: string | null; loading: boolean }>({
+  const [held, setHeld] = useState<Omit<Resource<T>, "reload"> & { readonly path: string | null }>({
     path: null,
     data: null,
     error: null,
+    code: null,
     loading: path !== null,
   });
   const signalled = again?.value;
@@ -28,13 +31,14 @@ export function useResource<T>(path: string | null, again?: ReadonlySignal<unkno
     const stop = new AbortController();
     setHeld((before) => ({ ...before, loading: true }));
     get<T>(path, stop.signal).then(
-      (data) => setHeld({ path, data, error: null, loading: false }),
+      (data) => setHeld({ path, data, error: null, code: null, loading: false }),
       (error) => {
         if (stop.signal.aborted) return;
         setHeld((before) => ({
           path,
           data: before.path === path ? before.data : null,
           error: sayError(error),
+          code: codeOf(error),
           loading: false,
         }));
       },

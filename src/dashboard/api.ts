@@ -16,7 +16,7 @@ import type { ScheduleSnapshot } from "../scheduling/schedule.ts";
  * | `GET /history` | {@link History} |
  * | `GET /queues` | {@link Queues} |
  * | `GET /items?q=&order=&after=&limit=` | {@link ItemPage} |
- * | `GET /items/:key` | {@link ItemDetail}; `:key` is the item's key, URL-encoded |
+ * | `GET /items/:key` | {@link ItemDetail}; `:key` is the item's key, URL-encoded, or its id as it is typed |
  * | `GET /review?after=&limit=` | {@link ItemPage}, least certain first |
  * | `GET /items/:key/similar` | {@link SimilarItem}[] |
  * | `POST /corrections` {@link CorrectionRequest} | {@link CorrectionDone} |
@@ -60,6 +60,8 @@ export interface Me {
     readonly required: boolean;
     readonly labels: readonly { readonly id: string; readonly description: string }[];
   }[];
+  /** The command that starts a run of this job, without options of the run itself. */
+  readonly runCommand: string;
   /** IANA name of the zone whose clock tells the times. */
   readonly timezone: string;
 }

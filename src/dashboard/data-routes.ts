@@ -108,8 +108,8 @@ export function mountData<E extends Env>(app: Hono<E>, deps: DataDeps<E>, base: 
   );
   app.get(`${base}/items/:key`, (context) =>
     answering(context, async () => {
-      const key = context.req.param("key");
-      return context.json(await itemDetail(settings, await deps.store(), key, calls.of(key)));
+      const text = context.req.param("key");
+      return context.json(await itemDetail(settings, await deps.store(), text, (key) => calls.of(key)));
     }),
   );
   app.get(`${base}/items/:key/similar`, (context) =>

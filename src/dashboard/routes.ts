@@ -26,6 +26,8 @@ export interface RoutesOptions {
   readonly hub: LiveHub;
   readonly notifications: SentNotifications;
   readonly exports: Exports;
+  /** Starts a run of the job, as it is typed. */
+  readonly runCommand: string;
 }
 
 const MOST_EVENTS = 500;
@@ -104,7 +106,7 @@ export function byOf(context: DashboardContext): string {
   return `dashboard, ${addressOf(context)}`;
 }
 
-async function meOf(context: DashboardContext, { settings, watch, reader }: RoutesOptions): Promise<Me> {
+async function meOf(context: DashboardContext, { settings, watch, reader, runCommand }: RoutesOptions): Promise<Me> {
   const look = await watch.look();
   const { snapshot } = look;
   const stored = await reader.read(look).catch(() => reader.last);
@@ -121,6 +123,7 @@ async function meOf(context: DashboardContext, { settings, watch, reader }: Rout
     taxonomyVersion: snapshot?.taxonomyVersion ?? taxonomy.version,
     promptVersion: snapshot?.promptVersion ?? stored.promptVersion ?? "",
     dimensions: dimensionsOf(taxonomy),
+    runCommand,
     timezone: zoneOf(settings),
   };
 }

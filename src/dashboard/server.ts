@@ -114,7 +114,8 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
     });
     const changed = (): void => watch.changed();
     mountData(app, { settings, store: store.get, exports, by: byOf, changed, events, jobFlags, program });
-    await mountRoutes(app, { settings, watch, reader, worker, hub, notifications, exports });
+    const runCommand = runCommandOf(program, jobFlags);
+    await mountRoutes(app, { settings, watch, reader, worker, hub, notifications, exports, runCommand });
     let loaded: Promise<Page> | null = null;
     mountPage(app, () => {
       loaded ??= page();
@@ -145,4 +146,10 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
       await store.close();
     },
   };
+}
+
+/** The demo's job is run by a command of its own. */
+function runCommandOf(program: string, jobFlags: string): string {
+  const [first, ...rest] = jobFlags.split(" ");
+  return [program, ...(first === "--demo" ? ["demo", ...rest] : ["run", jobFlags])].join(" ").trim();
 }

@@ -1,11 +1,14 @@
 import type { ComponentChildren, JSX } from "preact";
+import { useEffect } from "preact/hooks";
 import type { ItemDetail, ItemRow } from "../../src/dashboard/api.ts";
 import { CustomerText } from "../customer-text.tsx";
 import { clock, count, duration, isSameDay, latency, moment, money } from "../format.ts";
 import { Icon } from "../icon.tsx";
 import { Labels } from "../label.tsx";
-import { Failed, Loading, Pill, Scroll } from "../parts.tsx";
+import { Empty, Failed, Loading, Pill, Scroll } from "../parts.tsx";
+import { only } from "../query.ts";
 import { useResource } from "../resource.ts";
+import { goTo, hrefOf, itemsHref, route } from "../route.ts";
 import { me, now } from "../state.ts";
 import { capital, OUTCOMES, reviewReason, sureness, surenessHelp } from "../words.ts";
 import { Conversation } from "./conversation.tsx";
@@ -13,23 +16,47 @@ import { OUTCOME_LEVELS } from "./table.tsx";
 
 /** One item: what was written, what was decided, by whom, how it came to that, and for how much. */
 export function ItemPanel({ itemKey, back }: { itemKey: string; back: string }): JSX.Element {
-  const { data, error, reload } = useResource<ItemDetail>(`/items/${encodeURIComponent(itemKey)}`);
+  const { data, error, code, reload } = useResource<ItemDetail>(`/items/${encodeURIComponent(itemKey)}`);
+  const found = data?.row.key ?? itemKey;
+  useEffect(() => {
+    // An id as it is typed: the address goes on with the key.
+    const { view, query } = route.peek();
+    if (found !== itemKey) goTo(hrefOf(view, found, Object.fromEntries(query)), "replace");
+  }, [found, itemKey]);
   return (
     <article class="card item" aria-label="Item" data-testid="item" tabIndex={-1}>
       <header class="item-head">
         <a class="button quiet square narrow-back" href={back} aria-label="Back to the list">
           <Icon name="back" />
         </a>
-        <h2 class="mono">{data?.row.id ?? "…"}</h2>
+        <h2 class="mono">{data?.row.id ?? (error === null ? "…" : "?")}</h2>
         {data !== null && <Pill level={OUTCOME_LEVELS[data.row.outcome]}>{OUTCOMES[data.row.outcome]}</Pill>}
         <a class="button quiet square wide-close" href={back} aria-label="Close this item">
           <Icon name="close" />
         </a>
       </header>
-      {error !== null && <Failed what="The item" why={error} again={reload} />}
+      {error !== null &&
+        (code === "ITEM_NOT_FOUND" || code === "USAGE" ? (
+          <NoItem id={itemKey} why={error} isSeveral={code === "USAGE"} back={back} />
+        ) : (
+          <Failed what="The item" why={error} again={reload} />
+        ))}
       {data === null && error === null && <Loading rows={10} what="the item" />}
       {data !== null && <ItemParts item={data} />}
     </article>
+  );
+}
+
+/** What was typed into the address is the id of none, or of several. */
+function NoItem(props: { id: string; why: string; isSeveral: boolean; back: string }): JSX.Element {
+  const { id, why, isSeveral, back } = props;
+  return (
+    <div role="alert" data-testid="no-item">
+      <Empty title={isSeveral ? "Several items have this id" : `Job ${me.value?.job ?? ""} has no such item`}>
+        <CustomerText text={why} />{" "}
+        {isSeveral ? <a href={itemsHref(only("id", id))}>Show them</a> : <a href={back}>Back to the list</a>}
+      </Empty>
+    </div>
   );
 }
 

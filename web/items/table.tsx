@@ -5,7 +5,7 @@ import { CustomerText } from "../customer-text.tsx";
 import { count, moment } from "../format.ts";
 import { onKey } from "../keys.ts";
 import { Labels } from "../label.tsx";
-import { Button, Empty, Failed, Key, Loading, Pill, type PillLevel } from "../parts.tsx";
+import { Button, Empty, Failed, Filling, Key, Loading, Pill, type PillLevel } from "../parts.tsx";
 import { only, termsOf } from "../query.ts";
 import { goTo, hrefOf, itemsHref } from "../route.ts";
 import { me, now } from "../state.ts";
@@ -53,7 +53,7 @@ export function ItemTable({ open, q, order }: Props): JSX.Element {
             {next !== null ? (
               <Button onClick={() => void loadMore()}>Look further</Button>
             ) : q === "" ? (
-              "They are here as soon as the first is settled."
+              <Filling>items are here as soon as they are settled.</Filling>
             ) : (
               <NoMatch q={q} />
             )}

@@ -1,7 +1,7 @@
 import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import { Empty, Loading } from "../parts.tsx";
-import { overview } from "../state.ts";
+import { me, overview } from "../state.ts";
 import { CostCard } from "./cost.tsx";
 import { RateCard } from "./curves.tsx";
 import { EndpointsCard } from "./endpoints.tsx";
@@ -60,8 +60,8 @@ function NobodyWorks(): JSX.Element {
     <section class="card">
       <Empty title={end === null ? "Nothing has run yet" : "Nobody works on this job now"}>
         {end?.message && <>{end.message} </>}
-        <code>querymill run</code> {end === null ? "starts it" : "goes on"}; rate, latency and endpoints are drawn here
-        then.
+        <code>{me.value?.runCommand ?? "querymill run"}</code> {end === null ? "starts it" : "goes on"}: rate, latency
+        and endpoints are drawn here then.
       </Empty>
     </section>
   );

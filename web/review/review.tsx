@@ -7,7 +7,7 @@ import { CustomerText } from "../customer-text.tsx";
 import { count as countWords } from "../format.ts";
 import { Conversation } from "../items/conversation.tsx";
 import { onKey } from "../keys.ts";
-import { Button, Card, Empty, Failed, Loading, Pill, ViewHead } from "../parts.tsx";
+import { Button, Card, Empty, Failed, Filling, Loading, Pill, ViewHead } from "../parts.tsx";
 import { useResource } from "../resource.ts";
 import { changedFields, reviewAction, reviewKeys, stepped, UNDO_KEY } from "../review-keys.ts";
 import { hrefOf } from "../route.ts";
@@ -62,7 +62,11 @@ export function ReviewView(): JSX.Element {
       ) : (
         <div class="card">
           <Empty title={rows.value.length === 0 ? "Nothing has to be reviewed" : "That was the last one"}>
-            {rows.value.length > 0 && <Button onClick={() => void beginAgain()}>Look for more</Button>}
+            {rows.value.length > 0 ? (
+              <Button onClick={() => void beginAgain()}>Look for more</Button>
+            ) : (
+              <Filling>what the model is unsure of comes here, the least certain first.</Filling>
+            )}
           </Empty>
         </div>
       )}

@@ -3,11 +3,11 @@ import type { JSX } from "preact";
 import type { Runs } from "../../src/dashboard/api.ts";
 import type { ExecutionStatus } from "../../src/events.ts";
 import { count, duration, moment, money, rate, weekdayMoment } from "../format.ts";
-import { Card, Empty, Failed, Loading, Pill, type PillLevel, Scroll, ViewHead } from "../parts.tsx";
+import { Card, Empty, Failed, Filling, Loading, Pill, type PillLevel, Scroll, ViewHead } from "../parts.tsx";
 import { only } from "../query.ts";
 import { useResource } from "../resource.ts";
 import { goTo, hrefOf, itemsHref, route } from "../route.ts";
-import { now, overview, part, streams } from "../state.ts";
+import { me, now, overview, part, streams } from "../state.ts";
 import { Comparison } from "./comparison.tsx";
 
 const STATUSES: Readonly<Record<ExecutionStatus, { level: PillLevel; word: string }>> = {
@@ -66,7 +66,7 @@ function Executions(props: { executions: Runs["executions"]; chosen: readonly st
     return (
       <Card title="Executions" id="executions">
         <Empty title="Nothing has run yet">
-          <code>querymill run</code> starts the first.
+          <Filling>each run stands here when it has ended.</Filling>
         </Empty>
       </Card>
     );
@@ -178,7 +178,8 @@ function Schedules({ schedules }: { schedules: Runs["schedules"] }): JSX.Element
     <Card title="Schedules" id="schedules">
       {schedules.length === 0 ? (
         <Empty title="No schedule">
-          <code>querymill run --mode scheduled --schedule "0 2 * * *"</code> runs every night.
+          <code>{me.value?.runCommand} --mode scheduled --schedule "0 2 * * *"</code> runs job <b>{me.value?.job}</b>{" "}
+          every night.
         </Empty>
       ) : (
         <ul class="schedules">
