@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -18,6 +18,7 @@ failures, a pause, four weeks of records. The best go to docs/screenshots/, all 
 `;
 const root = fileURLToPath(new URL("..", import.meta.url));
 const SOON = { timeout: 20_000 };
+const PROGRAM = "querymill.ts";
 const WIDTHS = [1440, 390] as const;
 /** Every view, what is there when its data has come, and how much of a long page is shown, in px. */
 const VIEWS: readonly (readonly [name: string, hash: string, ready: string, height: number])[] = [
@@ -49,6 +50,8 @@ async function main(): Promise<void> {
   await mkdir(out, { recursive: true });
   await mkdir(join(root, "docs", "screenshots"), { recursive: true });
   const folder = await mkdtemp(join(tmpdir(), "querymill-pictures-"));
+  // Under this name it tells commands as an installed one does.
+  await symlink(join(root, "src", "bin.ts"), join(folder, PROGRAM));
   const job = await makePictureJob(folder, Number(values.items));
   const browser = await openChromium();
   try {
@@ -86,7 +89,7 @@ interface Command {
 }
 
 function querymill(cwd: string, args: readonly string[]): Command {
-  const child = spawn(process.execPath, [join(root, "src", "bin.ts"), ...args], {
+  const child = spawn(process.execPath, [join(cwd, PROGRAM), ...args], {
     cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, LANG: "C.UTF-8", QUERYMILL_LOG_LEVEL: "silent" },
     stdio: ["ignore", "ignore", "pipe"],
@@ -108,7 +111,15 @@ function querymill(cwd: string, args: readonly string[]): Command {
   return { link: link.promise, ended, end: () => void child.kill("SIGKILL") };
 }
 
-/** Lets the run go on, pauses it once, and overloads an endpoint near the end. */
+/** In the page: a person agrees with some answers of this run. */
+const CONFIRM_SOME = `(async () => {
+  const { items } = await (await fetch("/api/v1/items?limit=200")).json();
+  const headers = { "content-type": "application/json", "x-querymill": "1" };
+  for (const { key } of items.filter((_, at) => at % 4 === 0))
+    await fetch("/api/v1/corrections", { method: "POST", headers, body: JSON.stringify({ key, fields: {} }) });
+})()`;
+
+/** Lets the run go on, pauses it once, lets a person review some of it, and overloads an endpoint near the end. */
 async function live(browser: Browser, link: string, ms: number, overload: () => void): Promise<void> {
   const { page, close } = await open(browser, link, "light", 1440);
   await delay(ms * 0.5);
@@ -119,6 +130,7 @@ async function live(browser: Browser, link: string, ms: number, overload: () => 
   await page.getByRole("button", { name: "Resume", exact: true }).first().click();
   await page.getByTestId("confirm").click();
   await delay(ms * 0.35);
+  await page.evaluate(CONFIRM_SOME);
   overload();
   await delay(ms * 0.15);
   await close();

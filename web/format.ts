@@ -16,7 +16,7 @@ export function items(value: number): string {
 /** USD: cents, four decimals below one cent; `?` when unknown. */
 export function money(usd: number | null): string {
   if (usd === null) return "?";
-  const decimals = usd !== 0 && Math.abs(usd) < 0.01 ? 4 : 2;
+  const decimals = usd !== 0 && Math.abs(usd) < 0.00995 ? 4 : 2;
   const [whole, fraction] = usd.toFixed(decimals).split(".");
   return `$${count(Number(whole))}.${fraction}`;
 }

@@ -107,7 +107,7 @@ function Sentences({ data: { sentences, complete, days, totalBefore } }: { data:
         <ul class="sentences">
           {sentences.map(({ text, query }) => (
             <li key={text}>
-              <span>{text}</span> <a href={itemsHref(query)}>Show the items</a>
+              <span>{text.replaceAll(" %", "\u00a0%")}</span> <a href={itemsHref(query)}>Show the items</a>
             </li>
           ))}
         </ul>

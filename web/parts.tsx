@@ -86,18 +86,23 @@ export function Empty(props: { title: string; children?: ComponentChildren }): J
   );
 }
 
-/** What brings something to an empty view: the run that is under way, or the command that starts one. */
+/** The command that starts a run of this job, on a line of its own. @param props.more its further options */
+export function RunCommand({ more = "" }: { more?: string }): JSX.Element {
+  return <code class="command-line">{`${me.value?.runCommand ?? "querymill run"} ${more}`.trim()}</code>;
+}
+
+/** What will be in an empty view, and the command for it where no run is under way. */
 export function Filling({ children }: { children: string }): JSX.Element {
-  const { job = "", runCommand = "querymill run" } = me.value ?? {};
+  const job = <b>{me.value?.job ?? ""}</b>;
   if (isRunning.value)
     return (
       <>
-        Job <b>{job}</b> is running: {children}
+        Job {job} is running: {children}
       </>
     );
   return (
     <>
-      Job <b>{job}</b> is not running. <code>{runCommand}</code> starts it: {children}
+      Job {job} is not running. When it is, {children} Start it with <RunCommand />
     </>
   );
 }

@@ -39,10 +39,10 @@ export function QueuesView(): JSX.Element {
         error === null && <Loading rows={8} what="what failed" />
       ) : (
         <>
-          <CauseList title="Dead letters" id="dead" causes={data.dead} none="Nothing has failed for good.">
+          <CauseList title="Dead letters" id="dead" causes={data.dead} none="Nothing has failed for good">
             what it gives up on is gathered here by cause, to be tried again.
           </CauseList>
-          <CauseList title="Retry queues" id="retry" causes={data.retry} none="Nothing waits for another try.">
+          <CauseList title="Retry queues" id="retry" causes={data.retry} none="Nothing waits for another try">
             what it will try again by itself waits here.
           </CauseList>
         </>

@@ -10,7 +10,7 @@ export function counted(value: number, noun: string): string {
 
 /** USD in cents, four decimals below one cent. */
 export function money(usd: number): string {
-  const decimals = usd !== 0 && Math.abs(usd) < 0.01 ? 4 : 2;
+  const decimals = usd !== 0 && Math.abs(usd) < 0.00995 ? 4 : 2;
   return `$${usd.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals })}`;
 }
 

@@ -29,7 +29,9 @@ export function ItemPanel({ itemKey, back }: { itemKey: string; back: string }):
         <a class="button quiet square narrow-back" href={back} aria-label="Back to the list">
           <Icon name="back" />
         </a>
-        <h2 class="mono">{data?.row.id ?? (error === null ? "…" : "?")}</h2>
+        <h2 class="mono">
+          <CustomerText text={data?.row.id ?? (error === null ? "…" : itemKey)} />
+        </h2>
         {data !== null && <Pill level={OUTCOME_LEVELS[data.row.outcome]}>{OUTCOMES[data.row.outcome]}</Pill>}
         <a class="button quiet square wide-close" href={back} aria-label="Close this item">
           <Icon name="close" />
@@ -198,12 +200,13 @@ function Attempts({ attempts }: { attempts: ItemDetail["attempts"] }): JSX.Eleme
 }
 
 function Costs({ cost }: { cost: ItemDetail["cost"] }): JSX.Element {
-  if (cost.length === 0) return <p class="dim">It cost nothing that is known.</p>;
+  const paid = cost.filter(({ tokens }) => tokens > 0);
+  if (paid.length === 0) return <p class="dim">It cost nothing that is known.</p>;
   return (
     <table class="sums">
       <caption class="unseen">Cost of this item</caption>
       <tbody>
-        {cost.map(({ what, tokens, usd }) => (
+        {paid.map(({ what, tokens, usd }) => (
           <tr key={what}>
             <th scope="row">
               {what}, <span class="num">{count(tokens)}</span> tokens

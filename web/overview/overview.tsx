@@ -1,7 +1,7 @@
 import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
-import { Empty, Loading } from "../parts.tsx";
-import { me, overview } from "../state.ts";
+import { Empty, Filling, Loading } from "../parts.tsx";
+import { overview } from "../state.ts";
 import { CostCard } from "./cost.tsx";
 import { RateCard } from "./curves.tsx";
 import { EndpointsCard } from "./endpoints.tsx";
@@ -60,8 +60,7 @@ function NobodyWorks(): JSX.Element {
     <section class="card">
       <Empty title={end === null ? "Nothing has run yet" : "Nobody works on this job now"}>
         {end?.message && <>{end.message} </>}
-        <code>{me.value?.runCommand ?? "querymill run"}</code> {end === null ? "starts it" : "goes on"}: rate, latency
-        and endpoints are drawn here then.
+        <Filling>rate, latency and endpoints are drawn here.</Filling>
       </Empty>
     </section>
   );

@@ -27,7 +27,7 @@ export function Choices(props: Props): JSX.Element {
         <section class="item-part">
           <header>
             <h3>{capital(keys.decided.id)}</h3>
-            <span class="aside">one key decides</span>
+            <span class="aside wide-only">one key decides</span>
           </header>
           <ul class="decisions">
             {keys.labels.map(({ id, key }) => (

@@ -3,7 +3,18 @@ import type { JSX } from "preact";
 import type { Runs } from "../../src/dashboard/api.ts";
 import type { ExecutionStatus } from "../../src/events.ts";
 import { count, duration, moment, money, rate, weekdayMoment } from "../format.ts";
-import { Card, Empty, Failed, Filling, Loading, Pill, type PillLevel, Scroll, ViewHead } from "../parts.tsx";
+import {
+  Card,
+  Empty,
+  Failed,
+  Filling,
+  Loading,
+  Pill,
+  type PillLevel,
+  RunCommand,
+  Scroll,
+  ViewHead,
+} from "../parts.tsx";
 import { only } from "../query.ts";
 import { useResource } from "../resource.ts";
 import { goTo, hrefOf, itemsHref, route } from "../route.ts";
@@ -178,8 +189,8 @@ function Schedules({ schedules }: { schedules: Runs["schedules"] }): JSX.Element
     <Card title="Schedules" id="schedules">
       {schedules.length === 0 ? (
         <Empty title="No schedule">
-          <code>{me.value?.runCommand} --mode scheduled --schedule "0 2 * * *"</code> runs job <b>{me.value?.job}</b>{" "}
-          every night.
+          Job <b>{me.value?.job}</b> is run every night by{" "}
+          <RunCommand more={'--mode scheduled --schedule "0 2 * * *"'} />
         </Empty>
       ) : (
         <ul class="schedules">
@@ -224,7 +235,7 @@ function LagCard(): JSX.Element {
         {ms === 0
           ? "Nothing unprocessed is waiting."
           : basis === null
-            ? "The age of the oldest unprocessed item; it is measured while a run is under way."
+            ? "The age of the oldest unprocessed item; continuous mode measures it."
             : `The oldest unprocessed item, ${BASES[basis]}.`}
       </p>
     </Card>
