@@ -5,7 +5,7 @@ import { DEFAULT_TAXONOMY } from "../../src/default-taxonomy.ts";
 import { keyOf } from "../../src/item.ts";
 import { openChromium } from "../support/chromium.ts";
 import { runFlags } from "../support/cli.ts";
-import { goTo, openPage, startServing } from "../support/dashboard-page.ts";
+import { dashboardFlags, goTo, openPage, startServing } from "../support/dashboard-page.ts";
 import { type Job, makeJob } from "../support/job.ts";
 
 const SOON = { timeout: 20_000 };
@@ -82,6 +82,29 @@ it.each([
   await page.getByRole("dialog").waitFor(SOON);
   found.push(...(await findings(page)).map((one) => `the question before a pause: ${one}`));
   go();
+  expect(found).toEqual([]);
+  expect(complaints).toEqual([]);
+});
+
+it.each([
+  { dark: false, width: 1440 },
+  { dark: true, width: 390 },
+])("axe finds nothing where nothing is there yet: %j", async (look) => {
+  const { settings } = await makeJob("the embedded store");
+  const { link } = await startServing(dashboardFlags(settings));
+  const { page, complaints } = await openPage(browser, link, look);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  const found: string[] = [];
+  for (const view of ["overview", "queues", "items", "items/42", "review", "insights", "runs", "activity"]) {
+    await goTo(page, `#/${view}`);
+    await page
+      .locator(view === "items/42" ? "[data-testid=no-item]" : "main .command-line")
+      .first()
+      .waitFor(SOON);
+    found.push(...(await findings(page)).map((one) => `${view} ${one}`));
+    const wide = Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"));
+    if (wide > 0) found.push(`${view} is ${wide} px wider than the window`);
+  }
   expect(found).toEqual([]);
   expect(complaints).toEqual([]);
 });
