@@ -31,7 +31,8 @@ export async function buildPage(): Promise<ReadonlyMap<string, PageFile>> {
     envFile: false,
     logLevel: "error",
     publicDir: false,
-    oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+    // Also where NODE_ENV is `test`: else each element has the place in the source where it was made.
+    oxc: { jsx: { runtime: "automatic", importSource: "preact", development: false } },
     build: {
       write: false,
       target: ["chrome123", "firefox128", "safari17.5"],
