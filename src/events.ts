@@ -205,6 +205,8 @@ export interface EndpointSnapshot {
   fallback: number;
   weight: number;
   inFlight: number;
+  /** Of all runs of this process that ask it, this one included, and how many these are; only while it is not alone. */
+  shared?: { inFlight: number; parties: number };
   /** Calls that may be in flight now, and at most. */
   limit: number;
   ceiling: number;

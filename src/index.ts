@@ -24,6 +24,7 @@ export type {
   ModelSettings,
   Price,
   RetryOptions,
+  Share,
   SourcePreset,
   TextMapping,
 } from "./job.ts";
@@ -33,7 +34,7 @@ export type { BatchProcessorOptions, ProcessorEndpoint, StorePlace } from "./job
 export type { Execution, PauseOptions } from "./jobs/execution.ts";
 export type { LiveChanges } from "./jobs/live-changes.ts";
 export type { Requeued, RetrySelection } from "./jobs/requeue.ts";
-export { prepareExecution } from "./jobs/wiring.ts";
+export { type Common, prepareExecution } from "./jobs/wiring.ts";
 export { type AiSdkOptions, openAiSdk } from "./llm/ai-sdk.ts";
 export { openOffline } from "./llm/offline.ts";
 export { type OpenAiCompatibleOptions, openOpenAiCompatible } from "./llm/openai-compatible.ts";
@@ -65,5 +66,6 @@ export { makeItem } from "./stores/mapping.ts";
 export { MongoStore, type MongoStoreOptions, openMongoStore } from "./stores/mongodb.ts";
 export { openSqliteStore, SqliteStore } from "./stores/sqlite.ts";
 export type { Classification, Dimension, Field, FieldValue, Label, Taxonomy } from "./taxonomy.ts";
+export { EndpointPool } from "./traffic/endpoint-pool.ts";
 export { insist as retryUntilConfirmed } from "./traffic/insist.ts";
 export { backoffMs } from "./traffic/retry.ts";

@@ -43,6 +43,16 @@ export function mainEndpoint(model: ModelSettings, limits: RateLimits = NO_LIMIT
   return { name: "main", model, weight: 1, concurrent: null, limits, fallback: 0 };
 }
 
+/** What a run is due at the endpoints that it shares with others. */
+export interface Share {
+  /** Tokens relative to those of the others while all want more, > 0. @default 1 */
+  readonly weight: number;
+  /** Calls at once that it can always have: below this it goes before all others. null: none. */
+  readonly floor: number | null;
+  /** Most calls at once; null: as many as there are. */
+  readonly ceiling: number | null;
+}
+
 /** Which of several endpoints is asked: the one that answers soonest, the cheapest, or each by its weight. */
 export type Balance = "latency" | "cost" | "weight";
 
@@ -236,13 +246,19 @@ export interface JobSettings {
   readonly retry: RetryOptions;
   readonly deadlines: Deadlines;
   readonly maxOutputTokens: number;
+  /** What it is due where runs of one process share an endpoint. @default an equal share */
+  readonly share?: Share;
   /** Stop when at least this share of the last `window` settled items failed. @default 0.5 of 50 */
   readonly runBreaker: { readonly share: number; readonly window: number };
 }
 
 /** @returns the most model calls that the run may have under way at once */
-export function slotCeiling({ concurrent, concurrentMax }: Pick<JobSettings, "concurrent" | "concurrentMax">): number {
-  return concurrent === "auto" ? concurrentMax : concurrent;
+export function slotCeiling({
+  concurrent,
+  concurrentMax,
+  share,
+}: Pick<JobSettings, "concurrent" | "concurrentMax" | "share">): number {
+  return Math.min(share?.ceiling ?? Number.POSITIVE_INFINITY, concurrent === "auto" ? concurrentMax : concurrent);
 }
 
 /** @returns `openai/gpt-5-mini`, or `offline` */

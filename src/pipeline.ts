@@ -175,7 +175,7 @@ export class Pipeline {
     if (this.#stopped) this.#releaseBackoff();
     for (
       let begun = 0;
-      !this.#stopped && pause.current === null && this.#working < gateway.capacity && this.#settling < gateway.capacity;
+      !this.#stopped && pause.current === null && this.#working < gateway.slots && this.#settling < gateway.capacity;
       begun += 1
     ) {
       if (begun >= BEGUN_AT_ONCE) {

@@ -186,6 +186,7 @@ const PURE = [
   "taxonomies/similarity.ts",
   "traffic/bucket.ts",
   "traffic/concurrency.ts",
+  "traffic/fair-share.ts",
   "traffic/limiter.ts",
   "traffic/send-ledger.ts",
   "traffic/token-estimate.ts",

@@ -5,6 +5,7 @@ import type { ModelProvider, Prompt } from "../llm/provider.ts";
 import type { Privacy } from "../redaction/privacy.ts";
 import type { SourceDocument, Store } from "../store.ts";
 import type { EndpointOptions } from "../traffic/endpoint.ts";
+import type { EndpointPool } from "../traffic/endpoint-pool.ts";
 
 /** What calls of one endpoint cost. */
 export interface EndpointPricing {
@@ -19,6 +20,8 @@ export interface Adapters {
   openStore(): Promise<Store>;
   /** @param connections most at once */
   openProvider(endpoint: EndpointSettings, connections: number): Promise<ModelProvider>;
+  /** What runs of this process share of their endpoints; null: every endpoint is this run's alone. */
+  readonly pool: EndpointPool | null;
   readonly prompt: Prompt;
   readonly checkAnswer: ClassifierOptions["checkAnswer"];
   readonly estimateUsage: ClassifierOptions["estimateUsage"];

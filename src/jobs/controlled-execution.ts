@@ -96,7 +96,9 @@ export abstract class ControlledExecution {
     for (const replace of reopened) replace();
     this.#gateway?.retune({ ceiling: slotCeiling(next), balance: next.balance });
     for (const settings of next.endpoints)
-      this.#gateway?.find(settings.name)?.retune({ settings, concurrency: concurrencyOf(settings, next) });
+      this.#gateway
+        ?.find(settings.name)
+        ?.retune({ settings, concurrency: concurrencyOf(settings, next), share: next.share });
     this.#running?.pipeline.wake();
   }
 
@@ -137,8 +139,11 @@ export abstract class ControlledExecution {
       replacements.push(() => {
         provider.replace(opened);
         this.#connections.set(first.name, connections);
+        const endpoint = this.#gateway?.find(first.name);
+        if (endpoint === undefined) return;
+        this.adapters.pool?.move(endpoint, settings.model, this.clocks.steadyNow);
         // A key that is refused puts its endpoint out: with another one it may try again.
-        if (!sameLogin(settings, first)) this.#gateway?.find(first.name)?.resume();
+        if (!sameLogin(settings, first)) endpoint.resume();
       });
       this.#closers?.add(() => opened.close());
     }

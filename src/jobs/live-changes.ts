@@ -14,6 +14,7 @@ export type LiveChanges = Partial<
     | "prices"
     | "retry"
     | "endpoints"
+    | "share"
   >
 >;
 

@@ -65,7 +65,7 @@ export async function checkProviders(
 export function openGateway(
   opened: readonly OpenEndpoint[],
   settings: JobSettings,
-  { pricingOf }: Adapters,
+  { pricingOf, pool }: Adapters,
   { executionId, events, clocks }: { executionId: string; events: Events; clocks: Clocks },
 ): Gateway {
   const endpoints = opened.map(({ settings: own, provider, trouble }) => {
@@ -74,6 +74,9 @@ export function openGateway(
       provider,
       settings: own,
       concurrency: concurrencyOf(own, settings),
+      share: settings.share,
+      // What works on this machine is nobody's quota.
+      ...(pool === null || !provider.remote ? {} : { upstream: pool.upstreamOf(own.model, clocks.steadyNow) }),
       costOf: (usage, model) => pricingOf(own).costOf(usage, model),
       now: clocks.steadyNow,
       random: Math.random,

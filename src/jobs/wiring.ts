@@ -13,6 +13,7 @@ import { Privacy } from "../redaction/privacy.ts";
 import type { Store } from "../store.ts";
 import { fieldsNeeded, makeItem } from "../stores/mapping.ts";
 import { quietInMs } from "../stores/updated-at.ts";
+import type { EndpointPool } from "../traffic/endpoint-pool.ts";
 import type { Adapters, EndpointPricing } from "./adapters.ts";
 import type { Execution } from "./execution.ts";
 import { JobExecution } from "./job-execution.ts";
@@ -27,12 +28,24 @@ export interface Own {
   readonly redactor?: Redactor;
 }
 
+/** What the runs of one process have in common. */
+export interface Common {
+  /** Endpoints that several of them name are shared, each by its `settings.share`. */
+  readonly pool?: EndpointPool;
+}
+
 /**
  * Chooses the adapters for checked settings: the only place that names them. Drivers load when they are chosen.
  * Nothing is opened before `run`.
  */
-export async function prepareExecution(settings: JobSettings, own: Own = {}): Promise<Execution> {
-  const adapters = await chooseAdapters(settings, own);
+export async function prepareExecution(
+  settings: JobSettings,
+  own: Own = {},
+  { pool }: Common = {},
+): Promise<Execution> {
+  const chosen = await chooseAdapters(settings, own);
+  // Who answers in place of the model that is named is not at that model's place.
+  const adapters = pool === undefined || own.provider !== undefined ? chosen : { ...chosen, pool };
   if (settings.mode === "scheduled") {
     const { ScheduledExecution } = await import("./schedule.ts");
     return new ScheduledExecution(settings, adapters);
@@ -54,6 +67,7 @@ export async function chooseAdapters(settings: JobSettings, own: Own = {}): Prom
     openStore: async () => (own.store ? await asOwn(own.store, settings) : await openStore(settings)),
     openProvider: async (endpoint, connections) =>
       own.provider ?? (await openProvider(endpoint, { ...settings, connections }, examples)),
+    pool: null,
     prompt,
     notes: [...(examples?.notes ?? []), ...(caveat === null ? [] : [caveat])],
     checkAnswer: compileAnswer(taxonomy),

@@ -96,6 +96,11 @@ export class Availability {
     if (this.#isProbe(probe) || this.#state === "open") this.#open();
   }
 
+  /** A call of another run that shares the limits was answered: a rest for a limit that is over needs no probe. */
+  othersAnswered(): void {
+    if (this.#state === "rested" && !this.#isFailing) this.#open();
+  }
+
   /** The call was refused because of the item: the endpoint is there. */
   refusedItem(probe: number | null): void {
     if (this.#isProbe(probe)) this.#open();

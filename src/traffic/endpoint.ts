@@ -1,27 +1,24 @@
 import { ModelError } from "../errors.ts";
 import type { EndpointSnapshot } from "../events.ts";
-import type { EndpointSettings } from "../job.ts";
+import type { EndpointSettings, Share } from "../job.ts";
 import type { ModelProvider, ModelReply, ModelRequest } from "../llm/provider.ts";
 import type { Usage } from "../record.ts";
-import { Availability, LONGEST_REST_MS } from "./availability.ts";
-import {
-  type ConcurrencyOptions,
-  type ConcurrencyState,
-  firstLimit,
-  type LimitChange,
-  type LimitStep,
-  nextLimit,
-  retunedLimit,
-  type Seen,
-} from "./concurrency.ts";
+import { Availability } from "./availability.ts";
+import type { ConcurrencyOptions, LimitChange } from "./concurrency.ts";
+import { EQUAL_SHARE } from "./fair-share.ts";
 import { Latencies } from "./latencies.ts";
-import { RateLimiter, type Reservation } from "./limiter.ts";
 import { TokenEstimate } from "./token-estimate.ts";
+import { type Party, type PartyBounds, type Passage, Upstream } from "./upstream.ts";
 
 export interface EndpointOptions {
   readonly provider: ModelProvider;
-  readonly settings: Pick<EndpointSettings, "weight" | "fallback" | "limits">;
+  readonly settings: Pick<EndpointSettings, "weight" | "fallback" | "limits"> &
+    Partial<Pick<EndpointSettings, "concurrent">>;
   readonly concurrency: ConcurrencyOptions;
+  /** Where it asks, when others may ask there too. @default a place of its own */
+  readonly upstream?: Upstream;
+  /** What it is due there. @default an equal share */
+  readonly share?: Share | undefined;
   /** USD of a usage for the model that answered; null when unknown. */
   readonly costOf: (usage: Usage, model: string) => number | null;
   /** A clock that is never set, in ms. */
@@ -38,13 +35,14 @@ export interface EndpointOptions {
 /** `out`: it refused us for good (key, credit, unknown model), until it is taken {@link Endpoint.resume back}. */
 export type EndpointState = "in" | "draining" | "out";
 
-/** Calls in a row that met a limit which {@link RateLimiter} knew, before the endpoint rests as one that is not understood. */
-const REFUSED_EPISODES = 3;
-/** A pause for a known limit is told from this length on, in ms. */
-const TOLD_PAUSE_MS = 1_000;
+/** Below this share of failed calls lately all is well. */
+const WELL_ERROR_SHARE = 0.1;
 
-/** One URL with one key: whether it may be called now, how many calls it takes at once and in a minute, how it fares. */
-export class Endpoint {
+/**
+ * One URL with one key, as one run asks it: whether it may be called now, and how it fares. How many calls it takes at
+ * once and in a minute is known to its {@link Upstream}, which other runs may share.
+ */
+export class Endpoint implements Party {
   readonly provider: ModelProvider;
   weight: number;
   /** Later numbers answer only while no endpoint of an earlier one can. */
@@ -52,21 +50,20 @@ export class Endpoint {
   readonly costOf: EndpointOptions["costOf"];
   /** Called when {@link waitMs} may have become less. */
   onChange: () => void = () => {};
+  /** Called when it is the run's turn at what it shares with others: {@link waitMs} of what it wants is 0. */
+  onTurn: () => void = () => {};
+  share: Share;
+  bounds: PartyBounds;
   readonly #options: EndpointOptions;
   readonly #availability: Availability;
-  readonly #limiter: RateLimiter;
   readonly #tokens = new TokenEstimate();
   readonly #latencies: Latencies;
-  #concurrency: ConcurrencyState;
-  #bounds: ConcurrencyOptions;
-  #lastChange: EndpointSnapshot["lastChange"] = null;
+  #upstream: Upstream;
+  /** Of the call that would go out next, in UTF-16 units; null: there is none. */
+  #wantedChars: number | null = null;
   #inFlight = 0;
   #state: EndpointState = "in";
   #stateReason: string | null = null;
-  #refusedAtMs = Number.NEGATIVE_INFINITY;
-  #refusedEpisodes = 0;
-  /** Until when a known limit makes calls wait, once that was told and as long as no later call was answered. */
-  #toldUntilMs: number | null = null;
 
   constructor(options: EndpointOptions) {
     const { provider, settings, now } = options;
@@ -75,12 +72,13 @@ export class Endpoint {
     this.fallback = settings.fallback;
     this.costOf = options.costOf;
     this.#options = options;
-    this.#limiter = new RateLimiter({ configured: settings.limits, now });
     this.#latencies = new Latencies(now);
-    this.#bounds = options.concurrency;
-    this.#concurrency = firstLimit(this.#bounds);
+    this.share = options.share ?? EQUAL_SHARE;
+    this.bounds = boundsOf(options);
     const check = (signal: AbortSignal): Promise<void> => provider.check(signal);
     this.#availability = new Availability({ ...options, onChange: () => this.onChange(), check });
+    this.#upstream = options.upstream ?? new Upstream(now);
+    this.#upstream.join(this);
   }
 
   get name(): string {
@@ -89,9 +87,13 @@ export class Endpoint {
   get inFlight(): number {
     return this.#inFlight;
   }
-  /** Calls that may be in flight at once, now. */
+  /** Calls of this run that may be in flight at once, now, if no other takes any. */
   get limit(): number {
-    return this.#concurrency.limit;
+    return Math.min(this.bounds.concurrency.max, this.#upstream.limit);
+  }
+  /** True while other runs ask here too. */
+  get isShared(): boolean {
+    return this.#upstream.isShared;
   }
   get state(): EndpointState {
     return this.#state;
@@ -119,6 +121,13 @@ export class Endpoint {
   get errorShare(): number {
     return this.#latencies.errorShare;
   }
+  get isWell(): boolean {
+    return this.#inFlight > 0 && this.#latencies.answers > 0 && this.errorShare < WELL_ERROR_SHARE;
+  }
+  get wanted(): number | null {
+    const isAble = this.#wantedChars !== null && this.#state === "in" && this.#availability.mayEnter;
+    return isAble ? this.#tokens.estimate(this.#wantedChars!) : null;
+  }
 
   /** Tokens that a request of so many characters will count against the limits, input and output. */
   tokensOf(chars: number): number {
@@ -128,16 +137,21 @@ export class Endpoint {
   /** ms until a request of so many characters may go out by the rate limits; 0: now; Infinity: when something changes. */
   waitMs(chars: number): number {
     if (this.#state !== "in" || !this.#availability.mayEnter) return Number.POSITIVE_INFINITY;
-    if (this.#inFlight >= this.#concurrency.limit) return Number.POSITIVE_INFINITY;
-    return this.#limiter.waitMs(this.#tokens.estimate(chars));
+    return this.#upstream.waitMs(this, this.#tokens.estimate(chars));
   }
 
   /** The right to make one call now; only when {@link waitMs} is 0. It has to be used, or given back. */
   take(chars: number): Permit {
+    const passage = this.#upstream.take(this, this.#tokens.estimate(chars));
     this.#inFlight += 1;
-    const sentMs = this.#options.now();
-    const reservation = this.#limiter.take(this.#tokens.estimate(chars));
-    return new Permit(this, { chars, sentMs, reservation, probe: this.#availability.enter() });
+    return new Permit(this, { chars, passage, upstream: this.#upstream, probe: this.#availability.enter() });
+  }
+
+  /** What would go out next, in UTF-16 units, where others wait for their turns too; null: nothing. */
+  want(chars: number | null): void {
+    if (chars === this.#wantedChars && (chars === null || !this.isShared)) return;
+    this.#wantedChars = chars;
+    this.#upstream.wants(this);
   }
 
   /** Rests for at least `ms`, whatever the calls say. @param isFailing others are asked meanwhile */
@@ -161,17 +175,47 @@ export class Endpoint {
   }
 
   /** Other bounds from now on: calls in flight beyond them come home. */
-  retune({ concurrency, settings }: Pick<EndpointOptions, "concurrency" | "settings">): void {
-    this.weight = settings.weight;
-    this.#limiter.configure(settings.limits);
-    this.#bounds = concurrency;
-    this.#move(retunedLimit(this.#concurrency, concurrency));
+  retune(options: Pick<EndpointOptions, "concurrency" | "settings" | "share">): void {
+    this.weight = options.settings.weight;
+    this.share = options.share ?? EQUAL_SHARE;
+    this.bounds = boundsOf(options);
+    this.#upstream.retuned();
     this.onChange();
+  }
+
+  /** Later calls go out there. */
+  moveTo(upstream: Upstream): void {
+    if (upstream === this.#upstream) return;
+    const before = this.#upstream;
+    this.#upstream = upstream;
+    upstream.join(this);
+    before.leave(this);
+    this.onChange();
+  }
+
+  /** For {@link Upstream} only, as the four below. */
+  onLimit(change: LimitChange): void {
+    this.#options.onLimit(change);
+    if (this.isShared) this.onChange();
+  }
+  throttled(retryAfterMs: number | null): void {
+    this.#availability.throttled(retryAfterMs);
+  }
+  othersAnswered(): void {
+    this.#availability.othersAnswered();
+  }
+  onPace(reason: string, untilMs: number): void {
+    this.#options.onPause(reason, untilMs);
+  }
+  onPaceEnd(): void {
+    // The end of a rest is told by the one who began it.
+    if (this.#availability.isOpen) this.#options.onResume();
   }
 
   snapshot(): EndpointSnapshot {
     const { provider, model } = this.provider;
     const { rest } = this.#availability;
+    const { lastChange, limits, inFlight, parties } = this.#upstream;
     return {
       name: this.name,
       model: provider === "offline" ? provider : `${provider}/${model}`,
@@ -180,24 +224,26 @@ export class Endpoint {
       fallback: this.fallback,
       weight: this.weight,
       inFlight: this.#inFlight,
-      limit: this.#concurrency.limit,
-      ceiling: this.#bounds.max,
-      lastChange: this.#lastChange,
+      limit: this.limit,
+      ceiling: this.bounds.concurrency.max,
+      lastChange,
       answered: this.#latencies.answers,
       ...this.#latencies.snapshot(),
       pausedUntilMs: rest?.untilMs ?? null,
       pauseReason: rest?.reason ?? null,
-      limits: this.#limiter.snapshot(),
+      limits,
+      ...(parties > 1 ? { shared: { inFlight, parties } } : {}),
     };
   }
 
   close(): void {
     this.#availability.close();
+    this.#upstream.leave(this);
   }
 
   /** For {@link Permit} only. */
   async call(ticket: Ticket, request: ModelRequest, signal: AbortSignal): Promise<ModelReply> {
-    const { probe } = ticket;
+    const { probe, upstream } = ticket;
     try {
       const reply = await this.provider.call(request, signal);
       this.#answered(ticket, reply);
@@ -209,28 +255,27 @@ export class Endpoint {
     } finally {
       this.#inFlight -= 1;
       this.#availability.left(probe);
+      upstream.left();
       this.onChange();
     }
   }
 
   /** For {@link Permit} only. */
-  cancel({ reservation, probe }: Ticket): void {
+  cancel({ passage, probe, upstream }: Ticket): void {
     this.#inFlight -= 1;
-    this.#limiter.cancel(reservation);
+    upstream.cancel(passage);
     this.#availability.left(probe);
+    upstream.left();
     this.onChange();
   }
 
-  #answered({ chars, sentMs, reservation, probe }: Ticket, { usage, rate }: ModelReply): void {
-    const latencyMs = this.#options.now() - sentMs;
+  #answered({ chars, passage, probe, upstream }: Ticket, { usage, rate }: ModelReply): void {
+    const latencyMs = this.#options.now() - passage.sentMs;
     const counted = usage === null ? null : this.#counted(usage);
-    this.#limiter.settle(reservation, counted === null ? null : counted.inputTokens + counted.outputTokens);
-    if (rate !== null) this.#limiter.learn(reservation, rate);
     if (counted !== null) this.#tokens.learn(chars, counted);
-    this.#refusedEpisodes = 0;
     this.#latencies.answered(latencyMs);
-    this.#see({ what: "answer", latencyMs, inFlight: this.#inFlight, headroom: this.#limiter.headroom });
-    this.#sayGoesOn(sentMs);
+    const tokens = counted === null ? null : counted.inputTokens + counted.outputTokens;
+    upstream.answered(this, passage, tokens, rate, latencyMs);
     this.#availability.answered(probe);
   }
 
@@ -241,73 +286,23 @@ export class Endpoint {
   }
 
   /** It was cut off, since another endpoint was faster or the run is stopped. */
-  #gaveUp({ sentMs, reservation }: Ticket): void {
-    this.#limiter.settle(reservation, null);
-    this.#latencies.outlasted(this.#options.now() - sentMs);
+  #gaveUp({ passage, upstream }: Ticket): void {
+    upstream.gaveUp(passage);
+    this.#latencies.outlasted(this.#options.now() - passage.sentMs);
   }
 
-  #failed({ sentMs, reservation, probe }: Ticket, error: ModelError): void {
-    const { failure, rate } = error;
+  #failed({ passage, probe, upstream }: Ticket, error: ModelError): void {
+    const { failure } = error;
     if (failure === "throttled") {
-      this.#throttled(sentMs, reservation, error);
+      upstream.throttled(passage, error);
       return;
     }
-    this.#limiter.settle(reservation, null);
-    if (rate !== null) this.#limiter.learn(reservation, rate);
-    if (failure === "transient" || failure === "unknown-outcome") {
-      this.#latencies.failed();
-      this.#see({ what: "failed" });
-      this.#availability.failed(error, probe);
-      return;
-    }
+    const isItem = failure !== "transient" && failure !== "unknown-outcome";
+    if (!isItem) this.#latencies.failed();
+    upstream.failed(this, passage, error, isItem);
+    if (!isItem) this.#availability.failed(error, probe);
     // It answered, if only about this item.
-    this.#availability.refusedItem(probe);
-  }
-
-  /**
-   * A limit that is known is a matter of pace: the limiter waits as long as the server asks and goes on. One that is not,
-   * or that refuses again and again, makes the endpoint rest and be probed.
-   */
-  #throttled(sentMs: number, reservation: Reservation, { retryAfterMs, rate }: ModelError): void {
-    const nowMs = this.#options.now();
-    if (sentMs > this.#refusedAtMs) {
-      this.#refusedAtMs = nowMs;
-      this.#refusedEpisodes += 1;
-    }
-    this.#see({ what: "refused", sentMs, nowMs });
-    const isKnown =
-      this.#limiter.headroom !== null || (rate?.remainingRequests ?? rate?.remainingTokens ?? null) !== null;
-    const isPace = isKnown && this.#refusedEpisodes < REFUSED_EPISODES;
-    const pauseMs = isPace ? Math.min(LONGEST_REST_MS, retryAfterMs ?? 0) : 0;
-    this.#limiter.refused(reservation, pauseMs);
-    if (rate !== null) this.#limiter.learn(reservation, rate);
-    if (!isPace) this.#availability.throttled(retryAfterMs);
-    else this.#sayPaces(nowMs, pauseMs);
-  }
-
-  /** Once per crowd: the calls that are refused together ask for nearly the same time. */
-  #sayPaces(nowMs: number, pauseMs: number): void {
-    if (pauseMs < TOLD_PAUSE_MS || nowMs + pauseMs < (this.#toldUntilMs ?? 0) + TOLD_PAUSE_MS) return;
-    this.#toldUntilMs = nowMs + pauseMs;
-    this.#options.onPause("rate limited (429)", this.#toldUntilMs);
-  }
-
-  #sayGoesOn(sentMs: number): void {
-    if (this.#toldUntilMs === null || sentMs < this.#toldUntilMs) return;
-    this.#toldUntilMs = null;
-    // The end of a rest is told by the one who began it.
-    if (this.#availability.isOpen) this.#options.onResume();
-  }
-
-  #see(seen: Seen): void {
-    this.#move(nextLimit(this.#concurrency, seen, this.#bounds));
-  }
-
-  #move({ state, change }: LimitStep): void {
-    this.#concurrency = state;
-    if (change === null) return;
-    this.#lastChange = { ...change, atMs: this.#options.now() };
-    this.#options.onLimit(change);
+    else this.#availability.refusedItem(probe);
   }
 
   #setState(state: EndpointState, reason: string | null): void {
@@ -319,11 +314,15 @@ export class Endpoint {
   }
 }
 
-/** What a call was charged, and when. */
+function boundsOf({ settings, concurrency }: Pick<EndpointOptions, "settings" | "concurrency">): PartyBounds {
+  return { limits: settings.limits, concurrency, mostOfAll: settings.concurrent ?? null };
+}
+
+/** What a call was charged, and where. */
 interface Ticket {
   readonly chars: number;
-  readonly sentMs: number;
-  readonly reservation: Reservation;
+  readonly passage: Passage;
+  readonly upstream: Upstream;
   readonly probe: number | null;
 }
 

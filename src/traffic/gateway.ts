@@ -54,6 +54,8 @@ export class Gateway {
   #waiters: Waiter[] = [];
   #timer: NodeJS.Timeout | null = null;
   #limitWait: LimitWait | null = null;
+  /** Counts {@link #sayWants}. */
+  #saying = 0;
   /** The last items of a run: each is waited for, so it goes where it is answered soonest. */
   soonest = false;
   /** Called when more calls may be made at once, or fewer. */
@@ -68,6 +70,7 @@ export class Gateway {
         this.#serve();
         this.onCapacity();
       };
+      endpoint.onTurn = () => this.#serve();
     }
   }
 
@@ -83,6 +86,12 @@ export class Gateway {
     let calls = 0;
     for (const endpoint of this.#serving()) calls += endpoint.limit;
     return Math.min(this.#bounds.ceiling, calls);
+  }
+
+  /** Callers that may be under way: where others ask too, one more than {@link capacity} waits for its turn. */
+  get slots(): number {
+    const { capacity } = this;
+    return capacity > 0 && this.#isShared ? capacity + 1 : capacity;
   }
 
   /** Set while callers wait for a limit in requests or tokens. */
@@ -114,6 +123,7 @@ export class Gateway {
       };
       const leave = (): void => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        if (this.#waiters.length === 0) this.#sayWants(null);
         waiter.resolve(null);
       };
       signal.addEventListener("abort", leave, { once: true });
@@ -162,7 +172,18 @@ export class Gateway {
     return this.#serving().filter((endpoint) => endpoint.canServe && !avoid.has(endpoint));
   }
 
+  get #isShared(): boolean {
+    return this.endpoints.some(({ isShared }) => isShared);
+  }
+
+  /** Of the callers, of which one more waits than may go where others ask too, as many are under way as may be. */
+  get #isFull(): boolean {
+    const inFlight = this.endpoints.reduce((sum, endpoint) => sum + endpoint.inFlight, 0);
+    return inFlight >= this.#bounds.ceiling;
+  }
+
   #take(wish: Wish): Permit | null {
+    if (this.#isShared && this.#isFull) return null;
     const [only] = this.endpoints;
     if (this.endpoints.length === 1) return only!.waitMs(wish.chars) === 0 ? only!.take(wish.chars) : null;
     const serving = this.#servingFor(wish);
@@ -200,8 +221,9 @@ export class Gateway {
 
   /** Serves waiters in turn, as far as may be, and sees to be woken when a limit has room for one that had its turn. */
   #serve(): void {
-    let soonest: { waitMs: number; endpoint: string } | null = null;
+    let soonest: { waitMs: number; endpoint: Endpoint } | null = null;
     let isBusy = false;
+    const wants = this.#isShared ? new Map<Endpoint, number>() : null;
     for (let at = 0; at < this.#waiters.length; ) {
       const { wish, resolve } = this.#waiters[at]!;
       const permit = this.#take(wish);
@@ -210,23 +232,44 @@ export class Gateway {
         resolve(permit);
         continue;
       }
+      if (wants !== null && this.#isFull) break;
       for (const endpoint of this.#servingFor(wish)) {
         const waitMs = endpoint.waitMs(wish.chars);
-        if (!Number.isFinite(waitMs)) isBusy ||= endpoint.inFlight > 0;
         // Without a wait it is only held back for a faster one, whose next answer serves again.
-        else if (waitMs > 0 && (soonest === null || waitMs < soonest.waitMs))
-          soonest = { waitMs, endpoint: endpoint.name };
+        if (waitMs === 0) continue;
+        if (!Number.isFinite(waitMs)) isBusy ||= endpoint.inFlight > 0;
+        else if (soonest === null || waitMs < soonest.waitMs) soonest = { waitMs, endpoint };
+        if (wants !== null && !wants.has(endpoint)) wants.set(endpoint, wish.chars);
       }
       // One that waits for another endpoint than the others do holds up nobody.
       if (wish.avoid.size === 0) break;
       at += 1;
     }
+    this.#wakeFor(soonest, isBusy);
+    if (wants !== null) this.#sayWants(wants);
+  }
+
+  #wakeFor(soonest: { readonly waitMs: number; readonly endpoint: Endpoint } | null, isBusy: boolean): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#limitWait = null;
     if (soonest === null) return;
+    const { waitMs, endpoint } = soonest;
     // As long as another is only full, calls do go out.
-    if (!isBusy) this.#limitWait = { untilMs: this.#options.now() + soonest.waitMs, endpoint: soonest.endpoint };
-    this.#timer = setTimeout(() => this.#serve(), Math.min(LONGEST_TIMER_MS, Math.max(1, soonest.waitMs)));
+    if (!isBusy) this.#limitWait = { untilMs: this.#options.now() + waitMs, endpoint: endpoint.name };
+    // Where others wait too, its turn comes without asking.
+    if (endpoint.isShared) return;
+    this.#timer = setTimeout(() => this.#serve(), Math.min(LONGEST_TIMER_MS, Math.max(1, waitMs)));
+  }
+
+  /** Tells the endpoints what would go out next, so that shared ones give this run its turns. */
+  #sayWants(wants: ReadonlyMap<Endpoint, number> | null): void {
+    this.#saying += 1;
+    const saying = this.#saying;
+    for (const endpoint of this.endpoints) {
+      endpoint.want(wants?.get(endpoint) ?? null);
+      // A turn has come meanwhile, and what is wanted after it was said already.
+      if (saying !== this.#saying) return;
+    }
   }
 }

@@ -1,0 +1,316 @@
+import type { ModelError } from "../errors.ts";
+import type { EndpointSnapshot } from "../events.ts";
+import type { RateHeaders, RateLimits } from "../rate-limits.ts";
+import { LONGEST_REST_MS } from "./availability.ts";
+import {
+  type ConcurrencyOptions,
+  type ConcurrencyState,
+  firstLimit,
+  type LimitChange,
+  type LimitStep,
+  nextLimit,
+  retunedLimit,
+  type Seen,
+} from "./concurrency.ts";
+import { type Contender, FairShare, type Grant, type Sharer } from "./fair-share.ts";
+import { RateLimiter, type Reservation } from "./limiter.ts";
+
+/** One run's part in an upstream. */
+export interface Party extends Sharer {
+  /** What this run says of it. */
+  readonly bounds: PartyBounds;
+  /** Tokens of the call that it would make next; null: it has none to make, or may make none. */
+  readonly wanted: number | null;
+  /** Its calls go well: what fails for others is not this place. */
+  readonly isWell: boolean;
+  /** Its turn has come: it takes a call now, or says that it {@link wanted} none. */
+  onTurn(): void;
+  /** More calls may go out at once, or fewer. */
+  onLimit(change: LimitChange): void;
+  /** Somebody's call met a limit that is not known. @param retryAfterMs what the server asked to wait */
+  throttled(retryAfterMs: number | null): void;
+  /** Somebody's call was answered. */
+  othersAnswered(): void;
+  /** A known limit makes calls wait, and does no longer. @param untilMs by the clock of `now` */
+  onPace(reason: string, untilMs: number): void;
+  onPaceEnd(): void;
+}
+
+export interface PartyBounds {
+  readonly limits: RateLimits;
+  /** `max`: its own calls at once. */
+  readonly concurrency: ConcurrencyOptions;
+  /** Most calls of all at once; null: as many as each may make. */
+  readonly mostOfAll: number | null;
+}
+
+/** One call on its way, as it was counted. */
+export interface Passage {
+  readonly sentMs: number;
+  readonly reservation: Reservation;
+  /** null: nobody shared it. */
+  readonly grant: Grant<Party> | null;
+}
+
+/** Calls in a row that met a limit which {@link RateLimiter} knew, before the endpoint rests as one that is not understood. */
+const REFUSED_EPISODES = 3;
+/** A pause for a known limit is told from this length on, in ms. */
+const TOLD_PAUSE_MS = 1_000;
+const LONGEST_TIMER_MS = 600_000;
+
+/**
+ * One model at one URL with one key, as its provider counts it: calls at once, requests and tokens in a minute. Of one run,
+ * or shared by several, which then get their shares of it in turn. What only concerns a run (whether its own calls fail,
+ * whether it was told to drain) is with its endpoint.
+ */
+export class Upstream {
+  readonly #now: () => number;
+  readonly #limiter: RateLimiter;
+  readonly #onEmpty: () => void;
+  readonly #parties = new Set<Party>();
+  readonly #fair = new FairShare<Party>();
+  #concurrency: ConcurrencyState | null = null;
+  #bounds: ConcurrencyOptions = { start: 1, max: 1, mode: "auto" };
+  #lastChange: EndpointSnapshot["lastChange"] = null;
+  #inFlight = 0;
+  #taken = 0;
+  #refusedAtMs = Number.NEGATIVE_INFINITY;
+  #refusedEpisodes = 0;
+  /** Until when a known limit makes calls wait, once that was told and as long as no later call was answered. */
+  #toldUntilMs: number | null = null;
+  #isServing = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  /**
+   * @param now a clock that is never set, in ms
+   * @param onEmpty called when the last one has left
+   */
+  constructor(now: () => number, onEmpty: () => void = () => {}) {
+    this.#now = now;
+    this.#onEmpty = onEmpty;
+    const none = { requestsPerMinute: null, tokensPerMinute: null, requestsPerDay: null, tokensPerDay: null };
+    this.#limiter = new RateLimiter({ configured: none, now });
+  }
+
+  get isShared(): boolean {
+    return this.#parties.size > 1;
+  }
+  /** Runs that share it. */
+  get parties(): number {
+    return this.#parties.size;
+  }
+  /** Of all that share it. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+  /** Calls that may be in flight at once, now, of all that share it. */
+  get limit(): number {
+    return this.#concurrency?.limit ?? 0;
+  }
+  get lastChange(): EndpointSnapshot["lastChange"] {
+    return this.#lastChange;
+  }
+  get limits(): EndpointSnapshot["limits"] {
+    return this.#limiter.snapshot();
+  }
+
+  join(party: Party): void {
+    this.#parties.add(party);
+    this.#retune();
+    // From now on it is asked for in turn: those that wait have to say so.
+    for (const other of this.#parties) if (other !== party) other.onTurn();
+  }
+
+  /** Its calls in flight come home yet. */
+  leave(party: Party): void {
+    if (!this.#parties.delete(party)) return;
+    this.#fair.leave(party);
+    if (this.#parties.size === 0) this.#onEmpty();
+    else this.#retune();
+    this.#serveIn(0);
+    if (this.#parties.size > 1) this.serve();
+    // One that is alone waits for limits by itself.
+    else for (const last of this.#parties) last.onTurn();
+  }
+
+  /** The bounds of a party were changed. */
+  retuned(): void {
+    this.#retune();
+    this.serve();
+  }
+
+  /** ms until the party's call may go out; 0: now; Infinity: when something changes. @param tokens as estimated */
+  waitMs(party: Party, tokens: number): number {
+    if (this.#inFlight >= this.limit) return Number.POSITIVE_INFINITY;
+    if (this.#parties.size <= 1) return this.#limiter.waitMs(tokens);
+    if (party.inFlight >= party.bounds.concurrency.max) return Number.POSITIVE_INFINITY;
+    const next = this.#fair.next(this.#contenders({ party, tokens }));
+    if (next === null) return Number.POSITIVE_INFINITY;
+    const waitMs = this.#limiter.waitMs(next.tokens);
+    return next.party === party || waitMs > 0 ? waitMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** A call of the party goes out now; only when {@link waitMs} is 0. It ends with one of the five below, and {@link left}. */
+  take(party: Party, tokens: number): Passage {
+    this.#inFlight += 1;
+    this.#taken += 1;
+    const taker = { party, tokens };
+    const grant = this.#parties.size > 1 ? this.#fair.take(taker, this.#contenders(taker)) : null;
+    return { sentMs: this.#now(), reservation: this.#limiter.take(tokens), grant };
+  }
+
+  /** The call was not made. */
+  cancel({ reservation, grant }: Passage): void {
+    this.#limiter.cancel(reservation);
+    if (grant !== null) this.#fair.cancel(grant);
+  }
+
+  /** It was answered. @param tokens that count against the limits; null: unknown */
+  answered(party: Party, passage: Passage, tokens: number | null, rate: RateHeaders | null, latencyMs: number): void {
+    this.#settle(passage, tokens);
+    if (rate !== null) this.#limiter.learn(passage.reservation, rate);
+    this.#refusedEpisodes = 0;
+    this.#see({ what: "answer", latencyMs, inFlight: this.#inFlight, headroom: this.#limiter.headroom });
+    if (this.#toldUntilMs !== null && passage.sentMs >= this.#toldUntilMs) {
+      this.#toldUntilMs = null;
+      for (const each of this.#parties) each.onPaceEnd();
+    }
+    if (this.#parties.size > 1) for (const other of this.#parties) if (other !== party) other.othersAnswered();
+  }
+
+  /** It was cut off: nobody knows what it used. */
+  gaveUp(passage: Passage): void {
+    this.#settle(passage, null);
+  }
+
+  /** It brought no answer. @param isItem it was refused because of the item */
+  failed(party: Party, passage: Passage, { rate }: ModelError, isItem: boolean): void {
+    this.#settle(passage, null);
+    if (rate !== null) this.#limiter.learn(passage.reservation, rate);
+    if (isItem) return;
+    // What works for others is this one's own trouble.
+    for (const other of this.#parties) if (other !== party && other.isWell) return;
+    this.#see({ what: "failed" });
+  }
+
+  /**
+   * It met a limit. One that is known is a matter of pace: the limiter waits as long as the server asks and goes on. One
+   * that is not, or that refuses again and again, makes all that share it rest and probe.
+   */
+  throttled({ sentMs, reservation, grant }: Passage, { retryAfterMs, rate }: ModelError): void {
+    const nowMs = this.#now();
+    if (sentMs > this.#refusedAtMs) {
+      this.#refusedAtMs = nowMs;
+      this.#refusedEpisodes += 1;
+    }
+    this.#see({ what: "refused", sentMs, nowMs });
+    const isKnown =
+      this.#limiter.headroom !== null || (rate?.remainingRequests ?? rate?.remainingTokens ?? null) !== null;
+    const isPace = isKnown && this.#refusedEpisodes < REFUSED_EPISODES;
+    const pauseMs = isPace ? Math.min(LONGEST_REST_MS, retryAfterMs ?? 0) : 0;
+    this.#limiter.refused(reservation, pauseMs);
+    if (grant !== null) this.#fair.cancel(grant);
+    if (rate !== null) this.#limiter.learn(reservation, rate);
+    if (isPace) this.#sayPaces(nowMs, pauseMs);
+    else for (const party of this.#parties) party.throttled(retryAfterMs);
+  }
+
+  /** The call has ended, however it did. */
+  left(): void {
+    this.#inFlight -= 1;
+    this.serve();
+  }
+
+  /** What a party {@link Party.wanted wants} has changed. */
+  wants(party: Party): void {
+    if (party.wanted === null) this.#fair.idle(party);
+    this.serve();
+  }
+
+  /** Gives those that share it their turns, as far as calls may go out. */
+  serve(): void {
+    if (this.#isServing || this.#parties.size <= 1) return;
+    this.#isServing = true;
+    try {
+      let waitMs = 0;
+      const passed = new Set<Party>();
+      while (this.#inFlight < this.limit && waitMs === 0) {
+        const next = this.#fair.next(this.#contenders(null).filter(({ party }) => !passed.has(party)));
+        if (next === null) break;
+        waitMs = this.#limiter.waitMs(next.tokens);
+        if (waitMs > 0) break;
+        const before = this.#taken;
+        next.party.onTurn();
+        if (this.#taken === before) passed.add(next.party);
+      }
+      this.#serveIn(waitMs);
+    } finally {
+      this.#isServing = false;
+    }
+  }
+
+  #serveIn(waitMs: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = waitMs === 0 ? null : setTimeout(() => this.serve(), Math.min(LONGEST_TIMER_MS, waitMs));
+  }
+
+  /** Those that would make a call now; `asking` as it asks, whatever it wanted before. */
+  #contenders(asking: Contender<Party> | null): Contender<Party>[] {
+    const contenders: Contender<Party>[] = [];
+    for (const party of this.#parties) {
+      if (party === asking?.party) contenders.push(asking);
+      else if (party.wanted !== null && party.inFlight < party.bounds.concurrency.max)
+        contenders.push({ party, tokens: party.wanted });
+    }
+    return contenders;
+  }
+
+  #settle({ reservation, grant }: Passage, tokens: number | null): void {
+    this.#limiter.settle(reservation, tokens);
+    if (grant === null) return;
+    this.#fair.settle(grant, tokens);
+    if (grant.party.wanted === null) this.#fair.idle(grant.party);
+  }
+
+  /** Once per crowd: the calls that are refused together ask for nearly the same time. */
+  #sayPaces(nowMs: number, pauseMs: number): void {
+    if (pauseMs < TOLD_PAUSE_MS || nowMs + pauseMs < (this.#toldUntilMs ?? 0) + TOLD_PAUSE_MS) return;
+    this.#toldUntilMs = nowMs + pauseMs;
+    for (const party of this.#parties) party.onPace("rate limited (429)", this.#toldUntilMs);
+  }
+
+  /** The strictest of the limits that they name hold for all; calls at once are what they may make together. */
+  #retune(): void {
+    const all = [...this.#parties].map(({ bounds }) => bounds);
+    const strictest = (name: keyof RateLimits): number | null => {
+      const named = all.flatMap(({ limits }) => limits[name] ?? []);
+      return named.length === 0 ? null : Math.min(...named);
+    };
+    this.#limiter.configure({
+      requestsPerMinute: strictest("requestsPerMinute"),
+      tokensPerMinute: strictest("tokensPerMinute"),
+      requestsPerDay: strictest("requestsPerDay"),
+      tokensPerDay: strictest("tokensPerDay"),
+    });
+    const together = all.reduce((sum, { concurrency }) => sum + concurrency.max, 0);
+    const most = Math.min(...all.map(({ mostOfAll }) => mostOfAll ?? Number.POSITIVE_INFINITY));
+    this.#bounds = {
+      start: Math.max(...all.map(({ concurrency }) => concurrency.start)),
+      max: Math.min(together, most),
+      mode: all.some(({ concurrency }) => concurrency.mode === "auto") ? "auto" : "fixed",
+    };
+    if (this.#concurrency === null) this.#concurrency = firstLimit(this.#bounds);
+    else this.#move(retunedLimit(this.#concurrency, this.#bounds));
+  }
+
+  #see(seen: Seen): void {
+    if (this.#concurrency !== null) this.#move(nextLimit(this.#concurrency, seen, this.#bounds));
+  }
+
+  #move({ state, change }: LimitStep): void {
+    this.#concurrency = state;
+    if (change === null) return;
+    this.#lastChange = { ...change, atMs: this.#now() };
+    for (const party of this.#parties) party.onLimit(change);
+  }
+}
