@@ -188,6 +188,7 @@ const PURE = [
   "traffic/concurrency.ts",
   "traffic/fair-share.ts",
   "traffic/limiter.ts",
+  "traffic/paces.ts",
   "traffic/send-ledger.ts",
   "traffic/token-estimate.ts",
 ];

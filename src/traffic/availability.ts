@@ -64,6 +64,11 @@ export class Availability {
     return this.#state === "open" || this.#state === "rested";
   }
 
+  /** A rest for a limit has ended: whether the limit is over is not known yet. */
+  get isUnproven(): boolean {
+    return this.#state === "rested" && !this.#isFailing;
+  }
+
   /** True when the next call probes. */
   get isRested(): boolean {
     return this.#state === "rested";
@@ -71,6 +76,11 @@ export class Availability {
 
   get isOpen(): boolean {
     return this.#state === "open";
+  }
+
+  /** A call is out that finds out whether a limit is over. */
+  get isProbing(): boolean {
+    return this.#state === "probing" && !this.#isFailing;
   }
 
   /** Its calls fail, so others are asked rather than waiting for it. */

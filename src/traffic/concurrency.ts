@@ -52,7 +52,8 @@ export interface ConcurrencyOptions {
 export type Seen =
   | {
       readonly what: "answer";
-      readonly latencyMs: number;
+      /** null: it says nothing of how slow the endpoint is. */
+      readonly latencyMs: number | null;
       /** Calls in flight when it came, itself included. */
       readonly inFlight: number;
       /** Smallest share left of the endpoint's rate limits, 0..1; null: not known. */
@@ -126,7 +127,7 @@ export function nextLimit(state: ConcurrencyState, seen: Seen, options: Concurre
       return move(refused, shrunk(state.limit, SHRINK_REFUSED), "rate-limited");
     }
     case "answer": {
-      const latency = measured(state, seen.latencyMs);
+      const latency = seen.latencyMs === null ? state.latency : measured(state, seen.latencyMs);
       if (state.frozen > 0) return stay({ ...state, latency, frozen: state.frozen - 1 });
       if (seen.inFlight < IN_USE * state.limit) return stay({ ...state, latency });
       return afterAnswer({ ...state, latency, clean: state.clean + 1 }, seen.headroom, options);

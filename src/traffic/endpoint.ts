@@ -7,8 +7,9 @@ import { Availability } from "./availability.ts";
 import type { ConcurrencyOptions, LimitChange } from "./concurrency.ts";
 import { EQUAL_SHARE } from "./fair-share.ts";
 import { Latencies } from "./latencies.ts";
+import { boundsOf, type Party, type PartyBounds, type Passage } from "./party.ts";
 import { TokenEstimate } from "./token-estimate.ts";
-import { type Party, type PartyBounds, type Passage, Upstream } from "./upstream.ts";
+import { Upstream } from "./upstream.ts";
 
 export interface EndpointOptions {
   readonly provider: ModelProvider;
@@ -55,7 +56,7 @@ export class Endpoint implements Party {
   share: Share;
   bounds: PartyBounds;
   readonly #options: EndpointOptions;
-  readonly #availability: Availability;
+  readonly availability: Availability;
   readonly #tokens = new TokenEstimate();
   readonly #latencies: Latencies;
   #upstream: Upstream;
@@ -74,9 +75,9 @@ export class Endpoint implements Party {
     this.#options = options;
     this.#latencies = new Latencies(now);
     this.share = options.share ?? EQUAL_SHARE;
-    this.bounds = boundsOf(options);
+    this.bounds = boundsOf(options.settings, options.concurrency);
     const check = (signal: AbortSignal): Promise<void> => provider.check(signal);
-    this.#availability = new Availability({ ...options, onChange: () => this.onChange(), check });
+    this.availability = new Availability({ ...options, onChange: () => this.onChange(), check });
     this.#upstream = options.upstream ?? new Upstream(now);
     this.#upstream.join(this);
   }
@@ -103,15 +104,15 @@ export class Endpoint implements Party {
   }
   /** False while others have to answer: it is out, draining or failing. */
   get canServe(): boolean {
-    return this.#state === "in" && !this.#availability.isFailing;
+    return this.#state === "in" && !this.availability.isFailing;
   }
   /** Its rest is over, and the next call finds out whether it answers again. */
   get isRested(): boolean {
-    return this.#availability.isRested;
+    return this.availability.isRested;
   }
   /** How long nothing has been answered although it was tried, in ms; 0 while all is well. */
   get troubleMs(): number {
-    return this.#availability.troubleMs;
+    return this.availability.troubleMs;
   }
   /** Smoothed, in ms; null before the first answer. */
   get latencyMs(): number | null {
@@ -125,8 +126,7 @@ export class Endpoint implements Party {
     return this.#inFlight > 0 && this.#latencies.answers > 0 && this.errorShare < WELL_ERROR_SHARE;
   }
   get wanted(): number | null {
-    const isAble = this.#wantedChars !== null && this.#state === "in" && this.#availability.mayEnter;
-    return isAble ? this.#tokens.estimate(this.#wantedChars!) : null;
+    return this.#wantedChars !== null && this.#mayEnter ? this.#tokens.estimate(this.#wantedChars) : null;
   }
 
   /** Tokens that a request of so many characters will count against the limits, input and output. */
@@ -136,7 +136,7 @@ export class Endpoint implements Party {
 
   /** ms until a request of so many characters may go out by the rate limits; 0: now; Infinity: when something changes. */
   waitMs(chars: number): number {
-    if (this.#state !== "in" || !this.#availability.mayEnter) return Number.POSITIVE_INFINITY;
+    if (!this.#mayEnter) return Number.POSITIVE_INFINITY;
     return this.#upstream.waitMs(this, this.#tokens.estimate(chars));
   }
 
@@ -144,19 +144,19 @@ export class Endpoint implements Party {
   take(chars: number): Permit {
     const passage = this.#upstream.take(this, this.#tokens.estimate(chars));
     this.#inFlight += 1;
-    return new Permit(this, { chars, passage, upstream: this.#upstream, probe: this.#availability.enter() });
+    return new Permit(this, { chars, passage, upstream: this.#upstream, probe: this.availability.enter() });
   }
 
   /** What would go out next, in UTF-16 units, where others wait for their turns too; null: nothing. */
   want(chars: number | null): void {
-    if (chars === this.#wantedChars && (chars === null || !this.isShared)) return;
+    if (chars === null && this.#wantedChars === null) return;
     this.#wantedChars = chars;
     this.#upstream.wants(this);
   }
 
   /** Rests for at least `ms`, whatever the calls say. @param isFailing others are asked meanwhile */
   rest(ms: number, reason: string, isFailing = false): void {
-    this.#availability.restFor(ms, reason, isFailing);
+    this.availability.restFor(ms, reason, isFailing);
   }
 
   /** Takes no new calls; those in flight come home. */
@@ -178,7 +178,7 @@ export class Endpoint implements Party {
   retune(options: Pick<EndpointOptions, "concurrency" | "settings" | "share">): void {
     this.weight = options.settings.weight;
     this.share = options.share ?? EQUAL_SHARE;
-    this.bounds = boundsOf(options);
+    this.bounds = boundsOf(options.settings, options.concurrency);
     this.#upstream.retuned();
     this.onChange();
   }
@@ -193,28 +193,24 @@ export class Endpoint implements Party {
     this.onChange();
   }
 
-  /** For {@link Upstream} only, as the four below. */
+  /** For {@link Upstream} only, as the three below. */
+  passTurn(): void {
+    this.#wantedChars = null;
+  }
   onLimit(change: LimitChange): void {
     this.#options.onLimit(change);
     if (this.isShared) this.onChange();
-  }
-  throttled(retryAfterMs: number | null): void {
-    this.#availability.throttled(retryAfterMs);
-  }
-  othersAnswered(): void {
-    this.#availability.othersAnswered();
   }
   onPace(reason: string, untilMs: number): void {
     this.#options.onPause(reason, untilMs);
   }
   onPaceEnd(): void {
-    // The end of a rest is told by the one who began it.
-    if (this.#availability.isOpen) this.#options.onResume();
+    this.#options.onResume();
   }
 
   snapshot(): EndpointSnapshot {
     const { provider, model } = this.provider;
-    const { rest } = this.#availability;
+    const { rest } = this.availability;
     const { lastChange, limits, inFlight, parties } = this.#upstream;
     return {
       name: this.name,
@@ -237,13 +233,12 @@ export class Endpoint implements Party {
   }
 
   close(): void {
-    this.#availability.close();
+    this.availability.close();
     this.#upstream.leave(this);
   }
 
   /** For {@link Permit} only. */
   async call(ticket: Ticket, request: ModelRequest, signal: AbortSignal): Promise<ModelReply> {
-    const { probe, upstream } = ticket;
     try {
       const reply = await this.provider.call(request, signal);
       this.#answered(ticket, reply);
@@ -253,18 +248,19 @@ export class Endpoint implements Party {
       else this.#gaveUp(ticket);
       throw error;
     } finally {
-      this.#inFlight -= 1;
-      this.#availability.left(probe);
-      upstream.left();
-      this.onChange();
+      this.#left(ticket);
     }
   }
 
   /** For {@link Permit} only. */
-  cancel({ passage, probe, upstream }: Ticket): void {
+  cancel(ticket: Ticket): void {
+    ticket.upstream.cancel(ticket.passage);
+    this.#left(ticket);
+  }
+
+  #left({ probe, upstream }: Ticket): void {
     this.#inFlight -= 1;
-    upstream.cancel(passage);
-    this.#availability.left(probe);
+    this.availability.left(probe);
     upstream.left();
     this.onChange();
   }
@@ -276,7 +272,7 @@ export class Endpoint implements Party {
     this.#latencies.answered(latencyMs);
     const tokens = counted === null ? null : counted.inputTokens + counted.outputTokens;
     upstream.answered(this, passage, tokens, rate, latencyMs);
-    this.#availability.answered(probe);
+    this.availability.answered(probe);
   }
 
   /** What counts against the limits. */
@@ -300,9 +296,15 @@ export class Endpoint implements Party {
     const isItem = failure !== "transient" && failure !== "unknown-outcome";
     if (!isItem) this.#latencies.failed();
     upstream.failed(this, passage, error, isItem);
-    if (!isItem) this.#availability.failed(error, probe);
+    if (!isItem) this.availability.failed(error, probe);
     // It answered, if only about this item.
-    else this.#availability.refusedItem(probe);
+    else this.availability.refusedItem(probe);
+  }
+
+  get #mayEnter(): boolean {
+    if (this.#state !== "in" || !this.availability.mayEnter) return false;
+    // One call is enough to find out for all.
+    return !(this.availability.isUnproven && this.#upstream.isProbed(this));
   }
 
   #setState(state: EndpointState, reason: string | null): void {
@@ -312,10 +314,6 @@ export class Endpoint implements Party {
     this.#options.onState(state, reason);
     this.onChange();
   }
-}
-
-function boundsOf({ settings, concurrency }: Pick<EndpointOptions, "settings" | "concurrency">): PartyBounds {
-  return { limits: settings.limits, concurrency, mostOfAll: settings.concurrent ?? null };
 }
 
 /** What a call was charged, and where. */

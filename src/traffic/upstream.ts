@@ -1,62 +1,28 @@
 import type { ModelError } from "../errors.ts";
 import type { EndpointSnapshot } from "../events.ts";
-import type { RateHeaders, RateLimits } from "../rate-limits.ts";
+import { NO_LIMITS, type RateHeaders, type RateLimits } from "../rate-limits.ts";
 import { LONGEST_REST_MS } from "./availability.ts";
 import {
   type ConcurrencyOptions,
   type ConcurrencyState,
   firstLimit,
-  type LimitChange,
   type LimitStep,
   nextLimit,
   retunedLimit,
   type Seen,
 } from "./concurrency.ts";
-import { type Contender, FairShare, type Grant, type Sharer } from "./fair-share.ts";
-import { RateLimiter, type Reservation } from "./limiter.ts";
-
-/** One run's part in an upstream. */
-export interface Party extends Sharer {
-  /** What this run says of it. */
-  readonly bounds: PartyBounds;
-  /** Tokens of the call that it would make next; null: it has none to make, or may make none. */
-  readonly wanted: number | null;
-  /** Its calls go well: what fails for others is not this place. */
-  readonly isWell: boolean;
-  /** Its turn has come: it takes a call now, or says that it {@link wanted} none. */
-  onTurn(): void;
-  /** More calls may go out at once, or fewer. */
-  onLimit(change: LimitChange): void;
-  /** Somebody's call met a limit that is not known. @param retryAfterMs what the server asked to wait */
-  throttled(retryAfterMs: number | null): void;
-  /** Somebody's call was answered. */
-  othersAnswered(): void;
-  /** A known limit makes calls wait, and does no longer. @param untilMs by the clock of `now` */
-  onPace(reason: string, untilMs: number): void;
-  onPaceEnd(): void;
-}
-
-export interface PartyBounds {
-  readonly limits: RateLimits;
-  /** `max`: its own calls at once. */
-  readonly concurrency: ConcurrencyOptions;
-  /** Most calls of all at once; null: as many as each may make. */
-  readonly mostOfAll: number | null;
-}
-
-/** One call on its way, as it was counted. */
-export interface Passage {
-  readonly sentMs: number;
-  readonly reservation: Reservation;
-  /** null: nobody shared it. */
-  readonly grant: Grant<Party> | null;
-}
+import { type Contender, FairShare } from "./fair-share.ts";
+import { RateLimiter } from "./limiter.ts";
+import { Paces } from "./paces.ts";
+import type { Party, Passage } from "./party.ts";
 
 /** Calls in a row that met a limit which {@link RateLimiter} knew, before the endpoint rests as one that is not understood. */
 const REFUSED_EPISODES = 3;
 /** A pause for a known limit is told from this length on, in ms. */
 const TOLD_PAUSE_MS = 1_000;
 const LONGEST_TIMER_MS = 600_000;
+/** Stands for a usual latency where none is known, in ms. */
+const SOME_LATENCY_MS = 1_000;
 
 /**
  * One model at one URL with one key, as its provider counts it: calls at once, requests and tokens in a minute. Of one run,
@@ -71,6 +37,8 @@ export class Upstream {
   readonly #fair = new FairShare<Party>();
   #concurrency: ConcurrencyState | null = null;
   #bounds: ConcurrencyOptions = { start: 1, max: 1, mode: "auto" };
+  /** null until several have shared it. */
+  #paces: Paces<Party> | null = null;
   #lastChange: EndpointSnapshot["lastChange"] = null;
   #inFlight = 0;
   #taken = 0;
@@ -88,8 +56,7 @@ export class Upstream {
   constructor(now: () => number, onEmpty: () => void = () => {}) {
     this.#now = now;
     this.#onEmpty = onEmpty;
-    const none = { requestsPerMinute: null, tokensPerMinute: null, requestsPerDay: null, tokensPerDay: null };
-    this.#limiter = new RateLimiter({ configured: none, now });
+    this.#limiter = new RateLimiter({ configured: NO_LIMITS, now });
   }
 
   get isShared(): boolean {
@@ -115,6 +82,7 @@ export class Upstream {
   }
 
   join(party: Party): void {
+    if (this.#parties.size === 1) this.#paces ??= this.#firstPaces();
     this.#parties.add(party);
     this.#retune();
     // From now on it is asked for in turn: those that wait have to say so.
@@ -125,6 +93,7 @@ export class Upstream {
   leave(party: Party): void {
     if (!this.#parties.delete(party)) return;
     this.#fair.leave(party);
+    this.#paces?.leave(party);
     if (this.#parties.size === 0) this.#onEmpty();
     else this.#retune();
     this.#serveIn(0);
@@ -154,9 +123,15 @@ export class Upstream {
   take(party: Party, tokens: number): Passage {
     this.#inFlight += 1;
     this.#taken += 1;
-    const taker = { party, tokens };
-    const grant = this.#parties.size > 1 ? this.#fair.take(taker, this.#contenders(taker)) : null;
+    const grant = this.#parties.size > 1 ? this.#grant({ party, tokens }) : null;
     return { sentMs: this.#now(), reservation: this.#limiter.take(tokens), grant };
+  }
+
+  /** True while a call of another one finds out whether a limit is over. */
+  isProbed(party: Party): boolean {
+    if (this.#parties.size <= 1) return false;
+    for (const other of this.#parties) if (other !== party && other.availability.isProbing) return true;
+    return false;
   }
 
   /** The call was not made. */
@@ -170,12 +145,15 @@ export class Upstream {
     this.#settle(passage, tokens);
     if (rate !== null) this.#limiter.learn(passage.reservation, rate);
     this.#refusedEpisodes = 0;
-    this.#see({ what: "answer", latencyMs, inFlight: this.#inFlight, headroom: this.#limiter.headroom });
+    const judgedMs = this.#paces === null ? latencyMs : this.#paces.judge(party, latencyMs);
+    this.#see({ what: "answer", latencyMs: judgedMs, inFlight: this.#inFlight, headroom: this.#limiter.headroom });
     if (this.#toldUntilMs !== null && passage.sentMs >= this.#toldUntilMs) {
       this.#toldUntilMs = null;
-      for (const each of this.#parties) each.onPaceEnd();
+      // The end of a rest is told by the one who began it.
+      for (const each of this.#parties) if (each.availability.isOpen) each.onPaceEnd();
     }
-    if (this.#parties.size > 1) for (const other of this.#parties) if (other !== party) other.othersAnswered();
+    if (this.#parties.size > 1)
+      for (const other of this.#parties) if (other !== party) other.availability.othersAnswered();
   }
 
   /** It was cut off: nobody knows what it used. */
@@ -212,7 +190,7 @@ export class Upstream {
     if (grant !== null) this.#fair.cancel(grant);
     if (rate !== null) this.#limiter.learn(reservation, rate);
     if (isPace) this.#sayPaces(nowMs, pauseMs);
-    else for (const party of this.#parties) party.throttled(retryAfterMs);
+    else for (const party of this.#parties) party.availability.throttled(retryAfterMs);
   }
 
   /** The call has ended, however it did. */
@@ -233,15 +211,14 @@ export class Upstream {
     this.#isServing = true;
     try {
       let waitMs = 0;
-      const passed = new Set<Party>();
-      while (this.#inFlight < this.limit && waitMs === 0) {
-        const next = this.#fair.next(this.#contenders(null).filter(({ party }) => !passed.has(party)));
+      while (this.#inFlight < this.limit) {
+        const next = this.#fair.next(this.#contenders(null));
         if (next === null) break;
         waitMs = this.#limiter.waitMs(next.tokens);
         if (waitMs > 0) break;
         const before = this.#taken;
         next.party.onTurn();
-        if (this.#taken === before) passed.add(next.party);
+        if (this.#taken === before && next.party.wanted === next.tokens) next.party.passTurn();
       }
       this.#serveIn(waitMs);
     } finally {
@@ -265,6 +242,10 @@ export class Upstream {
     return contenders;
   }
 
+  #grant(taker: Contender<Party>): Passage["grant"] {
+    return this.#fair.take(taker, this.#contenders(taker));
+  }
+
   #settle({ reservation, grant }: Passage, tokens: number | null): void {
     this.#limiter.settle(reservation, tokens);
     if (grant === null) return;
@@ -282,16 +263,7 @@ export class Upstream {
   /** The strictest of the limits that they name hold for all; calls at once are what they may make together. */
   #retune(): void {
     const all = [...this.#parties].map(({ bounds }) => bounds);
-    const strictest = (name: keyof RateLimits): number | null => {
-      const named = all.flatMap(({ limits }) => limits[name] ?? []);
-      return named.length === 0 ? null : Math.min(...named);
-    };
-    this.#limiter.configure({
-      requestsPerMinute: strictest("requestsPerMinute"),
-      tokensPerMinute: strictest("tokensPerMinute"),
-      requestsPerDay: strictest("requestsPerDay"),
-      tokensPerDay: strictest("tokensPerDay"),
-    });
+    this.#limiter.configure(all.map(({ limits }) => limits).reduce(strictest));
     const together = all.reduce((sum, { concurrency }) => sum + concurrency.max, 0);
     const most = Math.min(...all.map(({ mostOfAll }) => mostOfAll ?? Number.POSITIVE_INFINITY));
     this.#bounds = {
@@ -301,6 +273,19 @@ export class Upstream {
     };
     if (this.#concurrency === null) this.#concurrency = firstLimit(this.#bounds);
     else this.#move(retunedLimit(this.#concurrency, this.#bounds));
+  }
+
+  /** What is known of the latency is that of the one who was alone. */
+  #firstPaces(): Paces<Party> {
+    const bestMs = Math.exp(this.#concurrency?.latency.best ?? Number.POSITIVE_INFINITY);
+    if (!Number.isFinite(bestMs)) {
+      if (this.#concurrency !== null)
+        this.#concurrency = { ...this.#concurrency, latency: firstLimit(this.#bounds).latency };
+      return new Paces(SOME_LATENCY_MS);
+    }
+    const paces = new Paces<Party>(bestMs);
+    for (const party of this.#parties) paces.know(party, bestMs);
+    return paces;
   }
 
   #see(seen: Seen): void {
@@ -313,4 +298,15 @@ export class Upstream {
     this.#lastChange = { ...change, atMs: this.#now() };
     for (const party of this.#parties) party.onLimit(change);
   }
+}
+
+function strictest(a: RateLimits, b: RateLimits): RateLimits {
+  const least = (name: keyof RateLimits): number | null =>
+    a[name] === null || b[name] === null ? (a[name] ?? b[name]) : Math.min(a[name], b[name]);
+  return {
+    requestsPerMinute: least("requestsPerMinute"),
+    tokensPerMinute: least("tokensPerMinute"),
+    requestsPerDay: least("requestsPerDay"),
+    tokensPerDay: least("tokensPerDay"),
+  };
 }
