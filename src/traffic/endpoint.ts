@@ -261,7 +261,7 @@ export class Endpoint implements Party {
   #left({ probe, upstream }: Ticket): void {
     this.#inFlight -= 1;
     this.availability.left(probe);
-    upstream.left();
+    upstream.left(this);
     this.onChange();
   }
 

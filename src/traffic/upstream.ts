@@ -193,10 +193,12 @@ export class Upstream {
     else for (const party of this.#parties) party.availability.throttled(retryAfterMs);
   }
 
-  /** The call has ended, however it did. */
-  left(): void {
+  /** A call of the party has ended, however it did. */
+  left(party: Party): void {
     this.#inFlight -= 1;
-    this.serve();
+    if (this.#parties.size > 1) this.serve();
+    // It may have gone elsewhere meanwhile.
+    else for (const last of this.#parties) if (last !== party) last.onTurn();
   }
 
   /** What a party {@link Party.wanted wants} has changed. */

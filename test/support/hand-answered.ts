@@ -2,22 +2,25 @@ import { type FailureClass, ModelError } from "../../src/errors.ts";
 import type { ModelProvider, ModelReply, ModelRequest } from "../../src/llm/provider.ts";
 import { NO_LIMITS, type RateHeaders, type RateLimits } from "../../src/rate-limits.ts";
 import type { ConcurrencyOptions } from "../../src/traffic/concurrency.ts";
-import { Endpoint } from "../../src/traffic/endpoint.ts";
+import { Endpoint, type EndpointOptions } from "../../src/traffic/endpoint.ts";
 
 export const REPLY: ModelReply = { text: "{}", finish: "stop", usage: null, model: "m", latencyMs: 1, rate: null };
 export const REQUEST = {} as ModelRequest;
 
-export interface HandOptions {
+export interface HandOptions extends Pick<EndpointOptions, "upstream" | "share"> {
   readonly name?: string;
   readonly weight?: number;
   readonly fallback?: number;
   readonly limits?: RateLimits;
   readonly concurrency?: ConcurrencyOptions;
+  /** Most calls of all that share it. */
+  readonly concurrent?: number;
   /** @default Date.now, so that fake timers move it */
   readonly now?: () => number;
   readonly random?: () => number;
   readonly onPause?: (reason: string, untilMs: number) => void;
   readonly onResume?: () => void;
+  readonly onLimit?: EndpointOptions["onLimit"];
   /** USD of any call. @default null, unknown */
   readonly cost?: number | null;
   readonly cachedIsUncounted?: boolean;
@@ -58,14 +61,16 @@ export function handAnswered(options: HandOptions = {}) {
   };
   const endpoint = new Endpoint({
     provider,
-    settings: { weight, fallback, limits },
+    settings: { weight, fallback, limits, concurrent: options.concurrent ?? null },
+    ...(options.upstream === undefined ? {} : { upstream: options.upstream }),
+    share: options.share,
     concurrency: options.concurrency ?? { start: 8, max: 1_000, mode: "fixed" },
     costOf: () => options.cost ?? null,
     now,
     random,
     onPause: options.onPause ?? (() => {}),
     onResume: options.onResume ?? (() => {}),
-    onLimit: () => {},
+    onLimit: options.onLimit ?? (() => {}),
     onState: () => {},
   });
   return {

@@ -8,7 +8,7 @@ import type { Counters, EventMap, ExecutionEnd } from "../../src/events.ts";
 import { contentHashOf, type ItemKey, idOf, keyOf } from "../../src/item.ts";
 import { type JobSettings, MARK_FIELDS, mainEndpoint } from "../../src/job.ts";
 import type { Execution } from "../../src/jobs/execution.ts";
-import { prepareExecution } from "../../src/jobs/wiring.ts";
+import { type Common, prepareExecution } from "../../src/jobs/wiring.ts";
 import { NO_REDACTION } from "../../src/redaction/kinds.ts";
 import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
 import type { SourceDocument, Store } from "../../src/store.ts";
@@ -85,8 +85,8 @@ export class Job {
   }
 
   /** Begins a run. Its settings are the job's with these changes. */
-  async start(changes: Partial<JobSettings> = {}): Promise<Started> {
-    const execution = await prepareExecution({ ...this.settings, ...changes });
+  async start(changes: Partial<JobSettings> = {}, common: Common = {}): Promise<Started> {
+    const execution = await prepareExecution({ ...this.settings, ...changes }, {}, common);
     const seen: Record<string, unknown[]> = {};
     const wrong: Counters[] = [];
     execution.events.onAny((name, payload) => {
