@@ -116,12 +116,19 @@ export class Availability {
     if (this.#isProbe(probe)) this.#open();
   }
 
-  /** The call met a limit. @param retryAfterMs what the server asked to wait; null when it did not say */
-  throttled(retryAfterMs: number | null): void {
+  /**
+   * The call met a limit.
+   * @param retryAfterMs what the server asked to wait; null when it did not say
+   * @param isOwn false: it was a call of another run that shares the limits
+   */
+  throttled(retryAfterMs: number | null, isOwn = true): void {
     const reason = "rate limited (429)";
+    const sinceMs = this.#troubleSinceMs;
     if (this.#state !== "resting") this.#beginRest(this.#nextRestMs(retryAfterMs), reason, false);
     // The others that were under way say the same; only one that asks for more adds to it.
     else if (retryAfterMs !== null) this.#beginRest(Math.min(LONGEST_REST_MS, retryAfterMs), reason, false);
+    // It has not tried anything itself.
+    if (!isOwn) this.#troubleSinceMs = sinceMs;
   }
 
   /** The call failed, and not because of the item. */

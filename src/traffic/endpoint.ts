@@ -290,7 +290,7 @@ export class Endpoint implements Party {
   #failed({ passage, probe, upstream }: Ticket, error: ModelError): void {
     const { failure } = error;
     if (failure === "throttled") {
-      upstream.throttled(passage, error);
+      upstream.throttled(this, passage, error);
       return;
     }
     const isItem = failure !== "transient" && failure !== "unknown-outcome";

@@ -176,16 +176,16 @@ export class Gateway {
     return this.endpoints.some(({ isShared }) => isShared);
   }
 
-  /** Of the callers, of which one more waits than may go where others ask too, as many are under way as may be. */
+  /** As many calls are out as may be; where others ask too, there is one caller more than that. */
   get #isFull(): boolean {
     const inFlight = this.endpoints.reduce((sum, endpoint) => sum + endpoint.inFlight, 0);
     return inFlight >= this.#bounds.ceiling;
   }
 
   #take(wish: Wish): Permit | null {
-    if (this.#isShared && this.#isFull) return null;
     const [only] = this.endpoints;
     if (this.endpoints.length === 1) return only!.waitMs(wish.chars) === 0 ? only!.take(wish.chars) : null;
+    if (this.#isShared && this.#isFull) return null;
     const serving = this.#servingFor(wish);
     const ready = serving.filter((endpoint) => endpoint.waitMs(wish.chars) === 0);
     if (ready.length === 0 || this.#isSoonerBusy(serving, ready)) return null;

@@ -175,7 +175,7 @@ export class Upstream {
    * It met a limit. One that is known is a matter of pace: the limiter waits as long as the server asks and goes on. One
    * that is not, or that refuses again and again, makes all that share it rest and probe.
    */
-  throttled({ sentMs, reservation, grant }: Passage, { retryAfterMs, rate }: ModelError): void {
+  throttled(party: Party, { sentMs, reservation, grant }: Passage, { retryAfterMs, rate }: ModelError): void {
     const nowMs = this.#now();
     if (sentMs > this.#refusedAtMs) {
       this.#refusedAtMs = nowMs;
@@ -190,7 +190,7 @@ export class Upstream {
     if (grant !== null) this.#fair.cancel(grant);
     if (rate !== null) this.#limiter.learn(reservation, rate);
     if (isPace) this.#sayPaces(nowMs, pauseMs);
-    else for (const party of this.#parties) party.availability.throttled(retryAfterMs);
+    else for (const each of this.#parties) each.availability.throttled(retryAfterMs, each === party);
   }
 
   /** A call of the party has ended, however it did. */

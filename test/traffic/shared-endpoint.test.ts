@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NO_LIMITS } from "../../src/rate-limits.ts";
 import type { Endpoint } from "../../src/traffic/endpoint.ts";
@@ -37,15 +38,26 @@ function openRuns(names: string) {
     const endpoints = hands.map(({ endpoint }) => endpoint);
     const gateway = new Gateway({ endpoints, balance: "latency", ceiling, now: Date.now, random: () => 0 });
     const stopping = new AbortController();
+    let waiting = 0;
+    let choosy = 0;
     const callOnce = async (avoid: readonly Endpoint[], chars: number): Promise<void> => {
+      waiting += 1;
+      if (avoid.length > 0) choosy += 1;
       const asked = gateway.acquire({ chars, avoid: new Set(avoid) }, stopping.signal);
       const permit = asked instanceof Promise ? await asked : asked;
+      waiting -= 1;
+      if (avoid.length > 0) choosy -= 1;
       if (permit === null) return;
       order.push(options.length > 1 ? permit.endpoint.name : name);
       await permit.call(REQUEST, stopping.signal).catch(() => {});
     };
     return {
       ...{ gateway, hands, stopping, told },
+      /** Callers without a call. */
+      waiting: () => waiting,
+      /** Of these, those that may go anywhere. */
+      anywhere: () => waiting - choosy,
+      inFlight: () => endpoints.reduce((sum, { inFlight }) => sum + inFlight, 0),
       endpoint: endpoints[0]!,
       hand: hands[0]!,
       call: (times = 1, avoid: readonly Endpoint[] = [], chars = 0) => {
@@ -375,5 +387,74 @@ describe("coming and going", () => {
     for (let time = 0; time < 10; time += 1) await round(slow, 40, 2_000);
     expect(places[0]!.limit).toBe(40);
     expect([...quick.told, ...slow.told]).toEqual([]);
+  });
+});
+
+describe("whatever happens in whatever order", () => {
+  it("no place is idle while somebody waits who may go there, nobody hangs, and all comes back to zero", async () => {
+    const action = fc.oneof(
+      fc.record({ what: fc.constant("call" as const), run: fc.nat(3), times: fc.integer({ min: 1, max: 5 }) }),
+      fc.record({ what: fc.constant("avoid" as const), run: fc.nat(3), at: fc.nat(1) }),
+      fc.record({ what: fc.constantFrom("reply" as const, "transient", "content"), run: fc.nat(3), at: fc.nat(1) }),
+      fc.record({ what: fc.constantFrom("throttled" as const), run: fc.nat(3), at: fc.nat(1), known: fc.boolean() }),
+      fc.record({ what: fc.constantFrom("drain" as const, "resume", "rest"), run: fc.nat(3), at: fc.nat(1) }),
+      fc.record({ what: fc.constantFrom("leave" as const, "join"), run: fc.nat(3) }),
+      fc.record({ what: fc.constant("pass" as const), ms: fc.integer({ min: 1, max: 800 }) }),
+    );
+    const told = { limitRequests: 60, remainingRequests: 0, limitTokens: null, remainingTokens: null };
+    const rate = { ...told, resetRequestsMs: 60_000, resetTokensMs: null };
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 60 }), async (actions) => {
+        const { open, places } = openRuns("");
+        const make = () => open("r", [{}, {}], 5);
+        const runs = [make(), make(), make(), make()];
+        const gone = new Set<number>();
+        const left: (typeof runs)[0][] = [];
+        const waiting = () => runs.filter((run, at) => !gone.has(at) && run.waiting() > 0);
+        for (const one of actions) {
+          if (one.what === "pass") await pass(one.ms);
+          else if (gone.has(one.run)) {
+            if (one.what !== "join") continue;
+            gone.delete(one.run);
+            runs[one.run] = make();
+          } else {
+            const run = runs[one.run]!;
+            const hand = run.hands["at" in one ? one.at : 0]!;
+            if (one.what === "call") run.call(one.times);
+            if (one.what === "avoid") run.call(1, [hand.endpoint]);
+            if (one.what === "reply") hand.reply({ usage: USAGE });
+            if (one.what === "transient" || one.what === "content") hand.fail(one.what);
+            if (one.what === "throttled") hand.fail("throttled", 500, 0, one.known ? rate : null);
+            if (one.what === "drain") hand.endpoint.drain("told to");
+            if (one.what === "resume") hand.endpoint.resume();
+            if (one.what === "rest") hand.endpoint.rest(300, "failing", true);
+            if (one.what === "leave") {
+              gone.add(one.run);
+              left.push(run);
+              run.gateway.close();
+            }
+          }
+          await pass(0);
+          for (const run of waiting().filter(({ anywhere }) => anywhere() > 0))
+            for (const { endpoint } of run.hands)
+              if (run.inFlight() < 5) expect(endpoint.waitMs(0), endpoint.name).toBeGreaterThan(0);
+        }
+        for (const run of runs) for (const { endpoint } of run.hands) endpoint.resume();
+        for (
+          let time = 0;
+          time < 400 && (waiting().length > 0 || places.some(({ inFlight }) => inFlight > 0));
+          time += 1
+        ) {
+          await pass(500);
+          for (const { hands } of [...runs, ...left])
+            for (const { reply, out } of hands) while (out.length > 0) await pass(reply({ usage: USAGE }) ?? 0);
+        }
+        expect(waiting().length).toBe(0);
+        expect(places.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
+        for (const [at, run] of runs.entries()) if (!gone.has(at)) run.gateway.close();
+        expect(vi.getTimerCount()).toBe(0);
+      }),
+      { numRuns: 60 },
+    );
   });
 });
