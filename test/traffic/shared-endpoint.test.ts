@@ -198,6 +198,21 @@ describe("one run's own trouble", () => {
     expect(b.endpoint.inFlight).toBe(4);
   });
 
+  it("does not keep the calls at once from growing", async () => {
+    const { open, places } = openRuns("");
+    const auto = { concurrent: 64, concurrency: { start: 8, max: 64, mode: "auto" } } as const;
+    const [a, b] = [open("a", [auto]), open("b", [auto])];
+    a.call(18);
+    b.call(1_000);
+    for (let time = 0; time < 136; time += 1) {
+      await pass(1);
+      if (time % 8 === 0) a.hand.fail("transient");
+      b.hand.reply({ usage: USAGE });
+      await pass(0);
+    }
+    expect(places[0]!.limit).toBeGreaterThan(16);
+  });
+
   it("of a kind that answers, leaves everything as it is", async () => {
     const { runs, places } = openRuns("ab");
     const [a, b] = runs as [(typeof runs)[0], (typeof runs)[0]];
