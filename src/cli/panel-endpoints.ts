@@ -33,7 +33,12 @@ export function endpointTable({ endpoints, slots, nowMs }: RunSnapshot, options:
   const head = `  ${f.left("Endpoint", name + 3)}${f.right("in flight", flight)}${f.right("calls/s", 9)}${f.right("p50", 9)}${f.right("p95", 9)}${limit === 0 ? "" : f.right("limit used", limit)}`;
   const rows = endpoints.slice(0, MOST_ENDPOINTS).flatMap((endpoint) => {
     const row = rowOf(endpoint, widths, options);
-    const parts = [several ? f.printable(endpoint.model) : "", turnOf(endpoint), changeOf(endpoint, mark.to)];
+    const parts = [
+      several ? f.printable(endpoint.model) : "",
+      turnOf(endpoint),
+      sharedOf(endpoint),
+      changeOf(endpoint, mark.to),
+    ];
     const aside = parts.filter((part) => part !== "").join(` ${mark.dot} `);
     const dated = `${aside}${agoOf(endpoint, nowMs)}`;
     if (hasSecond) return [row, style("dim", f.clip(`     ${dated}`, columns, ascii))];
@@ -115,6 +120,11 @@ function limitWords(endpoint: EndpointSnapshot, { style }: f.Look): string {
 
 function turnOf({ fallback }: EndpointSnapshot): string {
   return fallback > 0 ? `fallback ${fallback}` : "";
+}
+
+/** Calls of all runs of this process that ask it, while this one is not alone. */
+function sharedOf({ shared }: EndpointSnapshot): string {
+  return shared === undefined ? "" : `${f.count(shared.inFlight)} in flight by ${f.count(shared.parties)} runs`;
 }
 
 /** What changed its calls at once last. */

@@ -253,6 +253,11 @@ describe("endpoints", () => {
     expect(row({ ...main, name: "a-long-name-of-one", limits, lastChange })).toMatch(/97\.0 %$/);
   });
 
+  test("tell the calls of all runs that share them", () => {
+    const endpoint = { ...main, inFlight: 9, shared: { inFlight: 32, parties: 3 } };
+    expect(draw(makeSnapshot({ endpoints: [endpoint] }), 100).join("\n")).toMatch(/9 of 32 .*32 in flight by 3 runs/);
+  });
+
   test("have a second line where calls at once change all the time, or models differ, from the start", () => {
     const frame = (changes: Partial<RunSnapshot>): string[] => draw(makeSnapshot({ nowMs, ...changes }), 100);
     const before = frame({ endpoints: [main], slots: automatic });
