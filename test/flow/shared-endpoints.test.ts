@@ -5,6 +5,7 @@ import { makeJob, type Started } from "../support/job.ts";
 import { type Fault, type ModelServer, type ModelServerOptions, startModelServer } from "../support/model-server.ts";
 
 const SLOTS = 8;
+const PATIENT = { timeout: 50_000, interval: 5 };
 const servers: ModelServer[] = [];
 
 afterEach(async () => {
@@ -17,7 +18,10 @@ interface Answered {
   readonly tokens: number;
 }
 
-/** A model server that several tenants of one process ask, with what it was asked and has answered in turn. */
+/**
+ * A model server that several tenants of one process ask, with what it was asked and has answered in turn. From
+ * `hold` on it answers nobody until `release`.
+ */
 async function openPlace(
   options: ModelServerOptions & { fault?: (tenant: string, attempt: number) => Fault | null } = {},
 ) {
@@ -26,12 +30,14 @@ async function openPlace(
   const answered: Answered[] = [];
   const inFlight: Record<string, number> = {};
   const most: Record<string, number> = {};
+  let gate: PromiseWithResolvers<void> | null = null;
   const server = await startModelServer({
     latency: "fixed:30",
     ...rest,
-    fail: (id, attempt) => {
+    fail: async (id, attempt) => {
       const tenant = id.split("-")[0]!;
       asked.push(tenant);
+      await gate?.promise;
       const failed = fault?.(tenant, attempt) ?? null;
       if (failed !== null) return failed;
       inFlight[tenant] = (inFlight[tenant] ?? 0) + 1;
@@ -48,7 +54,14 @@ async function openPlace(
   servers.push(server);
   const pool = new EndpointPool();
   const of = (tenant: string, from = 0): number => answered.slice(from).filter((one) => one.tenant === tenant).length;
-  return { server, pool, asked, answered, most, of };
+  const hold = (): void => {
+    gate = Promise.withResolvers();
+  };
+  const release = (): void => {
+    gate?.resolve();
+    gate = null;
+  };
+  return { server, pool, asked, answered, most, of, hold, release };
 }
 
 interface TenantOptions {
@@ -84,15 +97,17 @@ const endpointOf = ({ execution }: Started) => execution.snapshot().endpoints[0]
 
 it("three with weights 1:1:2 get their shares of the tokens within 5 %, whatever the lengths of their texts", async () => {
   const place = await openPlace();
+  place.hold();
   const runs = [
     await start(place, "a", { items: 600, share: { weight: 1 } }),
     await start(place, "b", { items: 600, share: { weight: 1 }, chars: 6_000 }),
     await start(place, "c", { items: 600, share: { weight: 2 } }),
   ];
   await Promise.all(runs.map(({ running }) => running));
+  place.release();
   // Each of them wants more all this time.
   const from = place.answered.length + 100;
-  await vi.waitFor(() => expect(place.answered.length).toBeGreaterThan(from + 600), { timeout: 50_000, interval: 20 });
+  await vi.waitFor(() => expect(place.answered.length).toBeGreaterThan(from + 600), PATIENT);
   const counted = place.answered.slice(from, from + 600);
   for (const { execution } of runs) execution.stop("stop-requested");
   await Promise.all(runs.map(({ ended }) => ended));
@@ -114,8 +129,11 @@ it("three with weights 1:1:2 get their shares of the tokens within 5 %, whatever
 it("ten items beside a large backlog are answered with the next calls, and cost the others no more than that", async () => {
   const place = await openPlace();
   const large = await start(place, "large", { items: 500 });
-  await vi.waitFor(() => expect(place.of("large")).toBeGreaterThan(50), { interval: 5 });
+  await vi.waitFor(() => expect(place.of("large")).toBeGreaterThan(50), PATIENT);
+  place.hold();
   const small = await start(place, "small", { items: 10 });
+  await small.running;
+  place.release();
   const { end } = await small.ended;
   expect(end).toMatchObject({ classified: 10, status: "completed" });
   const first = place.asked.indexOf("small");
@@ -142,13 +160,16 @@ it("a refused key ends the run that has it, and nothing of those with another", 
 
 it("items that break the model for one run open its breaker, and no other's", async () => {
   const place = await openPlace({ fault: (tenant) => (tenant === "poison" ? "500" : null) });
+  place.hold();
   const good = await start(place, "good", { items: 300 });
   const poison = await start(place, "poison", { items: 100 });
+  await Promise.all([good.running, poison.running]);
+  place.release();
   const { end, seen } = await good.ended;
   expect(end).toMatchObject({ classified: 300, status: "completed" });
   expect([seen["endpoint:state"], seen["endpoint:pause"]].flat()).toEqual([]);
   expect(seen["limit:change"].filter(({ from, to, reason }) => to < from && reason !== "ceiling")).toEqual([]);
-  await vi.waitFor(() => expect(poison.seen["endpoint:pause"].length).toBeGreaterThan(0), { timeout: 20_000 });
+  await vi.waitFor(() => expect(poison.seen["endpoint:pause"].length).toBeGreaterThan(0), PATIENT);
   poison.execution.stop("stop-requested");
   expect((await poison.ended).end.classified).toBe(0);
 });
@@ -159,8 +180,11 @@ it("answers that one run cannot use, and refusals of its texts, are its own", as
     content: (id, _attempt, value) => content(id.split("-")[0]!) ?? JSON.stringify(value),
     fault: (tenant, attempt) => (tenant === "odd" && attempt > 1 ? "context-length" : null),
   });
+  place.hold();
   const good = await start(place, "good", { items: 200 });
   const odd = await start(place, "odd", { items: 40 });
+  await Promise.all([good.running, odd.running]);
+  place.release();
   expect((await odd.ended).end).toMatchObject({ stopReason: "run-breaker", classified: 0 });
   const { end, seen } = await good.ended;
   expect(end).toMatchObject({ classified: 200, status: "completed" });
@@ -169,15 +193,16 @@ it("answers that one run cannot use, and refusals of its texts, are its own", as
 
 it("one run drains and pauses what it asks itself", async () => {
   const place = await openPlace();
+  place.hold();
   const a = await start(place, "a", { items: 60 });
   const b = await start(place, "b", { items: 150 });
   const c = await start(place, "c", { items: 60 });
-  await vi.waitFor(() => expect(Math.min(place.of("a"), place.of("b"), place.of("c"))).toBeGreaterThan(5), {
-    interval: 5,
-  });
+  await Promise.all([a.running, b.running, c.running]);
+  place.release();
+  await vi.waitFor(() => expect(Math.min(place.of("a"), place.of("b"), place.of("c"))).toBeGreaterThan(5), PATIENT);
   a.execution.drainEndpoint("main");
   c.execution.pause("by hand");
-  await vi.waitFor(() => expect([endpointOf(a).inFlight, endpointOf(c).inFlight]).toEqual([0, 0]), { timeout: 20_000 });
+  await vi.waitFor(() => expect([endpointOf(a).inFlight, endpointOf(c).inFlight]).toEqual([0, 0]), PATIENT);
   const before = [place.of("a"), place.of("c")];
   expect([endpointOf(a).state, endpointOf(b).state, endpointOf(c).state]).toEqual(["draining", "open", "open"]);
   expect((await b.ended).end).toMatchObject({ classified: 150, status: "completed" });
@@ -198,9 +223,12 @@ it("a limit that one meets makes all with that key wait, tells each of them, and
       return "429";
     },
   });
+  place.hold();
   const a = await start(place, "a", { items: 100, apiKey: "one-and-the-same" });
   const b = await start(place, "b", { items: 100, apiKey: "one-and-the-same" });
   const other = await start(place, "other", { items: 100, apiKey: "of-its-own" });
+  await Promise.all([a.running, b.running, other.running]);
+  place.release();
   for (const run of [a, b]) {
     const { end, seen } = await run.ended;
     expect(end).toMatchObject({ classified: 100, status: "completed" });
@@ -215,14 +243,16 @@ it("a limit that one meets makes all with that key wait, tells each of them, and
 
 it("a floor is had beside any weight, and a ceiling never passed", async () => {
   const place = await openPlace();
+  place.hold();
   const runs = [
     await start(place, "great", { items: 600, share: { weight: 1_000 } }),
     await start(place, "floor", { items: 600, share: { weight: 0.001, floor: 2 } }),
     await start(place, "ceiling", { items: 600, share: { weight: 1_000, ceiling: 1 } }),
   ];
   await Promise.all(runs.map(({ running }) => running));
+  place.release();
   const from = place.answered.length + 50;
-  await vi.waitFor(() => expect(place.answered.length).toBeGreaterThan(from + 400), { timeout: 50_000, interval: 20 });
+  await vi.waitFor(() => expect(place.answered.length).toBeGreaterThan(from + 400), PATIENT);
   const shares = ["great", "floor", "ceiling"].map((tenant) => place.of(tenant, from) / (place.answered.length - from));
   for (const { execution } of runs) execution.stop("stop-requested");
   await Promise.all(runs.map(({ ended }) => ended));
@@ -239,15 +269,17 @@ it("runs come and go: what they share is told while they do, all of it is left t
   await a.running;
   expect(endpointOf(a)).toMatchObject({ limit: SLOTS, ceiling: SLOTS });
   expect(endpointOf(a).shared).toBeUndefined();
+  place.hold();
   const b = await start(place, "b", { items: 60 });
   await b.running;
-  await vi.waitFor(() => expect(endpointOf(a).shared).toEqual({ inFlight: SLOTS, parties: 2 }), { interval: 5 });
+  await vi.waitFor(() => expect(endpointOf(a).shared).toEqual({ inFlight: SLOTS, parties: 2 }), PATIENT);
   expect(place.pool.size).toBe(1);
   const model = { ...b.endpoint.model, apiKey: "a-key-of-its-own" };
   await b.execution.change({ endpoints: [{ ...b.endpoint, model }] });
   expect([place.pool.size, endpointOf(a).shared, endpointOf(b).shared]).toEqual([2, undefined, undefined]);
   await b.execution.change({ endpoints: [b.endpoint] });
   expect(place.pool.size).toBe(1);
+  place.release();
   expect((await b.ended).end).toMatchObject({ classified: 60, status: "completed" });
   expect(endpointOf(a).shared).toBeUndefined();
   expect((await a.ended).end).toMatchObject({ classified: 400, status: "completed" });
