@@ -3,7 +3,7 @@
 //    calls at once are the limit, and where tokens per minute are.
 // 2. One with ten items beside one with a large backlog: its time divided by its time alone, in turn.
 // Runs, pool and model server are in one process; the model takes so long that the processor is no limit.
-// node bench/fair-share.ts [--seconds 120] [--window 60] [--rounds 5] [--backlog 100000]
+// node bench/fair-share.ts [--seconds 120] [--window 60] [--rounds 5] [--backlog 100000]; 0 seconds or rounds: not that part
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +15,7 @@ import type { Execution } from "../src/jobs/execution.ts";
 import { prepareExecution } from "../src/jobs/wiring.ts";
 import { openSqliteStore } from "../src/stores/sqlite.ts";
 import { EndpointPool } from "../src/traffic/endpoint-pool.ts";
+import { makeLatency } from "../test/support/model-draw.ts";
 import { type ModelServer, type ModelServerOptions, startModelServer } from "../test/support/model-server.ts";
 
 interface Tenant {
@@ -54,15 +55,14 @@ const { values } = parseArgs({
 });
 const seconds = Number(values.seconds);
 const windowMs = Number(values.window) * 1_000;
+const rounds = Number(values.rounds);
 
 for (const [limit, options] of [
   [`${SLOTS} calls at once`, {}],
   [`${TOKENS_PER_MINUTE.toLocaleString("en-US")} tokens per minute`, { tpm: TOKENS_PER_MINUTE }],
-] as const) {
-  const log = await shared(options);
-  tellShares(limit, log);
-}
-for (const latency of [LATENCY, "fixed:400"]) await compare(latency, Number(values.rounds), Number(values.backlog));
+] as const)
+  if (seconds > 0) tellShares(limit, await shared(options));
+for (const latency of [LATENCY, "fixed:400"]) if (rounds > 0) await compare(latency, Number(values.backlog));
 
 /** Three tenants, until the time is over. */
 async function shared(options: ModelServerOptions): Promise<Answered[]> {
@@ -118,7 +118,7 @@ function tellShares(limit: string, log: readonly Answered[]): void {
 }
 
 /** Ten items alone, and beside a large backlog, in turn. */
-async function compare(latency: string, rounds: number, backlog: number): Promise<void> {
+async function compare(latency: string, backlog: number): Promise<void> {
   const large: Tenant = { name: "large", weight: 1, items: backlog, from: 0, chars: 300 };
   await withServer({ latency }, async (server) => {
     const pool = new EndpointPool();
@@ -139,7 +139,8 @@ async function compare(latency: string, rounds: number, backlog: number): Promis
       const alone = await timed(round);
       const run = await prepared(large, folder, server, pool);
       const end = run.run();
-      await delay(3_000);
+      // Calls that take equally long come back in crowds: it comes at another time between two of these in each round.
+      await delay(3_000 + (400 * round) / rounds);
       const beside = await timed(round);
       run.stop("stop-requested");
       await end;
@@ -162,9 +163,15 @@ async function withServer<T>(
   use: (server: ModelServer, log: Answered[]) => Promise<T>,
 ): Promise<T> {
   const log: Answered[] = [];
+  const { latency = LATENCY, ...limits } = options;
+  const latencyOf = makeLatency(latency);
   const server = await startModelServer({
-    latency: LATENCY,
-    ...options,
+    ...limits,
+    // By the item alone, whenever it is asked.
+    fail: async (id) => {
+      await delay(latencyOf(id));
+      return null;
+    },
     usage: ({ id, tokens }) => {
       log.push({ atMs: performance.now(), tenant: id.split("-")[0]!, tokens });
       return { prompt_tokens: tokens - 70, completion_tokens: 70, total_tokens: tokens };
