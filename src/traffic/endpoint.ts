@@ -254,7 +254,7 @@ export class Endpoint implements Party {
 
   /** For {@link Permit} only. */
   cancel(ticket: Ticket): void {
-    ticket.upstream.cancel(ticket.passage);
+    ticket.upstream.cancel(this, ticket.passage);
     this.#left(ticket);
   }
 
@@ -283,7 +283,7 @@ export class Endpoint implements Party {
 
   /** It was cut off, since another endpoint was faster or the run is stopped. */
   #gaveUp({ passage, upstream }: Ticket): void {
-    upstream.gaveUp(passage);
+    upstream.gaveUp(this, passage);
     this.#latencies.outlasted(this.#options.now() - passage.sentMs);
   }
 

@@ -20,7 +20,7 @@ export interface Contender<P> {
 export interface Grant<P> {
   readonly party: P;
   readonly tokens: number;
-  /** The number of the free time in which it went out; null: somebody else wanted to go. */
+  /** The number of the free time in which it went out, 0 while it was alone; null: somebody else wanted to go. */
   readonly free: number | null;
 }
 
@@ -107,6 +107,11 @@ export class FairShare<P extends Sharer> {
   /** The call was not made. */
   cancel(grant: Grant<P>): void {
     this.settle(grant, 0);
+  }
+
+  /** It was alone, with calls of so many tokens in flight: they count as if nobody else had wanted to go. */
+  wasAlone(party: P, tokens: number): void {
+    this.#accounts.set(party, { deficit: 0, standing: tokens, frees: 0 });
   }
 
   /** It wants to make no call now: what it has coming is lost. */

@@ -145,6 +145,11 @@ export class RateLimiter {
     this.#follow("tokens", reservation, rate.limitTokens, rate.remainingTokens, rate.resetTokensMs);
   }
 
+  /** Estimates of the calls that have not come back. */
+  get openTokens(): number {
+    return this.#openTokens;
+  }
+
   /** The smallest share that is left of a limit, 0..1; null while no limit is known. */
   get headroom(): number | null {
     const now = this.#now();

@@ -40,6 +40,8 @@ export interface Passage {
   readonly reservation: Reservation;
   /** null: nobody shared it. */
   readonly grant: Grant<Party> | null;
+  /** Counts how often somebody came to one who was alone. */
+  readonly era: number;
 }
 
 export function boundsOf(

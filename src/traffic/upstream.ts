@@ -42,6 +42,7 @@ export class Upstream {
   #lastChange: EndpointSnapshot["lastChange"] = null;
   #inFlight = 0;
   #taken = 0;
+  #era = 0;
   #refusedAtMs = Number.NEGATIVE_INFINITY;
   #refusedEpisodes = 0;
   /** Until when a known limit makes calls wait, once that was told and as long as no later call was answered. */
@@ -82,7 +83,11 @@ export class Upstream {
   }
 
   join(party: Party): void {
-    if (this.#parties.size === 1) this.#paces ??= this.#firstPaces();
+    if (this.#parties.size === 1) {
+      this.#paces ??= this.#firstPaces();
+      this.#era += 1;
+      for (const alone of this.#parties) this.#fair.wasAlone(alone, this.#limiter.openTokens);
+    }
     this.#parties.add(party);
     this.#retune();
     // From now on it is asked for in turn: those that wait have to say so.
@@ -124,7 +129,7 @@ export class Upstream {
     this.#inFlight += 1;
     this.#taken += 1;
     const grant = this.#parties.size > 1 ? this.#grant({ party, tokens }) : null;
-    return { sentMs: this.#now(), reservation: this.#limiter.take(tokens), grant };
+    return { sentMs: this.#now(), reservation: this.#limiter.take(tokens), grant, era: this.#era };
   }
 
   /** True while a call of another one finds out whether a limit is over. */
@@ -135,14 +140,15 @@ export class Upstream {
   }
 
   /** The call was not made. */
-  cancel({ reservation, grant }: Passage): void {
-    this.#limiter.cancel(reservation);
+  cancel(party: Party, passage: Passage): void {
+    const grant = this.#grantOf(party, passage);
+    this.#limiter.cancel(passage.reservation);
     if (grant !== null) this.#fair.cancel(grant);
   }
 
   /** It was answered. @param tokens that count against the limits; null: unknown */
   answered(party: Party, passage: Passage, tokens: number | null, rate: RateHeaders | null, latencyMs: number): void {
-    this.#settle(passage, tokens);
+    this.#settle(party, passage, tokens);
     if (rate !== null) this.#limiter.learn(passage.reservation, rate);
     this.#refusedEpisodes = 0;
     const judgedMs = this.#paces === null ? latencyMs : this.#paces.judge(party, latencyMs);
@@ -157,13 +163,13 @@ export class Upstream {
   }
 
   /** It was cut off: nobody knows what it used. */
-  gaveUp(passage: Passage): void {
-    this.#settle(passage, null);
+  gaveUp(party: Party, passage: Passage): void {
+    this.#settle(party, passage, null);
   }
 
   /** It brought no answer. @param isItem it was refused because of the item */
   failed(party: Party, passage: Passage, { rate }: ModelError, isItem: boolean): void {
-    this.#settle(passage, null);
+    this.#settle(party, passage, null);
     if (rate !== null) this.#limiter.learn(passage.reservation, rate);
     if (isItem) return;
     // What works for others is this one's own trouble.
@@ -175,7 +181,9 @@ export class Upstream {
    * It met a limit. One that is known is a matter of pace: the limiter waits as long as the server asks and goes on. One
    * that is not, or that refuses again and again, makes all that share it rest and probe.
    */
-  throttled(party: Party, { sentMs, reservation, grant }: Passage, { retryAfterMs, rate }: ModelError): void {
+  throttled(party: Party, passage: Passage, { retryAfterMs, rate }: ModelError): void {
+    const { sentMs, reservation } = passage;
+    const grant = this.#grantOf(party, passage);
     const nowMs = this.#now();
     if (sentMs > this.#refusedAtMs) {
       this.#refusedAtMs = nowMs;
@@ -248,11 +256,19 @@ export class Upstream {
     return this.#fair.take(taker, this.#contenders(taker));
   }
 
-  #settle({ reservation, grant }: Passage, tokens: number | null): void {
-    this.#limiter.settle(reservation, tokens);
+  #settle(party: Party, passage: Passage, tokens: number | null): void {
+    const grant = this.#grantOf(party, passage);
+    this.#limiter.settle(passage.reservation, tokens);
     if (grant === null) return;
     this.#fair.settle(grant, tokens);
-    if (grant.party.wanted === null) this.#fair.idle(grant.party);
+    if (party.wanted === null) this.#fair.idle(party);
+  }
+
+  /** As it counts now: what went out while it was alone is in flight yet. */
+  #grantOf(party: Party, { reservation, grant, era }: Passage): Passage["grant"] {
+    if (this.#parties.size <= 1) return null;
+    if (grant !== null && era === this.#era) return grant;
+    return { party, tokens: reservation.tokens.amount, free: 0 };
   }
 
   /** Once per crowd: the calls that are refused together ask for nearly the same time. */

@@ -179,6 +179,27 @@ describe("runs that share an endpoint", () => {
   });
 });
 
+it("one that comes to a run that was alone gets the next calls until it has its part of those in flight", async () => {
+  const { open, order, count, answer } = openRuns("");
+  const eight = { concurrent: 8, concurrency: { start: 8, max: 8, mode: "fixed" } } as const;
+  const large = open("l", [eight]);
+  large.call(100);
+  await answer(20, [large]);
+  const from = order.length;
+  const small = open("s", [eight]);
+  small.call(10);
+  await answer(7, [large]);
+  expect(order.slice(from)).toEqual(Array(7).fill("s"));
+  // And what the one used in the time before does not count.
+  await answer(20, [large, small]);
+  expect(count("s", from)).toBe(10);
+  small.call(100);
+  await answer(6, [large, small]);
+  const later = order.length;
+  await answer(20, [large, small]);
+  expect(Math.abs(count("s", later) - count("l", later))).toBeLessThanOrEqual(2);
+});
+
 describe("one run's own trouble", () => {
   it("opens its breaker alone, and does not shrink what others get", async () => {
     const { runs, places } = openRuns("ab");
