@@ -127,7 +127,11 @@ export class Classifier {
     };
     task.attempts += 1;
     if (permit.endpoint.provider.remote)
-      task.spend = addSpend(task.spend, { calls: 1, repairCalls: task.repair ? 1 : 0 });
+      task.spend = addSpend(task.spend, {
+        calls: 1,
+        repairCalls: task.repair ? 1 : 0,
+        model: modelOf(permit.endpoint),
+      });
     const call: ToldCall = { task, endpoint: permit.endpoint, sentMs: this.#options.steadyNow() };
     let answered: Answered;
     try {
@@ -240,9 +244,9 @@ export class Classifier {
     return await callHedged(permit, request, signal, {
       afterMs: hedge.afterMs,
       takeOther: (first) => hedge.takeOther({ ...this.wishOf(task), avoid: new Set([...task.avoid, first]) }),
-      onSent: () => {
+      onSent: (endpoint) => {
         task.attempts += 1;
-        task.spend = addSpend(task.spend, { calls: 1, hedgedCalls: 1 });
+        task.spend = addSpend(task.spend, { calls: 1, hedgedCalls: 1, model: modelOf(endpoint) });
       },
       onLost: (endpoint) => {
         const uncertainUsd = this.#countUncertain(task, endpoint, request);
@@ -255,7 +259,10 @@ export class Classifier {
     const usage = reply.usage ?? this.#options.estimateUsage(this.#charsOf(request), reply.text.length);
     const costUsd = call.endpoint.costOf(usage, reply.model);
     this.#teller.answered(call, reply, usage, costUsd);
-    task.spend = addSpend(task.spend, { ...usage, costUsd: costUsd ?? 0, unpricedCalls: costUsd === null ? 1 : 0 });
+    const { provider } = call.endpoint;
+    const model = provider.remote ? { model: modelOf(call.endpoint) } : {};
+    const unpricedCalls = costUsd === null ? 1 : 0;
+    task.spend = addSpend(task.spend, { ...usage, costUsd: costUsd ?? 0, unpricedCalls, ...model });
   }
 
   #charsOf({ text, repair }: ModelRequest): number {
@@ -267,7 +274,8 @@ export class Classifier {
   #countUncertain(task: Task, endpoint: Endpoint, request: ModelRequest): number | null {
     const usage = this.#options.estimateUsage(this.#charsOf(request), TYPICAL_ANSWER_CHARS);
     const uncertainUsd = endpoint.costOf(usage, endpoint.provider.model);
-    task.spend = addSpend(task.spend, { uncertainCalls: 1, uncertainUsd: uncertainUsd ?? 0 });
+    const model = modelOf(endpoint);
+    task.spend = addSpend(task.spend, { uncertainCalls: 1, uncertainUsd: uncertainUsd ?? 0, model });
     return uncertainUsd;
   }
 
@@ -301,6 +309,11 @@ export class Classifier {
       classifiedAt: new Date(now()),
     };
   }
+}
+
+/** @returns `openai/gpt-5-mini`, as it was asked for */
+function modelOf({ provider }: Endpoint): string {
+  return `${provider.provider}/${provider.model}`;
 }
 
 interface Answered {

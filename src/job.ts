@@ -178,6 +178,7 @@ export interface Deadlines {
 
 /** Everything one execution needs, resolved and checked. Made by `config/load.ts` from flags, environment and file. */
 export interface JobSettings {
+  /** `default` where there are no tenants. */
   readonly tenant: string;
   readonly job: string;
   readonly mode: Mode;
@@ -248,6 +249,8 @@ export interface JobSettings {
   readonly maxOutputTokens: number;
   /** What it is due where runs of one process share an endpoint. @default an equal share */
   readonly share?: Share;
+  /** Local traces that are older go by themselves; null: they stay. @default null */
+  readonly retention?: { readonly days: number } | null;
   /** Stop when at least this share of the last `window` settled items failed. @default 0.5 of 50 */
   readonly runBreaker: { readonly share: number; readonly window: number };
 }

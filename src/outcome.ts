@@ -1,6 +1,15 @@
 import { FAILURE_CLASSES } from "./errors.ts";
 import type { JobTotals } from "./events.ts";
 import type { ItemKey, SkipReason } from "./item.ts";
+import {
+  addUsage,
+  CACHED,
+  type ModelUsage,
+  type MonthlyUsage,
+  NO_USAGE,
+  UNKNOWN_MODEL,
+  withUsage,
+} from "./model-usage.ts";
 import type { ClassificationRecord, Usage } from "./record.ts";
 
 /** What the calls for one item cost, all attempts together. */
@@ -15,6 +24,10 @@ export interface Spend extends Usage {
   readonly unpricedCalls: number;
   readonly costUsd: number;
   readonly uncertainUsd: number;
+  /** `openai/gpt-5-mini`: who was asked, when all calls were of one model. */
+  readonly model?: string;
+  /** By model, when they were of several. */
+  readonly byModel?: Readonly<Record<string, Partial<ModelUsage>>>;
 }
 export const NO_SPEND: Spend = {
   calls: 0,
@@ -46,7 +59,38 @@ export function addSpend(a: Spend, b: Partial<Spend>): Spend {
     reasoningTokens: a.reasoningTokens + (b.reasoningTokens ?? 0),
     costUsd: a.costUsd + (b.costUsd ?? 0),
     uncertainUsd: a.uncertainUsd + (b.uncertainUsd ?? 0),
+    ...whoWasAsked(a, b),
   };
+}
+
+/** Of two spends together: one model where that is true, else what each model has of it. */
+function whoWasAsked(a: Spend, b: Partial<Spend>): Pick<Spend, "model" | "byModel"> {
+  const single = a.byModel === undefined && b.byModel === undefined;
+  if (single && a.model === b.model) return a.model === undefined ? {} : { model: a.model };
+  if (isNothing(b)) return pickModels(a);
+  if (isNothing(a)) return pickModels(b);
+  const byModel: Record<string, Partial<ModelUsage>> = {};
+  for (const [model, usage] of [...usageByModel(a), ...usageByModel(b)])
+    byModel[model] = byModel[model] === undefined ? usage : addUsage({ ...NO_USAGE, ...byModel[model] }, usage);
+  return { byModel };
+}
+
+function pickModels({ model, byModel }: Partial<Spend>): Pick<Spend, "model" | "byModel"> {
+  if (byModel !== undefined) return { byModel };
+  return model === undefined ? {} : { model };
+}
+
+function isNothing({ calls = 0, uncertainCalls = 0, inputTokens = 0, costUsd = 0 }: Partial<Spend>): boolean {
+  return calls === 0 && uncertainCalls === 0 && inputTokens === 0 && costUsd === 0;
+}
+
+/** What each model has of a spend. */
+function usageByModel(spend: Partial<Spend>): [model: string, usage: Partial<ModelUsage>][] {
+  if (spend.byModel !== undefined) return Object.entries(spend.byModel);
+  const { calls = 0, inputTokens = 0, cachedInputTokens = 0, outputTokens = 0 } = spend;
+  const { costUsd = 0, uncertainUsd = 0, unpricedCalls = 0 } = spend;
+  const usage = { calls, inputTokens, cachedInputTokens, outputTokens, costUsd, uncertainUsd, unpricedCalls };
+  return [[spend.model ?? UNKNOWN_MODEL, usage]];
 }
 
 /** Where an admitted item came from: decides how it moves in the job's totals. */
@@ -117,6 +161,8 @@ export interface JobState {
   readonly totals: JobTotals;
   /** Spend per UTC day (`2026-11-24`). */
   readonly ledger: Readonly<Record<string, DaySpend>>;
+  /** What each model was used, by month. @default nothing: it is from before this was kept */
+  readonly usage?: MonthlyUsage;
   /** Pages of items whose marks were taken away to classify them again. @default 0 */
   readonly unmarkedPages?: number;
 }
@@ -140,7 +186,18 @@ export function applySettlement(state: JobState, settlement: Settlement): JobSta
   const counted = { ...totals, [counter]: totals[counter] + 1 };
   if (settlement.origin === "retryQueue") counted.retryQueued -= 1;
   if (settlement.origin === "deadLetter") counted.deadLetters -= 1;
-  return { ...spent, totals: counted };
+  if (settlement.outcome !== "classified") return { ...spent, totals: counted };
+  const month = dayOf(settlement.atMs).slice(0, 7);
+  const usage = withUsage(spent.usage ?? {}, month, answeredBy(settlement), { items: 1 });
+  return { ...spent, totals: counted, usage };
+}
+
+/** Under which an answer is counted: the model that was asked for it, the cache, or what needed no call. */
+function answeredBy({ spend, record }: Settlement & { readonly outcome: "classified" }): string {
+  if (spend.model !== undefined) return spend.model;
+  if (record.decidedBy === "cache") return CACHED;
+  if (record.decidedBy === "offline") return record.decidedBy;
+  return `${record.provider}/${record.requestedModel ?? record.model}`;
 }
 
 /** @returns the job's state after an item was taken back: it changed while in flight and will be read again */
@@ -194,6 +251,10 @@ export function applySpend(state: JobState, spend: Spend, atMs: number): JobStat
         unpricedCalls: before.unpricedCalls + spend.unpricedCalls,
       },
     },
+    usage: usageByModel(spend).reduce(
+      (usage, [model, more]) => withUsage(usage, day.slice(0, 7), model, more),
+      state.usage ?? {},
+    ),
   };
 }
 

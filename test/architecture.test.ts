@@ -21,6 +21,7 @@ const NOUNS = [
   "selection.ts",
   "correction.ts",
   "outcome.ts",
+  "model-usage.ts",
   "rate-limits.ts",
   "filter.ts",
   "dashboard/api.ts",

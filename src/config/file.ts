@@ -3,7 +3,9 @@ import type { z } from "zod";
 import { withoutPassword } from "../redact.ts";
 import { didYouMean } from "./nearest.ts";
 import type { OptionTable } from "./option.ts";
-import { FILE_SCHEMA, OPTION_KEYS, OPTIONS, type OptionKey, optionOf } from "./schema.ts";
+import { FILE_SCHEMA, OPTIONS, type OptionKey } from "./schema.ts";
+import { NOT_OF_A_TENANT, TENANT_FIELDS, TENANT_SCHEMA, TENANT_TABLE, type TenantField } from "./tenant-fields.ts";
+import { TENANT_NAME } from "./tenant-options.ts";
 import { yamlFault } from "./yaml-fault.ts";
 
 /** What a configuration file says, checked value by value. */
@@ -17,6 +19,18 @@ export interface ConfigText {
   readonly where: (key: OptionKey, inside?: readonly PropertyKey[]) => string;
   /** One sentence each: file, line and column, what was expected, what is there. */
   readonly problems: readonly string[];
+  /** Sections of `tenants` in the order of the file; null where there are none. */
+  readonly tenants: ReadonlyMap<string, TenantText> | null;
+}
+
+/** What the section of one tenant says. */
+export interface TenantText {
+  /** Settings of its job that are right. */
+  readonly values: ReadonlyMap<OptionKey, unknown>;
+  /** What it says beside them. */
+  readonly own: ReadonlyMap<TenantField, unknown>;
+  /** @returns `querymill.yaml:9:12 tenants.sales.batchSize` */
+  readonly where: (key: OptionKey | TenantField, inside?: readonly PropertyKey[]) => string;
 }
 
 /**
@@ -30,11 +44,9 @@ export function parseConfig(text: string, file: string): ConfigText {
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col} `;
   };
-  const where: ConfigText["where"] = (key, inside = []) => {
-    const path = [...key.split("."), ...inside];
-    return at(offsetOf(document.contents, path)) + pathName(path);
-  };
-  const none = { values: new Map<OptionKey, unknown>(), where };
+  const place = (path: readonly PropertyKey[]): string => at(offsetOf(document.contents, path)) + pathName(path);
+  const where: ConfigText["where"] = (key, inside = []) => place([...key.split("."), ...inside]);
+  const none = { values: new Map<OptionKey, unknown>(), where, tenants: null };
   const fault = yamlFault(document);
   if (fault !== null) return { ...none, problems: [at(fault.offset) + fault.text] };
   let content: unknown;
@@ -43,17 +55,17 @@ export function parseConfig(text: string, file: string): ConfigText {
   } catch {
     return { ...none, problems: [`${file} repeats itself through too many aliases. Write the values out.`] };
   }
-  const { values, problems } = check(content);
+  const { values, problems, tenants } = checkAll(content, place);
   const placed = problems.map(({ path, text }) => ({ offset: offsetOf(document.contents, path), text }));
   placed.sort((a, b) => a.offset - b.offset);
-  return { values, where, problems: placed.map(({ offset, text }) => at(offset) + text) };
+  return { values, where, problems: placed.map(({ offset, text }) => at(offset) + text), tenants };
 }
 
 /** What a program says in the form of the file. */
 export function checkConfig(content: Readonly<Record<string, unknown>>): ConfigText {
-  const { values, problems } = check(content);
+  const { values, problems, tenants } = checkAll(content, pathName);
   const where: ConfigText["where"] = (key, inside = []) => pathName([...key.split("."), ...inside]);
-  return { values, where, problems: problems.map(({ text }) => text) };
+  return { values, where, problems: problems.map(({ text }) => text), tenants };
 }
 
 /** @returns a value as an error shows it: short, quoted, without a password */
@@ -70,29 +82,75 @@ interface Problem {
   readonly text: string;
 }
 
-function check(given: unknown): { values: Map<OptionKey, unknown>; problems: Problem[] } {
-  const content = writtenOut(withoutNulls(given, OPTIONS));
-  const checked = FILE_SCHEMA.safeParse(content);
-  const issues = checked.success ? [] : checked.error.issues;
-  const problems = issues.flatMap((issue) => describeIssue(issue, content));
-  const wrong = new Set(issues.map((issue) => keyAt(issue.path, OPTIONS)));
-  const values = new Map<OptionKey, unknown>();
-  for (const key of OPTION_KEYS) {
-    const value = valueAt(content, key.split("."));
-    if (value !== undefined && optionOf(key).inFile && !wrong.has(key)) values.set(key, value);
-  }
-  return { values, problems };
+/** What is checked: settings, or those of a tenant. */
+interface Checked {
+  readonly table: OptionTable;
+  readonly schema: z.ZodType;
+  /** Where they stand in the file. */
+  readonly at: readonly PropertyKey[];
 }
 
-function describeIssue(issue: z.core.$ZodIssue, content: unknown): Problem[] {
+/** The whole file. @param place names a path in it */
+function checkAll(
+  given: unknown,
+  place: (path: readonly PropertyKey[]) => string,
+): { values: Map<OptionKey, unknown>; problems: Problem[]; tenants: ConfigText["tenants"] } {
+  const { values, problems } = check(given, { table: OPTIONS, schema: FILE_SCHEMA, at: [] });
+  const sections = values.get("tenants") as Record<string, unknown> | undefined;
+  if (sections === undefined) return { values: values as Map<OptionKey, unknown>, problems, tenants: null };
+  const tenants = new Map<string, TenantText>();
+  for (const [name, section] of Object.entries(sections)) {
+    const at = ["tenants", name];
+    const bad = wrongName(name);
+    if (bad !== null) problems.push({ path: at, text: `${pathName(at)}: ${bad}` });
+    const found = check(section ?? {}, { table: TENANT_TABLE, schema: TENANT_SCHEMA, at });
+    problems.push(...found.problems);
+    const isOwn = (key: string): boolean => Object.hasOwn(TENANT_FIELDS, key);
+    const entries = [...found.values];
+    tenants.set(name, {
+      values: new Map(entries.filter(([key]) => !isOwn(key)) as [OptionKey, unknown][]),
+      own: new Map(entries.filter(([key]) => isOwn(key)) as [TenantField, unknown][]),
+      where: (key, inside = []) => place([...at, ...key.split("."), ...inside]),
+    });
+  }
+  return { values: values as Map<OptionKey, unknown>, problems, tenants };
+}
+
+/** @returns what is wrong with the name of a tenant; null when nothing is */
+function wrongName(name: string): string | null {
+  if (!TENANT_NAME.test(name))
+    return "the name of a tenant has 1 to 64 of a-z, 0-9, - and _, the first one a letter or digit: it is a folder and a label.";
+  if (name === "default" || name === "demo") return `"${name}" is taken by Querymill itself. Choose another name.`;
+  return null;
+}
+
+function check(given: unknown, checked: Checked): { values: Map<string, unknown>; problems: Problem[] } {
+  const { table, schema, at } = checked;
+  const content = writtenOut(withoutNulls(given, table));
+  const parsed = schema.safeParse(content);
+  const issues = parsed.success ? [] : parsed.error.issues;
+  const problems = issues.flatMap((issue) => describeIssue(issue, content, checked));
+  const wrong = new Set(issues.map((issue) => keyAt(issue.path, table)));
+  const values = new Map<string, unknown>();
+  for (const [key, { inFile }] of Object.entries(table)) {
+    const value = valueAt(content, key.split("."));
+    if (value !== undefined && inFile && !wrong.has(key)) values.set(key, value);
+  }
+  return { values, problems: problems.map(({ path, text }) => ({ path: [...at, ...path], text })) };
+}
+
+function describeIssue(issue: z.core.$ZodIssue, content: unknown, { table: whole, at }: Checked): Problem[] {
   const { path } = issue;
-  const { table, rest, key } = locate(path, OPTIONS);
+  const { table, rest, key } = locate(path, whole);
+  const named = (inside: readonly PropertyKey[]): string => pathName([...at, ...inside]);
   if (issue.code === "unrecognized_keys" && key === null)
     return issue.keys.map((unknown) => {
       const inside = [...path, unknown];
-      return { path: inside, text: `${pathName(inside)}: no such setting.${adviceFor(unknown, rest, table)}` };
+      const why = at.length > 0 && path.length === 0 ? NOT_OF_A_TENANT[unknown] : undefined;
+      const text = why ?? `no such setting.${adviceFor(unknown, rest, table)}`;
+      return { path: inside, text: `${named(inside)}: ${text}` };
     });
-  const name = pathName(path);
+  const name = named(path);
   const found = key !== null && table[key]!.secret ? "something else" : shown(valueAt(content, path));
   if (key !== null) {
     const advice = table[key]!.advise?.(valueAt(content, path), path) ?? "";
@@ -101,7 +159,10 @@ function describeIssue(issue: z.core.$ZodIssue, content: unknown): Problem[] {
     const expected = `expected ${expectedAt(key, rest, table)}; got ${found}.`;
     return [{ path, text: `${name}: ${isPart && advice !== "" ? advice.trimStart() : expected + advice}` }];
   }
-  if (path.length === 0) return [{ path, text: `expected settings such as "batchSize: 10"; got ${found}.` }];
+  if (path.length === 0) {
+    const start = name === "" ? "" : `${name}: `;
+    return [{ path, text: `${start}expected settings such as "batchSize: 10"; got ${found}.` }];
+  }
   const members = membersOf(rest, table).join(", ");
   return [{ path, text: `${name}: expected a group with ${members}; got ${found}.` }];
 }
@@ -125,7 +186,7 @@ function expectedAt(key: string, path: readonly PropertyKey[], table: OptionTabl
 
 function adviceFor(unknown: string, group: readonly PropertyKey[], table: OptionTable): string {
   if (/^(api|access|auth|secret)?[-_]?(key|token)$|password|^secret$/i.test(unknown))
-    return ` A key does not belong in a file: put it in a variable (environment or .env)${table === OPTIONS ? "" : " and name that in keyVariable"}.`;
+    return ` A key does not belong in a file: put it in a variable (environment or .env)${Object.hasOwn(table, "keyVariable") ? " and name that in keyVariable" : ""}.`;
   const flagOnly = Object.hasOwn(table, unknown) && !table[unknown]!.inFile ? table[unknown]!.flag : null;
   if (flagOnly !== null) return ` Give ${flagOnly.split(" ")[0]} on the command line: it is meant for one run.`;
   const known = membersOf(group, table);

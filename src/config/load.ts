@@ -22,6 +22,7 @@ import { mergeVariables, type ResolvedOptions, resolveOptions, unknownVariables,
 import { deriveJob } from "./store-uri.ts";
 import { type ChosenStores, chooseStores } from "./stores.ts";
 import { parseTaxonomy } from "./taxonomy.ts";
+import { chooseTenant } from "./tenants.ts";
 
 /** How a run talks: not part of the job. */
 export interface OutputSettings {
@@ -45,6 +46,8 @@ export interface LoadedSettings {
   readonly confirmation: Confirmation;
   /** Sentences for the user: nothing is wrong, but it may not be what was meant. */
   readonly notes: string[];
+  /** What the section of a tenant says of its being run; null without tenants. */
+  readonly tenant: { readonly paused: boolean } | null;
 }
 
 export interface SettingsInput {
@@ -59,6 +62,8 @@ export interface SettingsInput {
   readonly config?: Readonly<Record<string, unknown>>;
   /** False for what asks no model: `settings.model` is then {@link NO_MODEL}, whatever was said. @default true */
   readonly needsModel?: boolean;
+  /** The text that stands for that of the settings file, which is where it says. @default the file is read */
+  readonly text?: { readonly path: string; readonly content: string };
 }
 
 /** Stands where a model would be in settings that ask none. */
@@ -72,19 +77,13 @@ const LARGEST_FILE_BYTES = 1024 * 1024;
  * @throws QuerymillError USAGE (flags), CONFIG_INVALID (environment, file), TAXONOMY_INVALID, MODEL_NOT_CHOSEN; up to
  * 10 problems in one message
  */
-export async function loadSettings({
-  flags,
-  env,
-  cwd,
-  files = true,
-  config,
-  needsModel = true,
-}: SettingsInput): Promise<LoadedSettings> {
-  const dotenv = files ? await readIfThere(resolve(cwd, ".env")) : null;
-  const variables = mergeVariables(env, dotenv);
-  const given = config === undefined ? null : checkConfig(config);
-  const { file, folder } =
-    files && given === null ? await readConfig(flags, variables, cwd) : { file: given, folder: cwd };
+export async function loadSettings(input: SettingsInput): Promise<LoadedSettings> {
+  const { flags, env, cwd, needsModel = true } = input;
+  const { file: whole, folder, variables: allVariables } = await readFiles(input);
+  if (whole !== null && whole.tenants !== null && whole.problems.length > 0) throw severalProblems(whole.problems);
+  const tenant = chooseTenant(whole, flags.tenant as string | undefined, allVariables);
+  const file = tenant?.file ?? whole;
+  const variables = tenant?.variables ?? allVariables;
   const options = resolveOptions(flags, variables, file);
   const { get } = options;
   const times = await resolveSchedules(options, Date.now());
@@ -95,6 +94,7 @@ export async function loadSettings({
     ...fileConflicts(options),
     ...growingConflicts(options),
     ...times.problems,
+    ...(tenant?.problems ?? []),
   ];
   const notes = unknownVariables([...Object.keys(env)]);
 
@@ -125,10 +125,10 @@ export async function loadSettings({
     fileJob === null
       ? [get("sourceCollection"), get("targetCollection")]
       : [optionOf("sourceCollection").default as string, optionOf("targetCollection").default as string];
-  const logFile = get("logFile");
+  const [logFile, days] = [get("logFile"), get("retention.days")];
   const settings: JobSettings = {
-    tenant: "default",
-    job: get("job") ?? fileJob ?? deriveJob(store, db, source, target, from),
+    tenant: tenant?.name ?? "default",
+    job: get("job") ?? tenant?.name ?? fileJob ?? deriveJob(store, db, source, target, from),
     mode: get("mode"),
     batchSize: get("batchSize"),
     concurrent: get("concurrent"),
@@ -188,6 +188,8 @@ export async function loadSettings({
       storeMs: get("deadlines.storeMs"),
     },
     maxOutputTokens: get("maxOutputTokens"),
+    ...(tenant === null ? {} : { share: tenant.share }),
+    ...(days === null ? {} : { retention: { days } }),
     runBreaker: { share: get("breaker.share"), window: get("breaker.window") },
   };
   const output: OutputSettings = {
@@ -205,7 +207,26 @@ export async function loadSettings({
     get,
     confirmation: confirmationOf(get),
     notes: [...notes, ...found.notes, ...examples.notes, ...(unfilled === null ? [] : [unfilled])],
+    tenant: tenant && { paused: tenant.paused },
   };
+}
+
+/** What the settings are read from: the file (or what a program says instead), its folder, and the variables. */
+export async function readFiles({
+  flags,
+  env,
+  cwd,
+  files = true,
+  config,
+  text,
+}: SettingsInput): Promise<{ file: ConfigText | null; folder: string; variables: Variables }> {
+  const dotenv = files ? await readIfThere(resolve(cwd, ".env")) : null;
+  const variables = mergeVariables(env, dotenv);
+  if (text !== undefined)
+    return { file: parseConfig(text.content, basename(text.path)), folder: dirname(text.path), variables };
+  if (config !== undefined || !files)
+    return { file: config === undefined ? null : checkConfig(config), folder: cwd, variables };
+  return { ...(await readConfig(flags, variables, cwd)), variables };
 }
 
 async function readConfig(

@@ -26,6 +26,7 @@ import {
 } from "./option.ts";
 import { SCHEDULE_OPTIONS } from "./schedule-options.ts";
 import { DATABASE, SOURCE_OPTIONS, STORE } from "./source-options.ts";
+import { TENANT_OPTIONS } from "./tenant-options.ts";
 
 const COLLECTION = /^(?!system\.)[^$\0]{1,200}$/;
 const MINUTE_MS = 60_000;
@@ -269,6 +270,7 @@ export const OPTIONS = {
   ...CONTINUOUS_OPTIONS,
   ...NOTIFY_RULE_OPTIONS,
   ...NOTIFY_CHANNEL_OPTIONS,
+  ...TENANT_OPTIONS,
   prices: shaped<Readonly<Record<string, Price>>>({
     live: true,
     help: "USD per million tokens by model name; beats the built-in list",

@@ -24,7 +24,7 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
  */
 export async function openAnswers(
   manager: BatchFileManager,
-  { cache: settings, redaction, endpoints, job }: JobSettings,
+  { cache: settings, redaction, endpoints, job, retention = null }: JobSettings,
   open: Pick<OpenJob, "endpoints" | "lease">,
   leftover: Leftover,
   { executionId, fingerprint, now }: AnswersRun,
@@ -38,7 +38,7 @@ export async function openAnswers(
     quarantine: join(folder, "quarantine"),
     identity,
     maxBytes: settings.maxMb * MEGABYTE,
-    ttlMs: settings.ttlDays * DAY_MS,
+    ttlMs: Math.min(settings.ttlDays, retention?.days ?? settings.ttlDays) * DAY_MS,
     now,
   });
   closers.add(() => cache.close());

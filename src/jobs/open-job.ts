@@ -13,6 +13,7 @@ import type { Closers } from "./closers.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { checkProviders, type OpenEndpoint, openProviders } from "./open-gateway.ts";
 import { fingerprintChanged, type Leftover, UNDONE_BY, uncleanMessage } from "./recovery.ts";
+import { keepRetention } from "./retention.ts";
 import { hintOfPreset, refuseWrongShape } from "./source-shape.ts";
 
 /** Everything that exists only while a job is open. */
@@ -45,7 +46,7 @@ export function refuseUnpricedBudget({ budget, endpoints }: JobSettings, pricing
  */
 export async function openState(
   manager: BatchFileManager,
-  { batchDir, job }: JobSettings,
+  { batchDir, job, retention = null }: JobSettings,
   executionId: string,
   closers: Closers,
 ): Promise<number> {
@@ -59,6 +60,7 @@ export async function openState(
   closers.add(() => manager.files.removeReserve());
   const { damaged } = await manager.open();
   closers.add(() => manager.close());
+  closers.add(await keepRetention(manager, retention));
   return damaged;
 }
 

@@ -47,8 +47,28 @@ export async function logExecution(
   execution: LoggedExecution,
 ): Promise<void> {
   const before = await readExecutions(files, folder, identity);
-  const kept = [...before, execution].slice(-MOST_EXECUTIONS);
-  const frames = [{ format: STATE_FORMAT, ...identity }, ...kept].map((one, at) =>
+  await write(files, folder, identity, [...before, execution].slice(-MOST_EXECUTIONS));
+}
+
+/** Removes those that ended before (epoch ms). Only who holds the job may. @throws QuerymillError STATE_UNWRITABLE, as {@link readExecutions} */
+export async function forgetExecutions(
+  files: FileSystem,
+  folder: string,
+  identity: StateIdentity,
+  beforeMs: number,
+): Promise<void> {
+  const all = await readExecutions(files, folder, identity);
+  const kept = all.filter(({ endedAtMs }) => endedAtMs >= beforeMs);
+  if (kept.length < all.length) await write(files, folder, identity, kept);
+}
+
+async function write(
+  files: FileSystem,
+  folder: string,
+  identity: StateIdentity,
+  executions: readonly LoggedExecution[],
+): Promise<void> {
+  const frames = [{ format: STATE_FORMAT, ...identity }, ...executions].map((one, at) =>
     encodeFrame(at, JSON.stringify(one)),
   );
   await replaceFile(files, join(folder, EXECUTION_LOG), frames.join(""));

@@ -124,6 +124,19 @@ export class RetryQueue {
     });
   }
 
+  /** Writes the file anew with what is live: what was removed is gone from the disk then. @throws QuerymillError STATE_UNWRITABLE */
+  async compact(): Promise<void> {
+    const done = this.#turn.then(async () => {
+      if (this.#failure !== null) throw this.#failure;
+      if (this.#file === null) return;
+      await this.#compact(await this.#file.read(this.#position, 0)).catch((error) => {
+        throw this.#break(error);
+      });
+    });
+    this.#turn = done.catch(() => {});
+    return await done;
+  }
+
   /** Entries in the order they come due, without payloads. */
   list(filter: { queue?: string; failure?: string; dueMs?: number } = {}): Omit<QueueEntry, "payload">[] {
     const found: Indexed[] = [];

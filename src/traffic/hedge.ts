@@ -8,7 +8,7 @@ export interface HedgeOptions {
   /** The right to make it elsewhere, or null: then the first one alone is waited for. */
   readonly takeOther: (first: Endpoint) => Permit | null;
   /** The second call goes out: it may be billed as well. */
-  readonly onSent: () => void;
+  readonly onSent: (endpoint: Endpoint) => void;
   /** One of the two was cut off, or broke after it was sent, while the other was answered: perhaps billed. */
   readonly onLost: (endpoint: Endpoint) => void;
 }
@@ -31,7 +31,7 @@ export async function callHedged(
   const late = await outlasts(asked, afterMs);
   const second = late && !signal.aborted ? takeOther(first.endpoint) : null;
   if (second === null) return await asked;
-  onSent();
+  onSent(second.endpoint);
   const both = [
     { endpoint: first.endpoint, answer: asked },
     { endpoint: second.endpoint, answer: ask(second) },
