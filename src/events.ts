@@ -190,6 +190,10 @@ export interface EventMap {
   "schedule:failed": { name: string; timeMs: number; code: ErrorCode; message: string };
   /** Calls go out again, until then. That they stop is told by `execution:wait`. */
   "window:open": { executionId: string; untilMs: number };
+  /** A tenant does not run; the others do. `nextTryMs` null: it is not tried again before it is resumed or the settings are read again. */
+  "tenant:failed": { name: string; code: string; message: string; nextTryMs: number | null };
+  /** A tenant that was paused, added or mended begins; or it was paused or taken out of the settings. */
+  "tenant:state": { name: string; state: "begins" | "paused" | "removed" };
 }
 
 /** Who holds a run up: a person (or a program), or a window of hours. */
@@ -228,6 +232,8 @@ export interface EndpointSnapshot {
  * the wall clock as it is set at `nowMs`, so that they can be subtracted from each other.
  */
 export interface RunSnapshot extends GrownSnapshot {
+  /** `default` where there are no tenants. */
+  tenant: string;
   job: string;
   executionId: string;
   mode: string;

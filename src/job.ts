@@ -255,6 +255,11 @@ export interface JobSettings {
   readonly runBreaker: { readonly share: number; readonly window: number };
 }
 
+/** @returns the flag that leads a command to a job, such as `--job support` */
+export function jobFlagOf({ tenant, job }: Pick<JobSettings, "tenant" | "job">): string {
+  return tenant === "default" ? `--job ${job}` : `--tenant ${tenant}`;
+}
+
 /** @returns the most model calls that the run may have under way at once */
 export function slotCeiling({
   concurrent,

@@ -35,11 +35,14 @@ async function cleanUp({ olderThan, all, cache, dryRun, yes, ...flags }: Record<
   const days = olderThan === undefined ? null : daysOf(String(olderThan));
   const { settings, output } = await loadJob(flags, false);
   const { batchDir, job } = settings;
-  const named = flags.job !== undefined || flags.input !== undefined || flags.demo === true;
+  const named =
+    flags.job !== undefined || flags.input !== undefined || flags.demo === true || flags.tenant !== undefined;
   if (all === true && !named)
     throw refused("--all removes a job's ledger and dead letters: say whose with --job NAME.");
   if (all === true && days !== null) throw refused("--all and --older-than exclude each other: all is of any age.");
-  const found = await findJobs(batchDir);
+  const found = (await findJobs(batchDir)).filter(
+    ({ tenant }) => flags.tenant === undefined || tenant === settings.tenant,
+  );
   const wanted = named ? found.filter((identity) => identity.job === job) : found;
   if (named && wanted.length === 0) {
     const names = found.map((identity) => identity.job);

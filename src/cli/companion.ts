@@ -28,6 +28,8 @@ export interface Host {
   readonly note: (text: string) => void;
   /** One line for the eyes of the user alone, such as a link with a token: never in a log, nor among what a program reads. */
   readonly handOver: (text: string) => void;
+  /** What tells of the process as a whole is opened elsewhere, once for all its runs. @default false */
+  readonly isOneOfSeveral?: boolean;
   /** Takes the dashboard over at the end of the execution. @default it is closed then */
   readonly stays?: (dashboard: StayingDashboard) => void;
 }

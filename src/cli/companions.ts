@@ -6,9 +6,11 @@ const OPENERS: readonly Opener[] = [
   async (host) =>
     host.service.control === true ? (await import("./control-companion.ts")).openControlCompanion(host) : null,
   async (host) =>
-    process.env.NOTIFY_SOCKET ? (await import("./service-companion.ts")).openServiceCompanion(host) : null,
+    process.env.NOTIFY_SOCKET && host.isOneOfSeveral !== true
+      ? (await import("./service-companion.ts")).openServiceCompanion(host)
+      : null,
   async (host) =>
-    host.service.metrics !== undefined || maySdkBeRegistered()
+    host.isOneOfSeveral !== true && (host.service.metrics !== undefined || maySdkBeRegistered())
       ? (await import("./metrics-companion.ts")).openMetrics(host)
       : null,
   async (host) =>

@@ -204,11 +204,12 @@ async function find(flags: Flags): Promise<Found> {
       `Process ${holder.pid} on ${holder.host} runs job ${settings.job}, but has no control socket: it is just starting or ending, or was started with --no-control. kill -TERM ${holder.pid} drains it.`,
     );
   const running = (await findJobs(settings.batchDir)).filter(
-    (one) => findControl(jobFolder(settings.batchDir, one)) !== null,
+    (one) => one.tenant === settings.tenant && findControl(jobFolder(settings.batchDir, one)) !== null,
   );
   const others = running.map(({ job }) => job);
   const [only] = others;
-  const isNamed = flags.job !== undefined || flags.input !== undefined || flags.demo === true;
+  const isNamed =
+    flags.job !== undefined || flags.tenant !== undefined || flags.input !== undefined || flags.demo === true;
   if (!isNamed && only !== undefined && others.length === 1) return await find({ ...flags, job: only });
   const near = isNamed ? didYouMean(settings.job, others) : "";
   const there =

@@ -1,12 +1,15 @@
 import { type Command, Option } from "commander";
+import { refuseForAll } from "../config/tenants.ts";
 import { QuerymillError } from "../errors.ts";
 import { diagnose, type SampleText, sampleTexts } from "../jobs/doctor.ts";
 import { type Finding, ok } from "../jobs/finding.ts";
+import { worstExitCode } from "../tenants/exit-code.ts";
 import { count, type Look, left, symbols, wrapped } from "./format.ts";
-import { addJobOptions, type LoadedJob, loadJob } from "./job-command.ts";
-import { makeCommand, READING_OPTIONS, RUN_OPTIONS } from "./options.ts";
+import { addJobOptions, type LoadedJob, loadJob, tenantsHere } from "./job-command.ts";
+import { JOB_OPTIONS, makeCommand, READING_OPTIONS, RUN_OPTIONS } from "./options.ts";
 import { commandsHere } from "./program.ts";
 import { readInput } from "./read-input.ts";
+import { reportError } from "./report-error.ts";
 import { openScreen } from "./screen.ts";
 import { visible } from "./visible.ts";
 
@@ -27,7 +30,7 @@ querymill doctor --sample 5 --input tickets.csv`,
   command.addOption(
     new Option("--sample <n>", "show what the model would see of n random documents: prints customer text"),
   );
-  const own = new Set(["store", "db", "sourceCollection", "targetCollection", "batchDir", "job", "config", "json"]);
+  const own = new Set(JOB_OPTIONS);
   const shared = [
     ...READING_OPTIONS,
     "model",
@@ -49,7 +52,24 @@ querymill doctor --sample 5 --input tickets.csv`,
   });
 }
 
-async function doctor({ call, sample, ...flags }: Record<string, unknown>): Promise<number> {
+/** With tenants and without `--tenant`: all of them. */
+async function doctor(flags: Record<string, unknown>): Promise<number> {
+  const names = flags.tenant === undefined && flags.demo !== true ? await tenantsHere(flags) : [];
+  if (names.length === 0) return await doctorOf(flags);
+  refuseForAll(flags, names);
+  const codes: number[] = [];
+  for (const tenant of names) {
+    if (flags.json !== true) process.stdout.write(`${codes.length > 0 ? "\n" : ""}${tenant}\n`);
+    try {
+      codes.push(await doctorOf({ ...flags, tenant }));
+    } catch (error) {
+      codes.push(reportError(error, { json: flags.json === true }));
+    }
+  }
+  return worstExitCode(codes);
+}
+
+async function doctorOf({ call, sample, ...flags }: Record<string, unknown>): Promise<number> {
   const shown = sample === undefined ? 0 : sampleSize(String(sample));
   const { job, modelProblem } = await loadEither(flags);
   const { settings, output, notes } = await readInput(job);
@@ -70,6 +90,7 @@ async function doctor({ call, sample, ...flags }: Record<string, unknown>): Prom
     screen.json({
       event: "doctor",
       time: new Date().toISOString(),
+      ...(settings.tenant === "default" ? {} : { tenant: settings.tenant }),
       problems,
       warnings,
       findings,

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
-import { type LoadedSettings, loadSettings } from "../config/load.ts";
+import { type LoadedSettings, loadSettings, readFiles } from "../config/load.ts";
 import type { OptionKey } from "../config/schema.ts";
+import { tenantNames } from "../config/tenants.ts";
 import { QuerymillError } from "../errors.ts";
 import { loadDemo } from "./demo-job.ts";
 import { addOptions, JOB_OPTIONS, retype } from "./options.ts";
@@ -17,6 +18,12 @@ export function addJobOptions(command: Command, more: readonly OptionKey[] = [])
   return addOptions(command, ["json"]);
 }
 
+/** Names of the tenants in the settings that the flags mean; none where there are none. @throws QuerymillError as `readFiles` */
+export async function tenantsHere(flags: Record<string, unknown>): Promise<string[]> {
+  const { file } = await readFiles({ flags, env: process.env, cwd: process.cwd() });
+  return tenantNames(file);
+}
+
 /** Settings of the job that the flags mean. @throws QuerymillError as `loadSettings` */
 export async function loadJob(flags: Record<string, unknown>, needsModel: boolean): Promise<LoadedJob> {
   const { demo, ...rest } = flags;
@@ -26,6 +33,7 @@ export async function loadJob(flags: Record<string, unknown>, needsModel: boolea
   }
   for (const [name, flag] of [
     ["job", "--job"],
+    ["tenant", "--tenant"],
     ["config", "--config"],
     ["sourceCollection", "--source-collection"],
     ["targetCollection", "--target-collection"],

@@ -24,6 +24,8 @@ export type StateEvent =
   | "endpoint:pause"
   | "endpoint:resume"
   | "endpoint:state"
+  | "tenant:failed"
+  | "tenant:state"
   | "limit:change";
 
 /** The line of every 10 s: `13:14:18 done=74/248310 rate=7.4/s ends=? cost=$0.11 flight=15 retry=0 dead=0`. */
@@ -198,6 +200,14 @@ const writers: { [K in StateEvent]: (payload: EventMap[K], nowMs: number) => str
   "endpoint:state": ({ endpoint, state, reason }, nowMs) => [
     pairs(nowMs, `endpoint ${endpoint} ${state}`, reason === null ? {} : { reason: withoutPassword(reason) }),
   ],
+  "tenant:failed": ({ code, message, nextTryMs }, nowMs) => [
+    pairs(nowMs, "failed", {
+      code,
+      message: withoutPassword(message),
+      ...(nextTryMs === null ? {} : { again: clock(nextTryMs) }),
+    }),
+  ],
+  "tenant:state": ({ state }, nowMs) => [pairs(nowMs, state, {})],
   "limit:change": ({ endpoint, from, to, reason }, nowMs) => [
     pairs(nowMs, `limit ${endpoint} ${from}->${to}`, { reason }),
   ],

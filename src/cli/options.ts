@@ -48,6 +48,7 @@ export const JOB_OPTIONS: readonly OptionKey[] = [
   "input",
   "batchDir",
   "job",
+  "tenant",
   "config",
   "json",
 ];

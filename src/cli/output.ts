@@ -189,8 +189,10 @@ function openLines(execution: Execution, stream: NodeJS.WriteStream, facts: Summ
 
 /** NDJSON: every event as it happens; the end is held back until it is final, so that it is the last line. */
 function openJson(execution: Execution, stream: NodeJS.WriteStream): Output {
+  const { tenant: name } = execution.snapshot();
+  const tenant = name === "default" ? {} : { tenant: name };
   const say = (event: string, payload: object): void => {
-    stream.write(`${JSON.stringify({ event, time: new Date().toISOString(), ...payload })}\n`);
+    stream.write(`${JSON.stringify({ event, time: new Date().toISOString(), ...tenant, ...payload })}\n`);
   };
   onEarlierEnds(execution, (end) => say("execution:end", end));
   let isOver = false;

@@ -1,5 +1,6 @@
 import { costRange, settled, slotAdvice } from "../estimation/finish.ts";
 import type { RunSnapshot } from "../events.ts";
+import { jobFlagOf } from "../job.ts";
 import { withoutPassword } from "../redact.ts";
 import * as f from "./format.ts";
 import { lagWords, waitWords } from "./lag-words.ts";
@@ -220,7 +221,7 @@ function foot(snapshot: RunSnapshot, options: PanelOptions): string[] {
     const text = `since ${f.clock(paused.sinceMs)} by ${f.printable(who)}${why}`;
     lines.push(style("yellow", `  ${f.left("PAUSED", 12)}${f.clip(text, columns - 14, ascii)}`));
     if (paused.holder === "operator")
-      lines.push(style("dim", `  Go on with:  querymill control resume --job ${snapshot.job}`));
+      lines.push(style("dim", `  Go on with:  querymill control resume ${jobFlagOf(snapshot)}`));
   } else if (waiting) {
     const until =
       waiting.untilMs === null ? "" : ` until ${f.clock(waiting.untilMs)}, in ${f.duration(waiting.untilMs - nowMs)}`;

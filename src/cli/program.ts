@@ -15,7 +15,7 @@ export const ONCE: ReadonlySet<OptionKey> = new Set([
 /** Flags that lead `estimate`, and those that lead a review, to the job of a command line. */
 const OF_JOB: readonly OptionKey[] = [
   ...(["store", "db", "sourceCollection", "targetCollection", "source.uri", "source.db", "target.uri"] as const),
-  ...(["target.db", "mark.in", "source.preset", "input", "batchDir", "job", "config", "taxonomy"] as const),
+  ...(["target.db", "mark.in", "source.preset", "input", "batchDir", "job", "tenant", "config", "taxonomy"] as const),
 ];
 const OF_ESTIMATE: readonly OptionKey[] = [
   ...OF_JOB,
@@ -70,7 +70,7 @@ export function commandsHere(message: string, args: readonly string[] = process.
     .replace(/\bquerymill (export|import)(?= --review)/g, (found) => found + ofJob(OF_JOB))
     .replace(/\bquerymill estimate(?= --pilot)/g, (found) => found + ofJob(OF_ESTIMATE));
   return ofThisJob.replace(
-    /\bquerymill (?=(?:run|demo|init|status|control|dashboard|retry|get|items|tail|import|export|estimate|evaluate|taxonomy|doctor|notify|clean|schema|completion|--help|--version)\b)/g,
+    /\bquerymill (?=(?:run|demo|init|status|control|dashboard|retry|get|items|tail|import|export|estimate|evaluate|taxonomy|tenants|doctor|notify|clean|schema|completion|--help|--version)\b)/g,
     () => `${program} `,
   );
 }

@@ -1,6 +1,9 @@
 import type { Command } from "commander";
 import { maySpend } from "../config/confirmation.ts";
 import { type LoadedSettings, loadSettings } from "../config/load.ts";
+import { refuseForAll } from "../config/tenants.ts";
+import { QuerymillError } from "../errors.ts";
+import { tenantsHere } from "./job-command.ts";
 import { addOptions, JOB_OPTIONS, makeCommand, RUN_OPTIONS, retype } from "./options.ts";
 import { ONCE } from "./program.ts";
 import { type SuperviseOptions, supervise } from "./supervise.ts";
@@ -21,8 +24,16 @@ querymill run --input tickets.csv --output classified.csv --model openai/gpt-5-m
 
 async function run(flags: Record<string, unknown>): Promise<number> {
   const cwd = process.cwd();
+  if (flags.tenant === undefined) {
+    const names = await tenantsHere(flags);
+    if (names.length > 0) {
+      refuseForAll(flags, names);
+      return await (await import("./run-tenants.ts")).runTenants(flags, names);
+    }
+  }
   const load = (): Promise<LoadedSettings> => loadSettings({ flags, env: process.env, cwd });
   const loaded = await load();
+  if (loaded.tenant !== null) await refuseTenant(loaded, flags);
   const { input } = loaded.files;
   if (input !== null) {
     const { runFile } = await import("./run-file.ts");
@@ -31,6 +42,17 @@ async function run(flags: Record<string, unknown>): Promise<number> {
     );
   }
   return await start(flags, loaded, { reread: { loaded, load } });
+}
+
+/** @throws QuerymillError when the tenant is paused, or in the way of another one */
+async function refuseTenant({ settings, tenant }: LoadedSettings, flags: Record<string, unknown>): Promise<void> {
+  if (tenant?.paused === true)
+    throw new QuerymillError(
+      "USAGE",
+      `Tenant ${settings.tenant} is paused, so it does not run. Let it go on:  querymill tenants resume ${settings.tenant}`,
+    );
+  const { refuseConflicts } = await import("../tenants/list.ts");
+  await refuseConflicts({ flags, env: process.env, cwd: process.cwd() }, settings);
 }
 
 /** @param file what is different where the items are the rows of a file, and how settings are read again */

@@ -12,7 +12,7 @@ import { findJobs, type JobStatus, readStatus } from "../jobs/status.ts";
 import type { ScheduleSnapshot } from "../scheduling/schedule.ts";
 import type { StateIdentity } from "../state/identity.ts";
 import { clock, count, duration, type Look, left, momentRange, money, printable, right, symbols } from "./format.ts";
-import { addJobOptions, loadJob } from "./job-command.ts";
+import { addJobOptions, loadJob, tenantsHere } from "./job-command.ts";
 import { lagWords } from "./lag-words.ts";
 import { modelFlags } from "./model-flags.ts";
 import { makeCommand } from "./options.ts";
@@ -36,10 +36,16 @@ export function statusCommand(): Command {
 }
 
 async function status(flags: Record<string, unknown>): Promise<number> {
+  const tenants = flags.tenant === undefined && flags.demo !== true ? await tenantsHere(flags) : [];
+  if (tenants.length > 0) return await (await import("./status-tenants.ts")).tenantsStatus(flags);
   const { settings, files, output, jobFlags } = await loadJob(flags, false);
   const { batchDir } = settings;
-  const named = flags.job !== undefined || flags.input !== undefined || flags.demo === true ? settings.job : null;
-  const found = await findJobs(batchDir);
+  const isNamed =
+    flags.job !== undefined || flags.input !== undefined || flags.demo === true || flags.tenant !== undefined;
+  const named = isNamed ? settings.job : null;
+  const found = (await findJobs(batchDir)).filter(
+    ({ tenant }) => flags.tenant === undefined || tenant === settings.tenant,
+  );
   const wanted = named === null ? found : found.filter(({ job }) => job === named);
   const folder = relative(process.cwd(), batchDir) || ".";
   if (wanted.length === 0 && flags.input !== undefined && flags.job === undefined)
@@ -268,5 +274,5 @@ function settledOf(totals: NonNullable<JobStatus["jobTotals"]>): number {
 }
 
 function withJob(flags: string, job: string): string {
-  return /(^| )--(job|input|demo)( |$)/.test(flags) ? flags : `--job ${job} ${flags}`.trimEnd();
+  return /(^| )--(job|input|demo|tenant)( |$)/.test(flags) ? flags : `--job ${job} ${flags}`.trimEnd();
 }

@@ -185,17 +185,17 @@ export async function supervise(execution: Execution, options: SuperviseOptions)
   }
 }
 
-function defaultLevel({ quiet, json, logFile }: OutputSettings): "error" | "info" | "warn" {
+export function defaultLevel({ quiet, json, logFile }: OutputSettings): "error" | "info" | "warn" {
   return quiet ? "error" : json && logFile !== null ? "info" : "warn";
 }
 
 /** A terminal that is closed sends SIGHUP too, and then nobody is there to see what goes on. */
-function hasTerminal(): boolean {
+export function hasTerminal(): boolean {
   return [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY === true);
 }
 
 /** Notes what is found out beside the run, as long as it is under way. Nobody waits for it. */
-function noteLater(
+export function noteLater(
   { events }: Execution,
   find: (() => Promise<string | null>) | null,
   note: (text: string) => void,
@@ -217,7 +217,7 @@ function noteLater(
 }
 
 /** In batch mode a run that a signal ended says so; an endless mode was meant to end that way. */
-function finalExitCode(
+export function finalExitCode(
   exitCode: number,
   mode: JobSettings["mode"],
   stopReason: string | null,
@@ -230,7 +230,7 @@ function finalExitCode(
 }
 
 /** When nobody reads any more (`| head`, a closed terminal) output is dropped and `onBroken` called once. */
-function watchPipes(onBroken: () => void): { readonly broken: () => boolean } {
+export function watchPipes(onBroken: () => void): { readonly broken: () => boolean } {
   let broken = false;
   process.stdout.on("error", () => {
     if (!broken) onBroken();
@@ -245,7 +245,7 @@ export function tokensOf({ dashboard }: ServiceSettings = {}): string[] {
   return [dashboard?.token, dashboard?.readerToken].flatMap((token) => token?.value ?? []);
 }
 
-function secretsOf({ storeUri, sourceStore, endpoints }: JobSettings): string[] {
+export function secretsOf({ storeUri, sourceStore, endpoints }: JobSettings): string[] {
   const ofModels = endpoints.flatMap(({ model: { provider, apiKey, settings } }) => [
     ...(apiKey === null ? [] : [apiKey]),
     ...secretSettings(provider, settings),

@@ -30,7 +30,7 @@ export function checkCommand(): Command {
     "Looks for what in a taxonomy would fail, or cost accuracy and money. Asks no model and no store.",
     `querymill taxonomy check shop.yaml
 querymill taxonomy check shop.yaml --model openai/gpt-5-mini --json`,
-    { usage: "[options] [file]", keys: ["model", "baseUrl", "config", "json"] },
+    { usage: "[options] [file]", keys: ["model", "baseUrl", "tenant", "config", "json"] },
   );
   command.argument("[file]", "YAML or JSON; default: the one of the settings, else the built-in one");
   return command.action(async (file: string | undefined, flags: Record<string, unknown>) => {

@@ -1,6 +1,7 @@
 import { lstat, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { QuerymillError } from "../errors.ts";
+import { jobFlagOf } from "../job.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { nodeFileSystem } from "../state/files.ts";
 import type { StateIdentity } from "../state/identity.ts";
@@ -47,7 +48,7 @@ export async function planClean(batchDir: string, identity: StateIdentity, optio
     if (unsunk.size > 0 || unclean)
       throw new QuerymillError(
         "STATE_UNCLEAN",
-        `Job ${identity.job} has ${unsunk.size} answers that are journaled and not stored, and ${inFlight.length} calls that were under way: removing its state would lose what was paid. Store them first:  querymill run --job ${identity.job} --recover --limit 1`,
+        `Job ${identity.job} has ${unsunk.size} answers that are journaled and not stored, and ${inFlight.length} calls that were under way: removing its state would lose what was paid. Store them first:  querymill run ${jobFlagOf(identity)} --recover --limit 1`,
       );
     const whole = { path: folder, what: "whole state" as const, bytes: await bytesOf(folder) };
     return { identity, folder, paths: [whole], deadLetters: [] };

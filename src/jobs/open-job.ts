@@ -71,7 +71,7 @@ export function refuseWhatIsUnclear(settings: JobSettings, leftover: Leftover, f
   if (leftover.unclean && mode === "batch" && !recover) {
     const { modelCalls, costUsd } = leftover.state.totals;
     const usdPerCall = costUsd !== null && modelCalls > 0 ? costUsd / modelCalls : null;
-    throw new QuerymillError("STATE_UNCLEAN", uncleanMessage(job, leftover, usdPerCall));
+    throw new QuerymillError("STATE_UNCLEAN", uncleanMessage(settings, leftover, usdPerCall));
   }
   const before = leftover.checkpoint?.fingerprint;
   if (before === undefined || acceptChanges) return;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { QuerymillError } from "../errors.ts";
 import type { Item, ItemKey } from "../item.ts";
-import type { EndpointSettings, Fingerprint, Reclassify } from "../job.ts";
+import { type EndpointSettings, type Fingerprint, jobFlagOf, type Reclassify } from "../job.ts";
 import type { Prompt } from "../llm/provider.ts";
 import {
   applyReopening,
@@ -184,7 +184,13 @@ export function nextSuspects(before: Checkpoint["suspects"], inFlight: readonly 
  * What a plain batch run says instead of going on after an unclean death.
  * @param usdPerCall mean cost of a call of this job, or null
  */
-export function uncleanMessage(job: string, leftover: Leftover, usdPerCall: number | null): string {
+export function uncleanMessage(
+  settings: { readonly tenant: string; readonly job: string },
+  leftover: Leftover,
+  usdPerCall: number | null,
+): string {
+  const { job } = settings;
+  const flag = jobFlagOf(settings);
   const { checkpoint, unsunk, inFlight, state } = leftover;
   const stored = state.totals.classified + state.totals.skipped + state.totals.deadLetters - unsunk.size;
   const cost = usdPerCall === null ? "" : `, about $${(usdPerCall * inFlight.length).toFixed(2)}`;
@@ -195,8 +201,8 @@ export function uncleanMessage(job: string, leftover: Leftover, usdPerCall: numb
     `  ${Math.max(0, stored).toLocaleString("en-US")} outcomes are stored, ${unsunk.size.toLocaleString("en-US")} are in the journal and will be stored without asking again.`,
     `  ${inFlight.length.toLocaleString("en-US")} calls were under way and may be paid twice${cost}.`,
     "",
-    `  Go on where it was:   querymill run --job ${job} --recover`,
-    `  Start over:           querymill run --job ${job} --fresh    (keeps ledger, dead letters)`,
+    `  Go on where it was:   querymill run ${flag} --recover`,
+    `  Start over:           querymill run ${flag} --fresh    (keeps ledger, dead letters)`,
   ].join("\n");
 }
 

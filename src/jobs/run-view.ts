@@ -155,7 +155,7 @@ export class RunView {
   }
 
   snapshot(): RunSnapshot {
-    const { job, mode, sourceCollection, targetCollection, deadlines } = this.#settings;
+    const { tenant, job, mode, sourceCollection, targetCollection, deadlines } = this.#settings;
     const parts = this.#parts;
     const nowMs = this.#clocks.now();
     // What was measured by the steady clock is told by the wall clock as it is set now, so that all of it agrees.
@@ -175,6 +175,7 @@ export class RunView {
       : (parts?.window?.waiting ?? pipeline?.waiting ?? this.#waitingForLimit(aheadMs));
     const backoff = pipeline?.backoff ?? { count: 0, nextAtMs: null, reason: null };
     return {
+      tenant,
       job,
       executionId: this.#executionId,
       mode,

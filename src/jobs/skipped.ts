@@ -44,7 +44,7 @@ export async function reopenSkipped(
   const lock = OwnerLock.take(manager.folder, owner, settings.job);
   try {
     const leftover = await inspectLeftover(manager);
-    if (leftover.unclean) throw new QuerymillError("STATE_UNCLEAN", uncleanMessage(settings.job, leftover, null));
+    if (leftover.unclean) throw new QuerymillError("STATE_UNCLEAN", uncleanMessage(settings, leftover, null));
     let { state } = leftover;
     const before = leftover.checkpoint?.fingerprint.mapping;
     const settingsChanged = before !== undefined && before !== mappingHash(settings);

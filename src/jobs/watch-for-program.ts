@@ -1,5 +1,5 @@
 import type { ServiceSettings } from "../config/service.ts";
-import type { JobSettings } from "../job.ts";
+import { type JobSettings, jobFlagOf } from "../job.ts";
 import type { Notification } from "../notify/notification.ts";
 import type { RulesWatch } from "../notify/rules-watch.ts";
 import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
@@ -16,7 +16,7 @@ export async function watchForProgram(
   const { watchRules } = await import("../notify/rules-watch.ts");
   const { tenant, job, mode, batchDir } = settings;
   const identity = { tenant, job, range: WHOLE_RANGE };
-  const jobFlags = `--job ${job}`;
+  const jobFlags = jobFlagOf(settings);
   return await watchRules({
     execution,
     settings: notifyRules,

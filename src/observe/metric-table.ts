@@ -8,7 +8,7 @@ export interface MetricDefinition {
   readonly unit: string;
   /** One sentence without a full stop. */
   readonly help: string;
-  /** Attributes beside `querymill.job`, each with few values: never an id, a message or a customer's text. */
+  /** Attributes beside `querymill.job` (and `querymill.tenant` where there are tenants), each with few values: never an id, a message or a customer's text. */
   readonly labels: readonly string[];
   /** Upper bounds of a histogram. */
   readonly buckets?: readonly number[];

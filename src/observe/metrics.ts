@@ -26,7 +26,8 @@ const STOPPING_ITSELF: readonly StopReason[] = [
  * @returns stops that; what was counted is told to the meter then
  */
 export function observeMetrics(watched: Watched, meter: Meter): () => void {
-  const fixed = { "querymill.job": watched.snapshot().job };
+  const { job, tenant } = watched.snapshot();
+  const fixed = { "querymill.job": job, ...(tenant === "default" ? {} : { "querymill.tenant": tenant }) };
   const counted = new Counted(meter, fixed);
   const told: Told = { checkpointAtMs: null, lastSuccessMs: null, queues: new Set(["model"]) };
   const stopListening = listen(watched.events, counted, told);

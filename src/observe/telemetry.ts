@@ -21,15 +21,17 @@ export interface TelemetryOptions {
 export interface Telemetry {
   /** For Prometheus; null when nobody asks. */
   readonly text: Scraped["text"] | null;
+  /** Watches another execution too. @returns stops that */
+  watch(watched: Watched): () => void;
   /** Sends the last figures; waits for that a few seconds at most. */
   close(): Promise<void>;
 }
 
 /**
- * Opens what was chosen, and lets it watch an execution.
+ * Opens what was chosen, and lets it watch an execution, or none yet.
  * @throws QuerymillError CONFIG_INVALID when packages are not installed
  */
-export async function openTelemetry(watched: Watched, options: TelemetryOptions): Promise<Telemetry> {
+export async function openTelemetry(watched: Watched | null, options: TelemetryOptions): Promise<Telemetry> {
   const { otlp, folder, onTrouble } = options;
   const version = packageVersion();
   const scraped = options.scraped ? await openScraped() : null;
@@ -37,12 +39,26 @@ export async function openTelemetry(watched: Watched, options: TelemetryOptions)
   const readers = [scraped?.reader, sent?.reader].filter((reader) => reader != null);
   const provider = await openMeters(readers, sent === null ? null : version);
   const meter = provider.getMeter("querymill", version);
-  const stops = [observeMetrics(watched, meter), observeProcess(meter, folder, version)];
-  if (sent?.tracer != null) stops.unshift(observeTraces(watched, sent.tracer, otlp?.sampleRatio));
+  const stops = new Set([observeProcess(meter, folder, version)]);
+  const spans = new Set<() => void>();
+  const watch: Telemetry["watch"] = (one) => {
+    const stop = observeMetrics(one, meter);
+    const stopSpans = sent?.tracer == null ? null : observeTraces(one, sent.tracer, otlp?.sampleRatio);
+    stops.add(stop);
+    if (stopSpans !== null) spans.add(stopSpans);
+    return () => {
+      stops.delete(stop);
+      stop();
+      if (stopSpans !== null && spans.delete(stopSpans)) stopSpans();
+    };
+  };
+  if (watched !== null) watch(watched);
   return {
     text: scraped === null ? null : () => scraped.text(),
+    watch,
     close: async () => {
-      if (sent?.tracer != null) stops.shift()?.();
+      for (const stop of spans) stop();
+      spans.clear();
       await sent?.close(() => provider.shutdown());
       for (const stop of stops) stop();
     },

@@ -41,6 +41,7 @@ const ENDPOINT = {
 
 export function makeSnapshot(changes: Partial<RunSnapshot> = {}): RunSnapshot {
   return {
+    tenant: "default",
     job: "support-inbox",
     executionId: "1188",
     mode: "batch",
