@@ -277,6 +277,8 @@ export interface Lease {
   release(target: string, ownerId: string, fence: number): Promise<void>;
   /** Forgets that the target belongs to a job. */
   forget(target: string): Promise<void>;
+  /** The target is gone, and with it all that is known of who wrote it. */
+  remove(target: string): Promise<void>;
   /** Looks without taking: null when no job has written the target yet. `holder` is null when nobody holds it now. */
   look(target: string): Promise<{ readonly job: string; readonly holder: LeaseHolder | null } | null>;
 }

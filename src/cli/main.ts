@@ -74,6 +74,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "check a taxonomy, compare two, or propose one from your queries",
     load: async () => await (await import("./taxonomy.ts")).taxonomyCommand(),
   },
+  tenants: {
+    help: "list, add, pause, resume, remove tenants; what each used",
+    load: async () => await (await import("./tenants.ts")).tenantsCommand(),
+  },
   notify: {
     help: "try the channels of notifications, and see what waits",
     load: async () => await (await import("./notify.ts")).notifyCommand(),

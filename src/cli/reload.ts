@@ -78,6 +78,7 @@ export class Reloader {
   readonly #options: ReloadOptions;
   readonly #known: Map<OptionKey, unknown>;
   #endpoints: readonly EndpointSettings[];
+  #share: LoadedSettings["settings"]["share"];
   #turn: Promise<unknown> = Promise.resolve();
   readonly #watchers: ReloadWatcher[] = [];
 
@@ -86,6 +87,7 @@ export class Reloader {
     this.#options = options;
     this.#known = new Map(OPTION_KEYS.map((key) => [key, get(key)]));
     this.#endpoints = settings.endpoints;
+    this.#share = settings.share;
   }
 
   /** @throws QuerymillError when the settings have an error, or cannot work together: nothing is taken then */
@@ -130,6 +132,12 @@ export class Reloader {
     }
     const endpoints = this.#nextEndpoints(next.settings.endpoints, taken, refused);
     if (!isDeepStrictEqual(endpoints, this.#endpoints)) changes.endpoints = endpoints;
+    const { share } = next.settings;
+    if (share !== undefined && !isDeepStrictEqual(share, this.#share)) {
+      changes.share = share;
+      for (const name of ["weight", "floor", "ceiling"] as const)
+        if (share[name] !== this.#share?.[name]) taken[name] = { from: this.#share?.[name] ?? null, to: share[name] };
+    }
     if (Object.keys(changes).length > 0) {
       hide(next.settings);
       await execution.change(changes as LiveChanges);
@@ -137,6 +145,7 @@ export class Reloader {
     if (live.includes("logLevel")) setLogLevel(next.output.logLevel);
     for (const key of live) this.#known.set(key, next.get(key));
     this.#endpoints = endpoints;
+    this.#share = share;
     return { taken, refused };
   }
 

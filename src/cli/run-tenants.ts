@@ -7,7 +7,9 @@ import type { Execution } from "../jobs/execution.ts";
 import { type Log, logEvents, openLog } from "../observe/log.ts";
 import { worstExitCode } from "../tenants/exit-code.ts";
 import type { Beside } from "../tenants/lane.ts";
+import { refuseRemoved } from "../tenants/removal.ts";
 import { Tenants } from "../tenants/tenants.ts";
+import { EndpointPool } from "../traffic/endpoint-pool.ts";
 import { openCompanions } from "./companions.ts";
 import { JOB_OPTIONS, RUN_OPTIONS, retype } from "./options.ts";
 import { chooseOutput } from "./output.ts";
@@ -31,6 +33,8 @@ interface Shared {
   readonly isInWords: () => boolean;
   /** What was found out before a tenant's run, to be told once it is under way. */
   readonly told: Set<string>;
+  /** Endpoints that several of them have in common. */
+  readonly pool: EndpointPool;
   readonly later: Map<string, (() => Promise<string | null>) | null>;
 }
 
@@ -41,8 +45,11 @@ interface Shared {
  */
 export async function runTenants(flags: Flags, names: readonly string[]): Promise<number> {
   const cwd = process.cwd();
-  const load = (name: string): Promise<LoadedSettings> =>
-    loadSettings({ flags: { ...flags, tenant: name }, env: process.env, cwd });
+  const load = async (name: string): Promise<LoadedSettings> => {
+    const loaded = await loadSettings({ flags: { ...flags, tenant: name }, env: process.env, cwd });
+    await refuseRemoved(loaded.settings.batchDir, name);
+    return loaded;
+  };
   const common = await commonSettings(flags, names);
   const { output } = common;
   if (flags.dryRun === true) return await dryRuns(names, load, output);
@@ -61,6 +68,7 @@ export async function runTenants(flags: Flags, names: readonly string[]): Promis
     note: (tenant, text) => shown?.note(tenant, text),
     isInWords: () => kind === "lines" && output.logFile === null && log.logger.level === defaultLevel(output),
     told: new Set(),
+    pool: new EndpointPool(),
     later: new Map(),
   };
   let around: TenantsBeside | null = null;
@@ -139,7 +147,7 @@ async function commonSettings(flags: Flags, names: readonly string[]): Promise<L
 }
 
 /** Asks a person, where there is one, before a batch spends much. */
-async function prepare(loaded: LoadedSettings, { output, later }: Shared): Promise<Execution | null> {
+async function prepare(loaded: LoadedSettings, { output, later, pool }: Shared): Promise<Execution | null> {
   const { settings, confirmation } = loaded;
   const { prepareExecution } = await import("../jobs/wiring.ts");
   if (maySpend(settings, confirmation)) {
@@ -148,7 +156,7 @@ async function prepare(loaded: LoadedSettings, { output, later }: Shared): Promi
     const spending = await beforeSpending(settings, { ...output, quiet: true }, confirmation);
     later.set(settings.tenant, spending.later);
   }
-  return await prepareExecution(settings);
+  return await prepareExecution(settings, {}, { pool });
 }
 
 /** Log, reload, control and notifications of one tenant. */

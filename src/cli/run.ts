@@ -52,6 +52,8 @@ async function refuseTenant({ settings, tenant }: LoadedSettings, flags: Record<
       `Tenant ${settings.tenant} is paused, so it does not run. Let it go on:  querymill tenants resume ${settings.tenant}`,
     );
   const { refuseConflicts } = await import("../tenants/list.ts");
+  const { refuseRemoved } = await import("../tenants/removal.ts");
+  await refuseRemoved(settings.batchDir, settings.tenant);
   await refuseConflicts({ flags, env: process.env, cwd: process.cwd() }, settings);
 }
 

@@ -65,6 +65,10 @@ export class MongoLease implements Lease {
     );
   }
 
+  async remove(target: string): Promise<void> {
+    await this.#guarded(() => this.#leases.deleteOne({ _id: target }));
+  }
+
   async look(target: string): Promise<{ job: string; holder: LeaseHolder | null } | null> {
     const found = await this.#guarded(() => this.#find(target));
     if (typeof found?.job !== "string") return null;

@@ -294,6 +294,8 @@ export class SqliteDocuments {
     if (table === null) return;
     this.#statements.of("delete from collections where name = ?").run(collection);
     this.#statements.forget();
+    // What it held is written over, so that no text stays in the file.
+    this.#database.exec("pragma secure_delete = on");
     this.#database.exec(`drop table ${table}`);
   }
 

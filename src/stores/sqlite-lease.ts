@@ -63,6 +63,10 @@ export class SqliteLeases {
     this.#statements.of("update leases set job = null, holder = null, expires_at = null where target = ?").run(target);
   }
 
+  remove(target: string): void {
+    this.#statements.of("delete from leases where target = ?").run(target);
+  }
+
   look(target: string): { job: string; holder: LeaseHolder | null } | null {
     const row = this.#row(target);
     if (!row?.job) return null;

@@ -100,6 +100,7 @@ function open() {
     renew: leases.renew.bind(leases),
     release: leases.release.bind(leases),
     forget: leases.forget.bind(leases),
+    remove: leases.remove.bind(leases),
     look: leases.look.bind(leases),
   };
   return { database, calls };

@@ -60,6 +60,7 @@ export class SqliteStore implements Store {
       renew: (target, ownerId, fence, ttlMs) => ask("renew", target, ownerId, fence, ttlMs),
       release: (target, ownerId, fence) => ask("release", target, ownerId, fence),
       forget: (target) => ask("forget", target),
+      remove: (target) => ask("remove", target),
       look: (target) => ask("look", target),
     };
   }

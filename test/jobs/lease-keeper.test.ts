@@ -21,6 +21,7 @@ async function take(renew: () => Promise<boolean>): Promise<LeaseKeeper> {
     renew,
     release: async () => {},
     forget: async () => {},
+    remove: async () => {},
     look: async () => null,
   };
   return await LeaseKeeper.take(lease, "target", manager, { job: "support", executionId: "x-1" });
