@@ -2,6 +2,7 @@
 import { ENDPOINT_FIELDS } from "../src/config/endpoint-fields.ts";
 import type { OptionTable } from "../src/config/option.ts";
 import { OPTIONS } from "../src/config/schema.ts";
+import { TENANT_FIELDS } from "../src/config/tenant-fields.ts";
 
 const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 const shownDefault = (value: unknown): string => (value === null ? "–" : `\`${cell(JSON.stringify(value))}\``);
@@ -20,6 +21,12 @@ ${tableOf(OPTIONS)}
 How several endpoints work together is in [endpoints.md](endpoints.md).
 
 ${tableOf(ENDPOINT_FIELDS)}
+
+## Each of \`tenants\`
+
+Beside every setting of a job. How several tenants live in one process is in [tenants.md](tenants.md).
+
+${tableOf(TENANT_FIELDS)}
 `;
 }
 

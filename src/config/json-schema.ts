@@ -2,6 +2,7 @@ import { z } from "zod";
 import { quietHoursShape, rulesShape } from "./notify-rule-fields.ts";
 import type { OptionDefinition, OptionTable } from "./option.ts";
 import { OPTIONS } from "./schema.ts";
+import { TENANT_TABLE } from "./tenant-fields.ts";
 
 /** A JSON schema, draft 2020-12. */
 export type JsonSchemaObject = Readonly<Record<string, unknown>>;
@@ -110,6 +111,7 @@ function objectOf(table: OptionTable): Record<string, unknown> {
 }
 
 function propertyOf(definition: OptionDefinition<unknown>): Record<string, unknown> {
+  if (definition === OPTIONS.tenants) return tenantsSchema(definition.help);
   const { help, unit, default: fallback, flag, fields } = definition;
   const mentionsUnit = unit === null || help.includes(unit);
   const flagged = flag === null ? "" : ` (${flag.split(" ")[0]})`;
@@ -117,6 +119,18 @@ function propertyOf(definition: OptionDefinition<unknown>): Record<string, unkno
     description: `${help}${mentionsUnit ? "" : `; in ${unit}`}${flagged}`,
     ...orNull(fields === undefined ? valueSchema(definition) : { type: "array", minItems: 1, items: objectOf(fields) }),
     ...(fallback === null ? {} : { default: fallback }),
+  };
+}
+
+/** Sections by name, each with the settings of a job and those of a tenant. */
+function tenantsSchema(description: string): Record<string, unknown> {
+  return {
+    description,
+    type: ["object", "null"],
+    minProperties: 1,
+    maxProperties: 500,
+    propertyNames: { type: "string", pattern: "^(?!(default|demo)$)[a-z0-9][a-z0-9_-]{0,63}$" },
+    additionalProperties: { ...objectOf(TENANT_TABLE), type: ["object", "null"] },
   };
 }
 

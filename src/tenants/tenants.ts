@@ -94,6 +94,16 @@ export class Tenants {
     for (const lane of this.#lanes.values()) lane.abort(reason);
   }
 
+  /** No new calls of a tenant; those in flight come home. @throws QuerymillError USAGE when there is none of that name */
+  pause(name: string): void {
+    this.#laneOf(name).setPaused(true, null);
+  }
+
+  /** Lets a paused tenant go on. @throws QuerymillError USAGE when there is none of that name */
+  resume(name: string): void {
+    this.#laneOf(name).setPaused(false, null);
+  }
+
   snapshot(): TenantSnapshot[] {
     return this.lanes.map((lane) => lane.snapshot());
   }
@@ -134,6 +144,13 @@ export class Tenants {
     }
     this.#changed();
     return { taken, refused };
+  }
+
+  #laneOf(name: string): TenantLane {
+    const lane = this.#lanes.get(name);
+    if (lane !== undefined) return lane;
+    const names = [...this.#lanes.keys()].join(", ");
+    throw new QuerymillError("USAGE", `There is no tenant ${name} here. There are: ${names || "none before run()"}.`);
   }
 
   #add(name: string, mode: Mode): TenantLane {

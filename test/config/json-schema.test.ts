@@ -55,6 +55,18 @@ describe("the JSON schema of the settings", () => {
     "recover: true",
     "prices: { x: { input: 1 } }",
     "source: { text: 5 }",
+    "tenants: { sales: { targetCollection: a, weight: 2 }, legal: }",
+    "tenants: { sales: { budget: { usd: 5 }, endpoints: [{ model: openai/x }] } }",
+    "tenants: {}",
+    "tenants: { Sales: {} }",
+    "tenants: { default: {} }",
+    "tenants: { sales: { weight: 0 } }",
+    "tenants: { sales: { batchDir: x } }",
+    "tenants: { sales: { metrics: { listen: 9464 } } }",
+    "tenants: { sales: { tenants: {} } }",
+    "tenants: { sales: 5 }",
+    "retention: { days: 30 }",
+    "retention: { days: 0 }",
   ])("says of %j what loading the file says", (text) => {
     expect(takes(settings, text)).toBe(parseConfig(text, "querymill.yaml").problems.length === 0);
   });
