@@ -113,6 +113,11 @@ export async function runTenants(flags: Flags, names: readonly string[]): Promis
       ...{ tenants, common, logger: log.logger },
       note: (text) => shown?.note(null, text),
     });
+    if (common.service.dashboard?.listen)
+      shown.note(
+        null,
+        "The dashboard shows one tenant at a time: querymill dashboard --tenant NAME, while this process runs.",
+      );
     const ended = await tenants.run();
     const told = withSignal(ended, tenants, signals.received(), pipe.broken());
     shown.end(told);

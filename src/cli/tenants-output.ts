@@ -1,10 +1,14 @@
+import { relative } from "node:path";
 import { NO_HISTORY, nextHistory, type PanelHistory } from "../estimation/finish.ts";
 import type { EventMap } from "../events.ts";
+import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
 import type { TenantSnapshot } from "../tenants/lane.ts";
 import type { Tenants, TenantsEnd } from "../tenants/tenants.ts";
 import { clock, duration, type Look, printable, symbols, wrapped } from "./format.ts";
 import { endLine, LimitChanges, progressLine, stateLines } from "./lines.ts";
 import type { OutputKind } from "./output.ts";
+import { asTyped } from "./program.ts";
+import { renderSummary } from "./summary.ts";
 import { renderTenants, tenantTable } from "./tenants-panel.ts";
 import { fitLines, LiveTerminal, lookOf } from "./terminal.ts";
 
@@ -23,6 +27,8 @@ export interface TenantsOutput {
 const REDRAW_MS = 250;
 const LINE_MS = 10_000;
 const LIMIT_LINE_MS = 1_000;
+/** With more tenants than this a line for each is all that is told at the end. */
+const MOST_IN_FULL = 3;
 
 export function openTenantsOutput(
   kind: OutputKind,
@@ -89,7 +95,7 @@ function openLive(tenants: Tenants, stream: NodeJS.WriteStream): TenantsOutput {
     end: (end) => {
       clearInterval(timer);
       terminal.clear();
-      terminal.print(["", ...endLines(tenants.snapshot(), end, look())]);
+      terminal.print([...summaries(tenants, look()), "", ...endLines(tenants.snapshot(), end, look())]);
     },
     close: () => {
       clearInterval(timer);
@@ -181,6 +187,25 @@ function openQuiet(stream: NodeJS.WriteStream, json: boolean): TenantsOutput {
     },
     close: () => {},
   };
+}
+
+/** Each tenant in full, where that is not too much to read. */
+function summaries(tenants: Tenants, look: Look): string[] {
+  const ended = tenants.lanes.filter((lane) => lane.snapshot().end !== null && lane.loaded !== null);
+  if (ended.length > MOST_IN_FULL) return ["", `Each in full:  ${asTyped("querymill status --tenant NAME")}`];
+  return ended.flatMap((lane) => {
+    const { end, run } = lane.snapshot();
+    const { settings } = lane.loaded!;
+    const { store, target, total, endpoints } = run!;
+    const state = relative(process.cwd(), jobFolder(settings.batchDir, { ...settings, range: WHOLE_RANGE }));
+    const options = {
+      ...{ store, target, total, endpoints, state, needsReview: null, next: [] },
+      taxonomy: settings.taxonomy,
+      budget: settings.budget,
+      toneByWordLists: settings.model.provider === "offline" && settings.examples === null,
+    };
+    return ["", ...fitLines(renderSummary(end!, { ...look, ...options }), { ...look, columns: 1_000 })];
+  });
 }
 
 /** What stays on the screen: a line for each tenant, what is wrong with it, and all together. */

@@ -3,6 +3,7 @@ import { byKey } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import { Privacy } from "../redaction/privacy.ts";
 import { readingsOf } from "../results/id-readings.ts";
+import { isOfTenant } from "../results/tenant-items.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { QueueEntry } from "../state/retry-queue.ts";
 import type { SourceDocument, Store } from "../store.ts";
@@ -42,7 +43,7 @@ export async function findByKeys(settings: JobSettings, store: Store, keys: read
   const { sourceCollection, targetCollection, mark, mapping, redaction, batchDir, tenant, job } = settings;
   const privacy = Privacy.of(redaction);
   const source = store.source({ collection: sourceCollection, mark, filter: null, fields: null });
-  const documents = byKey(await source.readByKeys(keys));
+  const documents = byKey((await source.readByKeys(keys)).filter((document) => isOfTenant(settings, document)));
   const target = store.target(targetCollection);
   const records = byKey(await target.readByKeys(keys));
   const inTarget = settings.markIn === "target";

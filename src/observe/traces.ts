@@ -20,7 +20,7 @@ interface OpenItem {
  */
 export function observeTraces(watched: Watched, tracer: Tracer, share = 1): () => void {
   const { events } = watched;
-  const { job } = watched.snapshot();
+  const { job, tenant } = watched.snapshot();
   const open = new Map<string, OpenItem>();
   const ended = (call: CallEnded): void => {
     if (!isTraced(call.executionId, call.key, share)) return;
@@ -31,6 +31,7 @@ export function observeTraces(watched: Watched, tracer: Tracer, share = 1): () =
   const begin = (call: CallEnded): OpenItem => {
     const attributes = {
       "querymill.job": job,
+      ...(tenant === "default" ? {} : { "querymill.tenant": tenant }),
       "querymill.execution.id": call.executionId,
       "querymill.item.key": call.key,
     };

@@ -7,6 +7,7 @@ import type { Cursor, RecordCount, Source, Store } from "../store.ts";
 import { rowOfEntry, rowOfKey, rowOfRecord } from "./item-row.ts";
 import type { ResultQuery } from "./query.ts";
 import { latestFirst, type Queue, QueueLook } from "./queue-look.ts";
+import { isOfTenant } from "./tenant-items.ts";
 
 /** What lists are made of. */
 export interface ListSides {
@@ -45,6 +46,19 @@ export function listSides(settings: JobSettings, store: Store): ListSides {
  * @throws QuerymillError USAGE for a cursor of another list; as the store
  */
 export async function listItems(sides: ListSides, options: ListOptions): Promise<ListedItems> {
+  const own = ownerOf(sides.settings);
+  if (options.after !== null && !options.after.startsWith(own)) throw foreignPlace();
+  const after = options.after === null ? null : options.after.slice(own.length);
+  const page = await pageOf(sides, { ...options, after });
+  return page.next === null ? page : { ...page, next: own + page.next };
+}
+
+/** What the places of a tenant's lists begin with: those of another one are refused. */
+function ownerOf({ tenant }: JobSettings): string {
+  return tenant === "default" ? "" : `${tenant} `;
+}
+
+async function pageOf(sides: ListSides, options: ListOptions): Promise<ListedItems> {
   const { outcome } = options.query;
   if (outcome === "classified") return await classified(sides, options);
   if (outcome === "retry" || outcome === "dead") return await queued(sides, outcome, options);
@@ -127,8 +141,10 @@ async function unclassified(
 }
 
 async function named(sides: ListSides, outcome: "skipped" | "pending", keys: readonly string[]): Promise<ListedItems> {
-  const source = sourceOf(sides);
-  const there = (await source.readByKeys(keys)).map(({ _id }) => keyOf(_id));
+  const { mark, sourceCollection: collection, filter } = sides.settings;
+  const source = sides.store.source({ collection, mark, filter: null, fields: filter === null ? [] : null });
+  const documents = await source.readByKeys(keys);
+  const there = documents.filter((one) => isOfTenant(sides.settings, one)).map(({ _id }) => keyOf(_id));
   const marks = await source.settledBy(sides.settings.job, there);
   const items: ItemRow[] = [];
   for (const key of there) {
@@ -152,7 +168,11 @@ function placeIn(after: Cursor, outcome: Queue): { dueMs: number; key: string } 
   } catch {
     // It is none of ours.
   }
-  throw new QuerymillError(
+  throw foreignPlace();
+}
+
+function foreignPlace(): QuerymillError {
+  return new QuerymillError(
     "USAGE",
     "This place to go on from belongs to another list. Begin at the first page of this one.",
   );
