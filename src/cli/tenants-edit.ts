@@ -8,7 +8,8 @@ import { NOT_OF_A_TENANT, TENANT_FIELDS, type TenantField } from "../config/tena
 import { QuerymillError } from "../errors.ts";
 import { tenantConflicts } from "../tenants/conflicts.ts";
 import { listTenants } from "../tenants/list.ts";
-import { addSection, editSettings, setPaused, settingsPath } from "../tenants/settings-file.ts";
+import { addSection, setPaused } from "../tenants/section-edits.ts";
+import { editSettings, settingsPath } from "../tenants/settings-file.ts";
 import { type Told, tellRunning } from "../tenants/tell-running.ts";
 import { symbols } from "./format.ts";
 import { addOptions } from "./options.ts";
@@ -75,23 +76,19 @@ async function add(name: string, flags: Flags): Promise<number> {
   const settings = sectionOf(flags, dirname(path), cwd);
   const notes: string[] = [];
   const input = { env: process.env, cwd, flags: { tenant: name } };
-  await editSettings(
-    path,
-    (document) => addSection(document, name, settings),
-    async (content) => {
-      const text = { path, content };
-      const loaded = await loadSettings({ ...input, text, needsModel: false });
-      notes.push(...loaded.notes);
-      const others = await listTenants({ ...input, flags: {}, text, needsModel: false });
-      const problems = tenantConflicts(others.flatMap((one) => ("loaded" in one ? one.loaded.settings : [])));
-      if (problems.length > 0) throw severalProblems(problems);
-      // A key may be set where the tenant runs, and nowhere else.
-      await loadSettings({ ...input, text }).catch((error: unknown) => {
-        if (!(error instanceof QuerymillError)) throw error;
-        notes.push(`It does not run yet: ${error.message}`);
-      });
-    },
-  );
+  await editSettings(path, addSection(name, settings), async (content) => {
+    const text = { path, content };
+    const loaded = await loadSettings({ ...input, text, needsModel: false });
+    notes.push(...loaded.notes);
+    const others = await listTenants({ ...input, flags: {}, text, needsModel: false });
+    const problems = tenantConflicts(others.flatMap((one) => ("loaded" in one ? one.loaded.settings : [])));
+    if (problems.length > 0) throw severalProblems(problems);
+    // A key may be set where the tenant runs, and nowhere else.
+    await loadSettings({ ...input, text }).catch((error: unknown) => {
+      if (!(error instanceof QuerymillError)) throw error;
+      notes.push(`It does not run yet: ${error.message}`);
+    });
+  });
   const screen = openScreen();
   const shown = relative(cwd, path) || path;
   if (flags.json === true)
@@ -116,7 +113,7 @@ async function pause(name: string, paused: boolean, flags: Flags): Promise<numbe
     needsModel: false,
   });
   const isNew = (tenant?.paused === true) !== paused;
-  if (isNew) await editSettings(path, (document) => setPaused(document, name, paused));
+  if (isNew) await editSettings(path, setPaused(name, paused));
   const told = await tellRunning(settings, paused);
   const screen = openScreen();
   if (flags.json === true)

@@ -4,7 +4,8 @@ import { loadSettings, readFiles } from "../config/load.ts";
 import { QuerymillError } from "../errors.ts";
 import type { JobSettings } from "../job.ts";
 import type { RemovalPlan } from "../tenants/removal.ts";
-import { editSettings, removeSection, settingsPath } from "../tenants/settings-file.ts";
+import { removeSection } from "../tenants/section-edits.ts";
+import { editSettings, settingsPath } from "../tenants/settings-file.ts";
 import { confirm } from "./confirm.ts";
 import { count, type Look, left, money, symbols } from "./format.ts";
 import { addOptions } from "./options.ts";
@@ -52,7 +53,7 @@ async function remove(name: string, { data, dryRun, yes, ...flags }: Flags): Pro
   await removeTenant(options, async () => {
     const path = settingsPath(flags, process.env, process.cwd());
     const { file } = await readFiles({ flags, env: process.env, cwd: process.cwd() });
-    if (file?.tenants?.has(name) === true) await editSettings(path, (document) => removeSection(document, name));
+    if (file?.tenants?.has(name) === true) await editSettings(path, removeSection(name));
   });
   if (flags.json === true) report("tenants:removed");
   else screen.print(["", `${screen.look.style("green", symbols(screen.look.ascii).ok)} Tenant ${name} is removed.`]);

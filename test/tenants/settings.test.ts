@@ -6,7 +6,8 @@ import { type LoadedSettings, loadSettings } from "../../src/config/load.ts";
 import { QuerymillError } from "../../src/errors.ts";
 import { tenantConflicts } from "../../src/tenants/conflicts.ts";
 import { listTenants } from "../../src/tenants/list.ts";
-import { addSection, editSettings, removeSection, setPaused } from "../../src/tenants/settings-file.ts";
+import { addSection, removeSection, setPaused } from "../../src/tenants/section-edits.ts";
+import { editSettings } from "../../src/tenants/settings-file.ts";
 
 let cwd = "";
 beforeEach(async () => {
@@ -181,23 +182,23 @@ tenants:
 
   it("keeps comments, order and forms when a tenant is added, paused, resumed and removed", async () => {
     await put(text);
-    await editSettings(path(), (document) => addSection(document, "ops", { weight: 2, filter: { team: "ops" } }));
+    await editSettings(path(), addSection("ops", { weight: 2, filter: { team: "ops" } }));
     const added = await readFile(path(), "utf8");
     expect(added).toBe(`${text}  ops:\n    weight: 2\n    filter:\n      team: ops\n`);
-    await editSettings(path(), (document) => setPaused(document, "sales", true));
+    await editSettings(path(), setPaused("sales", true));
     expect(await readFile(path(), "utf8")).toBe(
       added.replace("    filter: { team: sales }\n", "    filter: { team: sales }\n    paused: true\n"),
     );
-    await editSettings(path(), (document) => setPaused(document, "sales", false));
+    await editSettings(path(), setPaused("sales", false));
     expect(await readFile(path(), "utf8")).toBe(added);
-    await editSettings(path(), (document) => removeSection(document, "ops"));
+    await editSettings(path(), removeSection("ops"));
     expect(await readFile(path(), "utf8")).toBe(text);
   });
 
   it("is made where there is none, and loses the group with the last tenant", async () => {
-    await editSettings(path(), (document) => addSection(document, "sales", { weight: 2 }));
+    await editSettings(path(), addSection("sales", { weight: 2 }));
     expect(await readFile(path(), "utf8")).toBe("tenants:\n  sales:\n    weight: 2\n");
-    await editSettings(path(), (document) => removeSection(document, "sales"));
+    await editSettings(path(), removeSection("sales"));
     expect(await readFile(path(), "utf8")).not.toContain("tenants");
   });
 
@@ -208,43 +209,31 @@ tenants:
       expect(await readFile(path(), "utf8")).toBe(text);
       return message;
     };
-    await refused(editSettings(path(), (document) => addSection(document, "Ops", {})));
-    await refused(editSettings(path(), (document) => addSection(document, "ops", { batchSize: 0 })));
-    expect(await refused(editSettings(path(), (document) => addSection(document, "sales", {})))).toContain(
-      "is there already",
-    );
+    await refused(editSettings(path(), addSection("Ops", {})));
+    await refused(editSettings(path(), addSection("ops", { batchSize: 0 })));
+    expect(await refused(editSettings(path(), addSection("sales", {})))).toContain("is there already");
     await refused(
-      editSettings(
-        path(),
-        (document) => setPaused(document, "sales", true),
-        async () => {
-          throw new QuerymillError("USAGE", "no");
-        },
-      ),
+      editSettings(path(), setPaused("sales", true), async () => {
+        throw new QuerymillError("USAGE", "no");
+      }),
     );
-    const message = await refusal(
-      editSettings(
-        path(),
-        (document) => setPaused(document, "sales", true),
-        () => put(`${text}# more\n`),
-      ),
-    );
+    const message = await refusal(editSettings(path(), setPaused("sales", true), () => put(`${text}# more\n`)));
     expect(message).toContain("changed by somebody else");
     expect(await readFile(path(), "utf8")).toBe(`${text}# more\n`);
     await put("model: [");
-    await refusal(editSettings(path(), (document) => setPaused(document, "sales", true)));
+    await refusal(editSettings(path(), setPaused("sales", true)));
     expect(await readFile(path(), "utf8")).toBe("model: [");
   });
 
   it("does not pause two tenants that are one section by an alias", async () => {
     await put("model: offline\ntenants:\n  a: &one { targetCollection: x }\n  b: *one\n");
-    expect(await refusal(editSettings(path(), (document) => setPaused(document, "b", true)))).toContain("alias");
+    expect(await refusal(editSettings(path(), setPaused("b", true)))).toContain("alias");
   });
 
   it("is changed where a link leads", async () => {
     await writeFile(join(cwd, "real.yaml"), text, { mode: 0o640 });
     await symlink("real.yaml", path());
-    await editSettings(path(), (document) => setPaused(document, "legal", true));
+    await editSettings(path(), setPaused("legal", true));
     expect(await readFile(join(cwd, "real.yaml"), "utf8")).toContain(
       "legal: { targetCollection: legal_results, paused: true }",
     );
