@@ -54,7 +54,7 @@ querymill doctor --sample 5 --input tickets.csv`,
 
 /** With tenants and without `--tenant`: all of them. */
 async function doctor(flags: Record<string, unknown>): Promise<number> {
-  const names = flags.tenant === undefined && flags.demo !== true ? await tenantsHere(flags) : [];
+  const names = flags.tenant === undefined ? await tenantsHere(flags) : [];
   if (names.length === 0) return await doctorOf(flags);
   refuseForAll(flags, names);
   const codes: number[] = [];

@@ -220,7 +220,7 @@ async function runJob(job: JobSettings, { output, notes }: LoadedSettings, again
     settings: job,
     output,
     notes,
-    jobFlags: `--job ${job.job} --batch-dir ${shellWord(job.batchDir)} --store ${shellWord(store)} --source-collection ${job.sourceCollection} --target-collection ${job.targetCollection}`,
+    jobFlags: `${job.tenant === "default" ? "" : `--tenant ${job.tenant} `}--job ${job.job} --batch-dir ${shellWord(job.batchDir)} --store ${shellWord(store)} --source-collection ${job.sourceCollection} --target-collection ${job.targetCollection}`,
     again,
     summary: false,
   });

@@ -18,8 +18,9 @@ export function addJobOptions(command: Command, more: readonly OptionKey[] = [])
   return addOptions(command, ["json"]);
 }
 
-/** Names of the tenants in the settings that the flags mean; none where there are none. @throws QuerymillError as `readFiles` */
+/** Names of the tenants in the settings that the flags mean; none where there are none, or a file or the demo is meant. @throws QuerymillError as `readFiles` */
 export async function tenantsHere(flags: Record<string, unknown>): Promise<string[]> {
+  if (flags.input !== undefined || flags.demo === true) return [];
   const { file } = await readFiles({ flags, env: process.env, cwd: process.cwd() });
   return tenantNames(file);
 }

@@ -36,7 +36,7 @@ export function statusCommand(): Command {
 }
 
 async function status(flags: Record<string, unknown>): Promise<number> {
-  const tenants = flags.tenant === undefined && flags.demo !== true ? await tenantsHere(flags) : [];
+  const tenants = flags.tenant === undefined ? await tenantsHere(flags) : [];
   if (tenants.length > 0) return await (await import("./status-tenants.ts")).tenantsStatus(flags);
   const { settings, files, output, jobFlags } = await loadJob(flags, false);
   const { batchDir } = settings;

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { loadSettings } from "../config/load.ts";
 import { QuerymillError } from "../errors.ts";
+import { leftBehind, listTenants } from "../tenants/list.ts";
 import type { UsageRow } from "../tenants/usage.ts";
 import { amount, count, type Look, left, money, right } from "./format.ts";
 import { tenantsHere } from "./job-command.ts";
@@ -42,11 +43,25 @@ export function usageCommand(): Command {
 
 async function list(flags: Flags): Promise<number> {
   const told = await readTenants(flags);
+  const all = await listTenants({ flags, env: process.env, cwd: process.cwd(), needsModel: false });
+  const [batchDir] = all.flatMap((one) => ("loaded" in one ? one.loaded.settings.batchDir : []));
+  const names = told.map(({ name }) => name);
+  const leftOver = batchDir === undefined ? [] : await leftBehind(batchDir, names);
   const screen = openScreen();
-  if (flags.json === true) screen.json({ event: "tenants:list", time: new Date().toISOString(), tenants: told });
+  if (flags.json === true)
+    screen.json({ event: "tenants:list", time: new Date().toISOString(), tenants: told, leftBehind: leftOver });
   else if (told.length === 0)
     screen.print([`There are no tenants yet. Add one:  ${asTyped("querymill tenants add NAME")}`]);
-  else screen.print(statusTable(told, screen.look));
+  else
+    screen.print([
+      ...statusTable(told, screen.look),
+      ...(leftOver.length === 0
+        ? []
+        : [
+            "",
+            `State without a section: ${leftOver.join(", ")}. Remove it:  ${asTyped("querymill tenants remove NAME")}`,
+          ]),
+    ]);
   return told.some(({ state }) => state === "unusable") ? 2 : 0;
 }
 

@@ -81,7 +81,9 @@ export async function loadSettings(input: SettingsInput): Promise<LoadedSettings
   const { flags, env, cwd, needsModel = true } = input;
   const { file: whole, folder, variables: allVariables } = await readFiles(input);
   if (whole !== null && whole.tenants !== null && whole.problems.length > 0) throw severalProblems(whole.problems);
-  const tenant = chooseTenant(whole, flags.tenant as string | undefined, allVariables);
+  const named = flags.tenant as string | undefined;
+  // A file of rows is a job of its own, whatever tenants there are.
+  const tenant = flags.input !== undefined && named === undefined ? null : chooseTenant(whole, named, allVariables);
   const file = tenant?.file ?? whole;
   const variables = tenant?.variables ?? allVariables;
   const options = resolveOptions(flags, variables, file);
@@ -95,6 +97,9 @@ export async function loadSettings(input: SettingsInput): Promise<LoadedSettings
     ...growingConflicts(options),
     ...times.problems,
     ...(tenant?.problems ?? []),
+    ...(tenant !== null && options.get("input") !== null
+      ? [`${options.name("input")} and --tenant exclude each other: a file is a job of its own. Leave one out.`]
+      : []),
   ];
   const notes = unknownVariables([...Object.keys(env)]);
 
@@ -115,8 +120,8 @@ export async function loadSettings(input: SettingsInput): Promise<LoadedSettings
     ? resolveEndpoints(options, variables, MODEL_PROVIDERS)
     : { endpoints: [mainEndpoint(NO_MODEL)], primary: NO_MODEL, notes: [] };
   const examples = needsModel ? await resolveExamples(options, endpoints, pathOf) : { settings: null, notes: [] };
-  const named = get("taxonomy");
-  const taxonomyFile = named === null ? null : pathOf("taxonomy", named);
+  const ownTaxonomy = get("taxonomy");
+  const taxonomyFile = ownTaxonomy === null ? null : pathOf("taxonomy", ownTaxonomy);
   const taxonomy = taxonomyFile === null ? DEFAULT_TAXONOMY : await readTaxonomy(taxonomyFile, options);
   const unfilled = primary.provider === "offline" ? checkOfflineFields(taxonomy) : null;
   const usd = get("budget.usd");

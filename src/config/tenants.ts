@@ -20,7 +20,7 @@ export interface ChosenTenant {
 }
 
 /** Typed settings that would make several tenants one job. */
-const ONE_JOB = ["job", "input", "output", "targetCollection"] as const;
+const ONE_JOB = ["job", "targetCollection"] as const;
 
 /** @returns the names of the tenants of a file, in its order; empty without any */
 export function tenantNames(file: Pick<ConfigText, "tenants"> | null): string[] {

@@ -35,7 +35,9 @@ export async function evaluationJob(
     .replace(/[^A-Za-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "");
   const job = `${slug.slice(0, 40) || "rows"}-${shortHash(version)}`;
-  const batchDir = join(settings.batchDir, "evaluations");
+  const { tenant } = settings;
+  // Of a tenant it is among what is the tenant's, and goes with it.
+  const batchDir = join(settings.batchDir, ...(tenant === "default" ? [] : [tenant]), "evaluations");
   return {
     ...settings,
     mode: "batch",

@@ -47,6 +47,12 @@ export function tenantFolder(batchDir: string, name: string): string {
   return join(batchDir, name);
 }
 
+/** Tenants of which there is local state and no section any more. */
+export async function leftBehind(batchDir: string, names: readonly string[]): Promise<string[]> {
+  const found = new Set((await findJobs(batchDir)).map(({ tenant }) => tenant));
+  return [...found].filter((tenant) => tenant !== "default" && !names.includes(tenant)).sort();
+}
+
 /** The jobs of a tenant that have local state, also those of which the settings no longer tell. */
 export async function tenantJobs(batchDir: string, name: string): Promise<StateIdentity[]> {
   return (await findJobs(batchDir)).filter(({ tenant }) => tenant === name);

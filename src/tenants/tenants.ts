@@ -138,7 +138,11 @@ export class Tenants {
       if (before !== (paused ? "yes" : "no"))
         taken[`tenants.${name}.paused`] = { from: before, to: paused ? "yes" : "no" };
       known.tryNow();
-      const changes = await known.reload();
+      const changes = await known.reload().catch((error: unknown): ReloadedTenant => {
+        if (!(error instanceof QuerymillError)) throw error;
+        // What is wrong with one tenant keeps no change of another back.
+        return { taken: {}, refused: [{ setting: "settings", reason: `cannot be used now: ${error.message}` }] };
+      });
       for (const [setting, change] of Object.entries(changes.taken)) taken[`tenants.${name}.${setting}`] = change;
       for (const one of changes.refused) refused.push({ ...one, setting: `tenants.${name}.${one.setting}` });
     }
