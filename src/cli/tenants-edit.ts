@@ -1,13 +1,14 @@
 import { dirname, relative, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { loadSettings } from "../config/load.ts";
+import { loadSettings, readFiles } from "../config/load.ts";
 import { attributeOf } from "../config/option.ts";
 import { severalProblems } from "../config/problems.ts";
 import { OPTION_KEYS, type OptionKey, optionOf } from "../config/schema.ts";
 import { NOT_OF_A_TENANT, TENANT_FIELDS, type TenantField } from "../config/tenant-fields.ts";
+import { chooseTenant } from "../config/tenants.ts";
 import { QuerymillError } from "../errors.ts";
 import { tenantConflicts } from "../tenants/conflicts.ts";
-import { listTenants } from "../tenants/list.ts";
+import { batchDirOf, listTenants } from "../tenants/list.ts";
 import { addSection, setPaused } from "../tenants/section-edits.ts";
 import { editSettings, settingsPath } from "../tenants/settings-file.ts";
 import { type Told, tellRunning } from "../tenants/tell-running.ts";
@@ -106,15 +107,13 @@ async function add(name: string, flags: Flags): Promise<number> {
 async function pause(name: string, paused: boolean, flags: Flags): Promise<number> {
   const cwd = process.cwd();
   const path = settingsPath(flags, process.env, cwd);
-  const { settings, tenant } = await loadSettings({
-    flags: { ...flags, tenant: name },
-    env: process.env,
-    cwd,
-    needsModel: false,
-  });
+  const input = { flags, env: process.env, cwd };
+  const { file, variables } = await readFiles(input);
+  // One whose settings cannot be used otherwise can be paused too.
+  const tenant = chooseTenant(file, name, variables);
   const isNew = (tenant?.paused === true) !== paused;
   if (isNew) await editSettings(path, setPaused(name, paused));
-  const told = await tellRunning(settings, paused);
+  const told = await tellRunning(await batchDirOf(input), name, paused);
   const screen = openScreen();
   if (flags.json === true)
     screen.json({ event: "tenants:paused", time: new Date().toISOString(), name, paused, changed: isNew, ...told });

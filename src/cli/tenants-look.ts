@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
-import { loadSettings } from "../config/load.ts";
+import { readFiles } from "../config/load.ts";
+import { chooseTenant, tenantNames } from "../config/tenants.ts";
 import { QuerymillError } from "../errors.ts";
-import { leftBehind, listTenants } from "../tenants/list.ts";
+import { batchDirOf, leftBehind } from "../tenants/list.ts";
 import type { UsageRow } from "../tenants/usage.ts";
 import { amount, count, type Look, left, money, right } from "./format.ts";
-import { tenantsHere } from "./job-command.ts";
 import { addOptions } from "./options.ts";
 import { asTyped } from "./program.ts";
 import { openScreen } from "./screen.ts";
@@ -43,10 +43,11 @@ export function usageCommand(): Command {
 
 async function list(flags: Flags): Promise<number> {
   const told = await readTenants(flags);
-  const all = await listTenants({ flags, env: process.env, cwd: process.cwd(), needsModel: false });
-  const [batchDir] = all.flatMap((one) => ("loaded" in one ? one.loaded.settings.batchDir : []));
-  const names = told.map(({ name }) => name);
-  const leftOver = batchDir === undefined ? [] : await leftBehind(batchDir, names);
+  const batchDir = await batchDirOf({ flags, env: process.env, cwd: process.cwd() });
+  const leftOver = await leftBehind(
+    batchDir,
+    told.map(({ name }) => name),
+  );
   const screen = openScreen();
   if (flags.json === true)
     screen.json({ event: "tenants:list", time: new Date().toISOString(), tenants: told, leftBehind: leftOver });
@@ -70,19 +71,15 @@ async function usage({ month, csv, ...flags }: Flags): Promise<number> {
     throw new QuerymillError("USAGE", `--month: expected a month such as 2026-11; got "${String(month)}".`);
   if (csv === true && flags.json === true)
     throw new QuerymillError("USAGE", "--csv and --json exclude each other: one output has one form. Choose one.");
-  const all = await tenantsHere(flags);
-  const names = flags.tenant === undefined ? all : [String(flags.tenant)];
+  const input = { flags, env: process.env, cwd: process.cwd() };
+  const { file, variables } = await readFiles(input);
+  const named = flags.tenant as string | undefined;
+  if (named !== undefined) chooseTenant(file, named, variables);
+  const names = named === undefined ? tenantNames(file) : [named];
   const { tenantUsage, usageCsv } = await import("../tenants/usage.ts");
+  const batchDir = await batchDirOf(input);
   const rows: UsageRow[] = [];
-  for (const tenant of names) {
-    const { settings } = await loadSettings({
-      flags: { ...flags, tenant },
-      env: process.env,
-      cwd: process.cwd(),
-      needsModel: false,
-    });
-    rows.push(...(await tenantUsage(settings.batchDir, tenant)));
-  }
+  for (const tenant of names) rows.push(...(await tenantUsage(batchDir, tenant)));
   const wanted = rows.filter((row) => month === undefined || row.month === month);
   const screen = openScreen();
   if (flags.json === true)

@@ -7,7 +7,7 @@ import type { Tenants, TenantsEnd } from "../tenants/tenants.ts";
 import { clock, duration, type Look, printable, symbols, wrapped } from "./format.ts";
 import { endLine, LimitChanges, progressLine, stateLines } from "./lines.ts";
 import type { OutputKind } from "./output.ts";
-import { asTyped } from "./program.ts";
+import { asTyped, commandsHere } from "./program.ts";
 import { renderSummary } from "./summary.ts";
 import { renderTenants, tenantTable } from "./tenants-panel.ts";
 import { fitLines, LiveTerminal, lookOf } from "./terminal.ts";
@@ -217,8 +217,9 @@ function endLines(snapshots: readonly TenantSnapshot[], end: TenantsEnd, look: L
     ...fitLines(tenantTable(snapshots, Date.now(), look), look),
     ...problems.flatMap(({ name, problem }) => [
       "",
-      ...`${name}: ${printable(problem!)}`
+      ...`${name}: ${commandsHere(problem!)}`
         .split("\n")
+        .map(printable)
         .flatMap((line) => wrapped(line, width))
         .map((line) => `  ${line}`),
     ]),

@@ -1,8 +1,10 @@
 import { relative } from "node:path";
 import { type Command, Option } from "commander";
 import { loadSettings, readFiles } from "../config/load.ts";
+import { TENANT_NAME } from "../config/tenant-options.ts";
 import { QuerymillError } from "../errors.ts";
 import type { JobSettings } from "../job.ts";
+import { batchDirOf } from "../tenants/list.ts";
 import type { RemovalPlan } from "../tenants/removal.ts";
 import { removeSection } from "../tenants/section-edits.ts";
 import { editSettings, settingsPath } from "../tenants/settings-file.ts";
@@ -34,14 +36,14 @@ querymill tenants remove sales --data --yes`,
 
 async function remove(name: string, { data, dryRun, yes, ...flags }: Flags): Promise<number> {
   const { planRemoval, removeTenant } = await import("../tenants/removal.ts");
-  const { batchDir, settings } = await placesOf(name, flags);
-  const options = { batchDir, name, settings, data: data === true };
+  const places = await placesOf(name, flags, data === true);
+  const options = { ...places, name, data: data === true };
   const plan = await planRemoval(options);
   const screen = openScreen();
   const report = (event: string): void => screen.json({ event, time: new Date().toISOString(), ...plan });
   if (flags.json === true) {
     if (dryRun === true) report("tenants:remove-preview");
-  } else screen.printWhole(planLines(plan, settings !== null, screen.look));
+  } else screen.printWhole(planLines(plan, places.hasSection, screen.look));
   if (dryRun === true) {
     if (flags.json !== true) screen.print(["", "Nothing was removed."]);
     return 0;
@@ -61,21 +63,28 @@ async function remove(name: string, { data, dryRun, yes, ...flags }: Flags): Pro
 }
 
 /** Where its state is, and its settings, as far as they can be read. */
-async function placesOf(name: string, flags: Flags): Promise<{ batchDir: string; settings: JobSettings | null }> {
+async function placesOf(
+  name: string,
+  flags: Flags,
+  data: boolean,
+): Promise<{ batchDir: string; hasSection: boolean; settings: JobSettings | null }> {
   const input = { flags, env: process.env, cwd: process.cwd(), needsModel: false };
   const { file } = await readFiles(input);
+  const batchDir = await batchDirOf(input);
   if (file?.tenants?.has(name) === true) {
-    const { settings } = await loadSettings({ ...input, flags: { ...flags, tenant: name } });
-    return { batchDir: settings.batchDir, settings };
+    const settings = await loadSettings({ ...input, flags: { ...flags, tenant: name } }).then(
+      (loaded) => loaded.settings,
+      (error: unknown) => {
+        // Its local state can go all the same; where its records are, nobody knows.
+        if (data || !(error instanceof QuerymillError)) throw error;
+        return null;
+      },
+    );
+    return { batchDir, hasSection: true, settings };
   }
-  const other = file?.tenants?.keys().next().value;
-  const { settings } = await loadSettings({
-    ...input,
-    flags: { ...flags, ...(other === undefined ? {} : { tenant: other }) },
-  });
-  if (!/^[a-z0-9][a-z0-9_-]{0,63}$/.test(name) || name === "default")
+  if (!TENANT_NAME.test(name) || name === "default" || name === "demo")
     throw new QuerymillError("USAGE", `"${name}" is no name of a tenant. See querymill tenants list.`);
-  return { batchDir: settings.batchDir, settings: null };
+  return { batchDir, hasSection: false, settings: null };
 }
 
 function planLines(plan: RemovalPlan, hasSection: boolean, look: Look): string[] {

@@ -1,6 +1,7 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type LoadedSettings, loadSettings, readFiles, type SettingsInput } from "../config/load.ts";
 import { severalProblems } from "../config/problems.ts";
+import { resolveOptions } from "../config/sources.ts";
 import { tenantNames } from "../config/tenants.ts";
 import { QuerymillError } from "../errors.ts";
 import type { JobSettings } from "../job.ts";
@@ -40,6 +41,13 @@ export async function refuseConflicts(input: SettingsInput, settings: JobSetting
   const others = all.flatMap((one) => ("loaded" in one && one.name !== settings.tenant ? one.loaded.settings : []));
   const problems = tenantConflicts([...others, settings]);
   if (problems.length > 0) throw severalProblems(problems);
+}
+
+/** @returns where all tenants have their state: known also when the settings of one cannot be used */
+export async function batchDirOf(input: SettingsInput): Promise<string> {
+  const { file, folder, variables } = await readFiles(input);
+  const { get, origin } = resolveOptions(input.flags, variables, file);
+  return resolve(origin("batchDir") === "file" ? folder : input.cwd, get("batchDir"));
 }
 
 /** @returns the folder of all that a tenant has in local state: journals, queues, kept answers, notifications, texts */

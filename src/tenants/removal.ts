@@ -49,7 +49,9 @@ interface Removal {
 export interface RemovalOptions {
   readonly batchDir: string;
   readonly name: string;
-  /** As its section says; null when the settings do not tell of it any more, or cannot be used. */
+  /** Whether the settings tell of it. */
+  readonly hasSection: boolean;
+  /** As its section says; null without one, or when it cannot be used. */
   readonly settings: JobSettings | null;
   /** Records, their history, notes and the marks in the source too. */
   readonly data: boolean;
@@ -62,11 +64,17 @@ const PAGE = 500;
  * Looks what would go; changes nothing.
  * @throws QuerymillError JOB_HELD while a process runs it; USAGE when nothing is known of it; STORE_UNREACHABLE with `data`
  */
-export async function planRemoval({ batchDir, name, settings, data }: RemovalOptions): Promise<RemovalPlan> {
+export async function planRemoval({
+  batchDir,
+  name,
+  hasSection,
+  settings,
+  data,
+}: RemovalOptions): Promise<RemovalPlan> {
   const begun = await readRemoval(batchDir, name);
   const jobs = await tenantJobs(batchDir, name);
   const folder = tenantFolder(batchDir, name);
-  if (settings === null && jobs.length === 0 && begun === null && (await bytesOf(folder)) === 0)
+  if (!hasSection && jobs.length === 0 && begun === null && (await bytesOf(folder)) === 0)
     throw new QuerymillError(
       "USAGE",
       `There is no tenant ${name}: no section in the settings, no state in ${batchDir}.`,

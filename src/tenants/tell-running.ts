@@ -1,8 +1,8 @@
 import { type ControlClient, findControl } from "../control/client.ts";
 import { messageOf } from "../errors.ts";
-import type { JobSettings } from "../job.ts";
 import { findJobs } from "../jobs/status.ts";
-import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
+import { jobFolder } from "../state/batch-file-manager.ts";
+import { tenantJobs } from "./list.ts";
 
 /** Who was told of a pause. */
 export interface Told {
@@ -18,9 +18,9 @@ export interface Told {
  * Tells the process that runs a tenant that it is paused, or goes on. A process with several tenants reads its settings
  * again, and so takes up one that it had not begun; one with this tenant alone is told itself.
  */
-export async function tellRunning(settings: JobSettings, paused: boolean): Promise<Told> {
-  const { batchDir, tenant } = settings;
-  const own = findControl(jobFolder(batchDir, { ...settings, range: WHOLE_RANGE }));
+export async function tellRunning(batchDir: string, tenant: string, paused: boolean): Promise<Told> {
+  const folders = (await tenantJobs(batchDir, tenant)).map((identity) => jobFolder(batchDir, identity));
+  const own = folders.map((folder) => findControl(folder)).find((client) => client !== null) ?? null;
   const asked = own === null ? (paused ? [] : await others(batchDir)) : [own];
   for (const client of asked) {
     const { pid } = client.record;
