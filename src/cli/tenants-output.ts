@@ -242,13 +242,13 @@ function allLine({ tenants, exitCode }: TenantsEnd): string {
   return `${clock(Date.now())} end tenants=${tenants.length} ${codes.join(" ")} exit=${exitCode}`;
 }
 
-export const STATE_WORDS: Readonly<Record<EventMap["tenant:state"]["state"], string>> = {
+const STATE_WORDS: Readonly<Record<EventMap["tenant:state"]["state"], string>> = {
   begins: "goes on",
   paused: "is paused",
   removed: "is no longer in the settings: it has drained",
 };
 
-export function failedWords({ message, nextTryMs }: EventMap["tenant:failed"], nowMs: number): string {
+function failedWords({ message, nextTryMs }: EventMap["tenant:failed"], nowMs: number): string {
   const again =
     nextTryMs === null
       ? ""

@@ -32,7 +32,7 @@ export async function keepRetention(
 }
 
 /** @param beforeMs epoch ms */
-export async function removeOlder(manager: BatchFileManager, beforeMs: number): Promise<void> {
+async function removeOlder(manager: BatchFileManager, beforeMs: number): Promise<void> {
   const { deadLetters, folder, files, identity } = manager;
   const expired = deadLetters.list({ dueMs: beforeMs }).map(({ key }) => key);
   if (expired.length > 0) {
