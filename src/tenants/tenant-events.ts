@@ -18,6 +18,12 @@ export class TenantEvents {
     return this;
   }
 
+  /** As {@link onAny}, until what it returns is called. */
+  watch(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   on<K extends keyof EventMap>(name: K, listener: (tenant: string, payload: EventMap[K]) => void): this {
     return this.onAny((tenant, told, payload) => {
       if (told === name) listener(tenant, payload as EventMap[K]);

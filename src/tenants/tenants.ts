@@ -8,6 +8,7 @@ import type { Mode } from "../job.ts";
 import { tenantConflicts } from "./conflicts.ts";
 import { worstExitCode } from "./exit-code.ts";
 import { type LaneOptions, type ReloadedTenant, TenantLane, type TenantSnapshot } from "./lane.ts";
+import { suspectsOf, whenSettled } from "./suspects.ts";
 import { TenantEvents } from "./tenant-events.ts";
 
 export interface TenantsOptions extends Pick<LaneOptions, "prepare" | "beside" | "clocks" | "retry"> {
@@ -68,11 +69,8 @@ export class Tenants {
     const loaded = await this.#loadAll(names);
     const going = names.filter((name) => loaded.get(name)?.tenant?.paused !== true);
     if (going.length === 0) throw allPaused(names);
-    for (const name of names) {
-      const lane = this.#lanes.get(name)!;
-      if (!going.includes(name)) lane.setPaused(true, null);
-      this.#serve(lane, going.includes(name) ? (loaded.get(name) ?? null) : null);
-    }
+    for (const name of names) if (!going.includes(name)) this.#lanes.get(name)!.setPaused(true, null);
+    await this.#serveAll(names, loaded);
     while (this.lanes.some((lane) => !lane.isOver && !lane.isIdle))
       await new Promise<void>((resolve) => {
         this.#changed = resolve;
@@ -173,12 +171,31 @@ export class Tenants {
     return lane;
   }
 
-  #serve(lane: TenantLane, loaded: LoadedSettings | null): void {
+  /** One that has items to do alone goes first, with no other beside it. */
+  async #serveAll(names: readonly string[], loaded: ReadonlyMap<string, LoadedSettings>): Promise<void> {
+    const rest: TenantLane[] = [];
+    for (const name of names) {
+      const lane = this.#lanes.get(name)!;
+      const settings = loaded.get(name)?.settings;
+      const suspects = settings === undefined || lane.isIdle ? new Set<string>() : await suspectsOf(settings);
+      if (suspects.size === 0 || this.#stopping !== null) {
+        rest.push(lane);
+        continue;
+      }
+      const settled = whenSettled(lane, suspects, this.events);
+      const over = this.#serve(lane, loaded.get(name)!);
+      await Promise.race([settled, over]);
+    }
+    for (const lane of rest) this.#serve(lane, lane.isIdle ? null : (loaded.get(lane.name) ?? null));
+  }
+
+  #serve(lane: TenantLane, loaded: LoadedSettings | null): Promise<void> {
     const serving = lane.serve(loaded).finally(() => {
       this.#serving.delete(serving);
       this.#changed();
     });
     this.#serving.add(serving);
+    return serving;
   }
 
   /** Settings of all that have some now; what is wrong with one is told when it is to run. @throws QuerymillError CONFIG_INVALID */
