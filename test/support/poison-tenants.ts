@@ -30,9 +30,10 @@ const tenants = new Tenants({
         ...provider,
         async call(request, signal) {
           if (!request.text.includes("poison")) return await provider.call(request, signal);
-          setImmediate(() => {
+          // Others have calls in flight by then.
+          setTimeout(() => {
             throw new Error("no text can be as bad as this one");
-          });
+          }, 150);
           return await new Promise<never>(() => {});
         },
       },

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 import { openSqliteStore } from "../../src/stores/sqlite.ts";
@@ -12,9 +13,15 @@ import { serveModel } from "../support/workspace.ts";
 it("an item that kills the process ends as a dead letter of its tenant, and no item of another one does", async () => {
   const cwd = await mkdtemp(join(tmpdir(), "querymill-poison-"));
   onTestFinished(() => rm(cwd, { recursive: true, force: true }));
-  const server = await serveModel({ latency: "fixed:25" });
+  const server = await serveModel({
+    latency: "fixed:5",
+    // Slow enough to be in flight whenever the process dies.
+    fail: async (id) => {
+      if (id === "a-0") await wait(500);
+      return null;
+    },
+  });
   const store = await openSqliteStore(join(cwd, "store.db"));
-  // The first of b: those of a that are in flight at each death are the same ones.
   for (const tenant of ["a", "b"])
     await store.insert(
       `${tenant}_mails`,
