@@ -13,7 +13,9 @@ export interface TenantsPanelOptions extends f.Look {
 }
 
 const WIDEST = 120;
-const LONGEST_NAME = 24;
+/** Below it words are short, so that what a tenant waits for has room at 80 columns. */
+const NARROW = 100;
+const LONGEST_NAME = { narrow: 16, wide: 24 };
 /** Title, blank, head, sum, blank, foot. */
 const AROUND = 6;
 
@@ -40,8 +42,9 @@ export function renderTenants(tenants: readonly TenantSnapshot[], options: Tenan
   const room = Math.max(1, options.rows - 1 - AROUND);
   const shown = tenants.length <= room ? tenants : mostTelling(tenants, room - 1);
   const hidden = tenants.length - shown.length;
-  const rows = shown.map((one) => cellsOf(one, nowMs, ascii));
-  const all = sumOf(tenants);
+  const narrow = columns < NARROW;
+  const rows = shown.map((one) => cellsOf(one, nowMs, ascii, narrow));
+  const all = sumOf(tenants, narrow);
   const head: Cells = {
     ...{ name: "tenant", state: "state", done: "done", rate: "rate", cost: "cost", what: "" },
     format: "dim",
@@ -67,16 +70,22 @@ export function renderTenants(tenants: readonly TenantSnapshot[], options: Tenan
 /** A table of what became of each, without the words of a live panel. */
 export function tenantTable(tenants: readonly TenantSnapshot[], nowMs: number, look: f.Look): string[] {
   const columns = Math.min(look.columns, WIDEST);
-  const rows = [...tenants.map((one) => cellsOf(one, nowMs, look.ascii)), sumOf(tenants)];
+  const narrow = columns < NARROW;
+  const rows = [...tenants.map((one) => cellsOf(one, nowMs, look.ascii, narrow)), sumOf(tenants, narrow)];
   const widths = widthsOf(rows);
   return rows.map((cells) => lineOf(cells, widths, columns, look.ascii, look.style).trimEnd());
 }
 
-function cellsOf({ name, state, run, end, problem, nextTryMs }: TenantSnapshot, nowMs: number, ascii: boolean): Cells {
+function cellsOf(
+  { name, state, run, end, problem, nextTryMs }: TenantSnapshot,
+  nowMs: number,
+  ascii: boolean,
+  narrow: boolean,
+): Cells {
   const { bad, rest, ok } = f.symbols(ascii);
   const base = {
-    name: f.clip(name, LONGEST_NAME, ascii),
-    done: run === null ? "" : doneOf(run),
+    name: f.clip(name, narrow ? LONGEST_NAME.narrow : LONGEST_NAME.wide, ascii),
+    done: run === null ? "" : doneOf(settledOf(run), run.total, narrow),
     rate: run !== null && state === "running" ? `${f.rate(run.itemsPerSecond)}/s` : "",
     cost: run === null ? "" : f.money(run.jobTotals?.costUsd ?? run.counters.costUsd),
   };
@@ -87,25 +96,44 @@ function cellsOf({ name, state, run, end, problem, nextTryMs }: TenantSnapshot, 
   if (state === "ended") {
     const well = end === null || end.exitCode === 0;
     const why = end?.message == null ? (end?.status ?? "").replaceAll("_", " ") : oneLine(end.message);
-    return { ...base, state: `${well ? ok : bad} ended`, what: why, format: well ? "green" : "yellow" };
+    return {
+      ...base,
+      state: `${well ? ok : bad} ended`,
+      what: withFailed(run, why),
+      format: well ? "green" : "yellow",
+    };
   }
   if (state === "paused") return { ...base, state: `${rest} paused`, what: pausedWords(run), format: "yellow" };
-  const what = run === null ? "" : state === "waiting" ? waitingWords(run, nowMs) : endpointWords(run);
-  return { ...base, state, what, format: state === "running" ? "green" : null };
+  const what = run === null ? "" : state === "waiting" ? waitingWords(run, nowMs, narrow) : endpointWords(run);
+  return { ...base, state, what: withFailed(run, what), format: state === "running" ? "green" : null };
 }
 
-function doneOf({ counters, total }: RunSnapshot): string {
-  const { classified, skipped, retryQueued, deadLetters } = counters;
-  const done = classified + skipped + retryQueued + deadLetters;
-  const failed = retryQueued + deadLetters > 0 ? `, ${f.count(retryQueued + deadLetters)} failed` : "";
-  return total === null
-    ? `${f.count(done)}${failed}`
-    : `${f.count(done)} of ${f.count(Math.max(total, done))}${failed}`;
+function settledOf({ counters: { classified, skipped, retryQueued, deadLetters } }: RunSnapshot): number {
+  return classified + skipped + retryQueued + deadLetters;
 }
 
-function waitingWords({ waiting, watch }: RunSnapshot, nowMs: number): string {
+/** `120 of 300`; where there is little room for many, `161,354 64.9 %`. */
+function doneOf(done: number, total: number | null, narrow: boolean): string {
+  if (total === null) return f.count(done);
+  const whole = Math.max(total, done);
+  return narrow && whole >= 10_000
+    ? `${f.count(done)} ${f.percent(done, whole)}`
+    : `${f.count(done)} of ${f.count(whole)}`;
+}
+
+function withFailed(run: RunSnapshot | null, what: string): string {
+  const failed = run === null ? 0 : run.counters.retryQueued + run.counters.deadLetters;
+  return [failed > 0 ? `${f.count(failed)} failed` : "", what].filter((part) => part !== "").join(", ");
+}
+
+/** Waits that come again and again, shorter. */
+const SHORT: Readonly<Record<string, string>> = { "next scheduled time": "next run", "next poll": "next poll" };
+
+function waitingWords({ waiting, watch }: RunSnapshot, nowMs: number, narrow: boolean): string {
   if (waiting === null) return "";
   const { reason, untilMs } = waiting;
+  if (narrow && untilMs !== null && SHORT[reason] !== undefined)
+    return `${SHORT[reason]} ${f.clock(untilMs).slice(0, reason === "next poll" ? 8 : 5)}`;
   const until = untilMs === null ? "" : `, in ${f.duration(untilMs - nowMs)}`;
   return `${oneLine(waitWords(reason, watch?.watching === true))}${until}`;
 }
@@ -125,13 +153,12 @@ function endpointWords({ endpoints, backoff }: RunSnapshot): string {
   return backoff.count > 0 ? `${f.count(backoff.count)} in backoff` : "";
 }
 
-function sumOf(tenants: readonly TenantSnapshot[]): Cells {
+function sumOf(tenants: readonly TenantSnapshot[], narrow: boolean): Cells {
   let [done, total, rate] = [0, 0 as number | null, 0];
   let cost: number | null = 0;
   for (const { run, state } of tenants) {
     if (run === null) continue;
-    const { classified, skipped, retryQueued, deadLetters } = run.counters;
-    const own = classified + skipped + retryQueued + deadLetters;
+    const own = settledOf(run);
     done += own;
     total = total === null || run.total === null ? null : total + Math.max(run.total, own);
     if (state === "running") rate += run.itemsPerSecond;
@@ -141,7 +168,7 @@ function sumOf(tenants: readonly TenantSnapshot[]): Cells {
   return {
     name: "all",
     state: "",
-    done: total === null ? f.count(done) : `${f.count(done)} of ${f.count(total)}`,
+    done: doneOf(done, total, narrow),
     rate: rate > 0 ? `${f.rate(rate)}/s` : "",
     cost: f.money(cost),
     what: "",

@@ -3,7 +3,7 @@ import { widthOf } from "../../src/cli/format.ts";
 import { renderTenants } from "../../src/cli/tenants-panel.ts";
 import { worstExitCode } from "../../src/tenants/exit-code.ts";
 import type { TenantSnapshot } from "../../src/tenants/lane.ts";
-import { makeSnapshot, START_MS } from "../cli/made-up-run.ts";
+import { COUNTERS, makeSnapshot, START_MS } from "../cli/made-up-run.ts";
 
 const share = { weight: 1, floor: null, ceiling: null };
 const one = (name: string, changes: Partial<TenantSnapshot>): TenantSnapshot => ({
@@ -11,7 +11,11 @@ const one = (name: string, changes: Partial<TenantSnapshot>): TenantSnapshot => 
   ...changes,
 });
 const nowMs = START_MS + 60_000;
-const waiting = makeSnapshot({ waiting: { reason: "next scheduled time", untilMs: nowMs + 90_000, items: 0 } });
+const counters = { ...COUNTERS, retryQueued: 0, deadLetters: 0 };
+const waiting = makeSnapshot({
+  counters,
+  waiting: { reason: "next scheduled time", untilMs: nowMs + 90_000, items: 0 },
+});
 const tenants = [
   one("sales", {}),
   one("a-department-with-a-very-long-name-of-64-characters", { state: "waiting", run: waiting }),
@@ -29,11 +33,11 @@ it("has a line for each tenant with its state, how far it is, rate and cost, and
   for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(80);
   const text = lines.join("\n");
   expect(text).toMatch(/querymill · 4 tenants +1 running, 1 waiting, 1 failed, 1 paused +1 min/);
-  expect(text).toMatch(/sales +running +161,354 of 248,310, 561 failed +45\.2\/s/);
-  expect(text).toMatch(/a-department-with-a-ver… +waiting/);
+  expect(text).toMatch(/sales +running +161,354 65\.0 % +45\.2\/s +\$144\.63 +561 failed/);
+  expect(text).toMatch(/a-department-wi… +waiting .* next run \d\d:\d\d$/m);
   expect(text).toMatch(/legal +✖ failed/);
   expect(text).toMatch(/ops +⏸ paused/);
-  expect(draw(120).join("\n")).toMatch(/next scheduled time, in 1 min 30 s/);
+  expect(draw(120).join("\n")).toMatch(/ of 248,310 .* next scheduled time, in 1 min 30 s/);
   expect(draw(120).join("\n")).not.toContain("pw@");
 });
 

@@ -214,7 +214,16 @@ describe("one process with several tenants", () => {
     expect((await space.run("run")).stderr).toContain("All tenants are paused");
     expect((await space.run("run", "--tenant", "sales")).stderr).toContain("Tenant sales is paused");
     expect((await space.run("run", "--job", "x")).stderr).toContain("--job is about one job, and there are 2 tenants");
-    for (const command of ["get q1", "items", "retry", "export", "tail", "estimate", "clean", "control status"]) {
+    for (const command of [
+      "get q1",
+      "items",
+      "retry",
+      "export --output x.csv",
+      "tail",
+      "estimate",
+      "clean",
+      "control status",
+    ]) {
       const { code, stderr } = await space.run(...command.split(" "));
       expect([command, code, stderr]).toEqual([command, 2, expect.stringContaining("say which with --tenant NAME")]);
     }
