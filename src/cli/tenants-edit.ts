@@ -87,7 +87,7 @@ async function add(name: string, flags: Flags): Promise<number> {
     // A key may be set where the tenant runs, and nowhere else.
     await loadSettings({ ...input, text }).catch((error: unknown) => {
       if (!(error instanceof QuerymillError)) throw error;
-      notes.push(`It does not run yet: ${error.message}`);
+      notes.push(`It does not run yet: ${error.message.split("\n")[0]}`);
     });
   });
   const screen = openScreen();

@@ -224,7 +224,11 @@ function endLines(snapshots: readonly TenantSnapshot[], end: TenantsEnd, look: L
         .map((line) => `  ${line}`),
     ]),
     "",
-    `${look.style(end.exitCode === 0 ? "green" : "red", end.exitCode === 0 ? ok : bad)} ${summaryWords(end)}`,
+    ...wrapped(summaryWords(end), width).map((line, at) =>
+      at > 0
+        ? `  ${line}`
+        : `${look.style(end.exitCode === 0 ? "green" : "red", end.exitCode === 0 ? ok : bad)} ${line}`,
+    ),
   ];
 }
 
