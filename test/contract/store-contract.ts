@@ -592,6 +592,16 @@ export function storeContract(
         expect(await store.lease.acquire(name, holder("b", "other"), 1_000)).toEqual({ status: "held", fence: 2 });
       });
 
+      it("is gone with its target: nothing is known of who wrote it", async () => {
+        const name = newName();
+        await store.lease.acquire(name, holder("a"), 60_000);
+        await store.lease.remove(name);
+        expect(await store.lease.look(name)).toBeNull();
+        expect(await store.lease.renew(name, "a", 1, 60_000)).toBe(false);
+        expect(await store.lease.acquire(name, holder("b", "other"), 60_000)).toEqual({ status: "held", fence: 1 });
+        await store.lease.remove(newName());
+      });
+
       it("is free after a release by its holder, and only by its holder", async () => {
         const name = newName();
         await store.lease.acquire(name, holder("a"), 60_000);
