@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { EJSON } from "bson";
 import { describe, expect, it } from "vitest";
+import { prepareTenants } from "../../src/tenants/prepare-tenants.ts";
 import { makeTenantSpace, section, type TenantSpace, until } from "../support/tenants.ts";
 import { lastEvent, serveModel } from "../support/workspace.ts";
 
@@ -28,7 +29,7 @@ async function ran(): Promise<TenantSpace> {
   space.settings(server, section("sales", "weight: 2") + section("legal"));
   await space.fill("sales", 12);
   await space.fill("legal", 12);
-  await space.run("run", "--json");
+  await prepareTenants({ env: space.env, cwd: space.folder }).run();
   return space;
 }
 
