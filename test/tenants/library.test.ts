@@ -89,6 +89,20 @@ it("tries a tenant that goes on for months again until it can begin; a batch has
   expect(await running).toMatchObject({ exitCode: 2, tenants: [{ exitCode: 0 }, { exitCode: 2 }] });
 });
 
+it("shares the calls at once of an endpoint that several tenants name", async () => {
+  server.reset({ latency: "fixed:40" });
+  const endpoints = [{ model: "drawn-1", baseUrl: server.baseUrl, concurrent: 3, name: "common" }];
+  const config = {
+    ...{ endpoints, concurrent: 3, store: join(cwd, "store.db") },
+    tenants: { sales: section("sales"), legal: section("legal") },
+  };
+  const end = await prepareTenants({ config, env: {}, cwd }).run();
+  expect(end.tenants.map(({ end: own }) => own?.classified)).toEqual([8, 8]);
+  const { received, maxInFlight } = server.ledger();
+  expect(received).toBe(16);
+  expect(maxInFlight).toBeLessThanOrEqual(3);
+});
+
 it("ends when nothing is left to run but what is paused, and begins nothing when all are", async () => {
   const both = { sales: section("sales"), legal: section("legal", { paused: true }) };
   expect(await prepareTenants(input(both)).run()).toMatchObject({
