@@ -1,5 +1,6 @@
 import type { CallEnded } from "./call-ended.ts";
 import type { ErrorCode, FailureClass } from "./errors.ts";
+import type { FleetSnapshot } from "./fleet.ts";
 import type { GrownSnapshot, LeftAlone } from "./grown.ts";
 import type { ItemKey } from "./item.ts";
 import type { Lag } from "./lag.ts";
@@ -284,6 +285,8 @@ export interface RunSnapshot extends GrownSnapshot {
   watch: { watching: boolean; reason: string | null } | null;
   /** When scheduled runs begin; empty in other modes. */
   schedules: readonly ScheduleSnapshot[];
+  /** Only of a job that is worked off by several processes. */
+  fleet?: FleetSnapshot;
 }
 
 type Listener<T> = (payload: T) => void;

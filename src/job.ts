@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Filter } from "./filter.ts";
+import type { ItemKey } from "./item.ts";
 import { NO_LIMITS, type RateLimits } from "./rate-limits.ts";
 import type { RedactionSettings } from "./redaction/kinds.ts";
 import type { RunWindow, ScheduleSettings } from "./scheduling/schedule.ts";
@@ -176,6 +177,16 @@ export interface Deadlines {
   readonly storeMs: number;
 }
 
+/** A part of the source: the documents with these ids, in the store's own order over all types of them. */
+export interface RangeSettings {
+  /** Unique in the job, safe in a path: `r000042`. */
+  readonly name: string;
+  /** The first `_id` (inclusive); null: from the first one there is. */
+  readonly from: ItemKey | null;
+  /** Where it ends (exclusive); null: behind the last one there is. */
+  readonly to: ItemKey | null;
+}
+
 /** Everything one execution needs, resolved and checked. Made by `config/load.ts` from flags, environment and file. */
 export interface JobSettings {
   /** `default` where there are no tenants. */
@@ -235,6 +246,8 @@ export interface JobSettings {
   readonly retryOnly: { readonly queue?: string; readonly failure?: string } | null;
   /** What waits in the retry queue is left there: only the source is read. @default false */
   readonly leaveRetries?: boolean;
+  /** Only this part of the source, with a state folder and a lease of its own; null: all of it. @default null */
+  readonly range?: RangeSettings | null;
   /** Settled items to classify again, before what is unprocessed anyway is read; null for none. */
   readonly reclassify: Reclassify | null;
   /** null: what is settled stays so, and nothing waits to be quiet. @default null */

@@ -14,6 +14,7 @@ const NOUNS = [
   "events.ts",
   "lag.ts",
   "grown.ts",
+  "fleet.ts",
   "call-ended.ts",
   "taxonomy.ts",
   "job.ts",
@@ -30,7 +31,7 @@ const NOUNS = [
   "scheduling/schedule.ts",
   "notify/notification.ts",
 ];
-const PORTS = ["store.ts", "llm/provider.ts"];
+const PORTS = ["store.ts", "llm/provider.ts", "cluster/ports.ts"];
 /** Calculations on values: they get clock, randomness and bytes as arguments. */
 const PURE = [
   ...NOUNS,

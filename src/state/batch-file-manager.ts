@@ -36,14 +36,14 @@ export class BatchFileManager {
 
   /**
    * @param batchDir where all jobs keep their state
-   * @param identity `tenant` and `range` default to `default` and `0`
+   * @param identity `tenant` and `range` (its name, or what has one) default to `default` and `0`
    */
   constructor(
     batchDir: string,
-    identity: { job: string; tenant?: string; range?: string },
+    { job, tenant = "default", range }: { job: string; tenant?: string; range?: string | { name: string } | null },
     files: FileSystem = nodeFileSystem,
   ) {
-    this.identity = { tenant: identity.tenant ?? "default", job: identity.job, range: identity.range ?? WHOLE_RANGE };
+    this.identity = { tenant, job, range: (typeof range === "object" ? range?.name : range) ?? WHOLE_RANGE };
     this.folder = jobFolder(batchDir, this.identity);
     this.files = new GuardedFiles(files, this.folder);
     this.batches = new BatchFiles(this.files, join(this.folder, "batches"), this.identity);

@@ -1,0 +1,42 @@
+/** `waiting`: nobody has it; `taken`: as long as its lease lives; `done`: worked off; `dead`: it ended its workers, and is left. */
+export type RangeState = "waiting" | "taken" | "done" | "dead";
+
+/** How many ranges there are in each state. */
+export type RangeCounts = Readonly<Record<RangeState, number>>;
+
+/** A process that takes ranges. */
+export interface WorkerIdentity {
+  /** Unique in the fleet, for people: `host-1234-ab12`. */
+  readonly name: string;
+  readonly host: string;
+  readonly pid: number;
+}
+
+/** A worker as the others see it. */
+export interface WorkerReport extends WorkerIdentity {
+  readonly state: "starting" | "idle" | "running" | "paused" | "draining";
+  /** Names of the ranges that it has. */
+  readonly ranges: readonly string[];
+  /** Calls in flight, and at most. */
+  readonly inFlight: number;
+  readonly limit: number;
+  readonly itemsPerSecond: number;
+  /** Items settled, calls and USD since it started; USD null when a price is not known. */
+  readonly settled: number;
+  readonly modelCalls: number;
+  readonly costUsd: number | null;
+  readonly startedAtMs: number;
+  /** Why it does nothing, or what went wrong last; null when nothing did. */
+  readonly trouble: string | null;
+}
+
+/** The fleet at one moment. */
+export interface FleetSnapshot {
+  readonly workers: readonly WorkerReport[];
+  readonly ranges: RangeCounts;
+  /** Ranges that are taken, at most 100: who has which, since when (epoch ms). */
+  readonly held: readonly { readonly range: string; readonly worker: string; readonly sinceMs: number }[];
+  readonly itemsPerSecond: number;
+  /** Of what the ranges have cost so far; null when a price is not known. */
+  readonly costUsd: number | null;
+}
