@@ -248,6 +248,12 @@ export interface JobSettings {
   readonly leaveRetries?: boolean;
   /** Only this part of the source, with a state folder and a lease of its own; null: all of it. @default null */
   readonly range?: RangeSettings | null;
+  /** Where workers meet that work the job off together: `mongodb`, or the URL of a queue store; null: this process alone. May hold credentials. @default null */
+  readonly workersAt?: string | null;
+  /** Items of one of the ranges that workers get. @default 2_000 */
+  readonly rangeSize?: number;
+  /** How long a lease lasts without being renewed, in ms. @default 30_000 */
+  readonly leaseMs?: number;
   /** Settled items to classify again, before what is unprocessed anyway is read; null for none. */
   readonly reclassify: Reclassify | null;
   /** null: what is settled stays so, and nothing waits to be quiet. @default null */

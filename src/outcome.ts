@@ -1,5 +1,5 @@
 import { FAILURE_CLASSES } from "./errors.ts";
-import type { JobTotals } from "./events.ts";
+import type { Counters, JobTotals } from "./events.ts";
 import type { ItemKey, SkipReason } from "./item.ts";
 import {
   addUsage,
@@ -165,6 +165,8 @@ export interface JobState {
   readonly usage?: MonthlyUsage;
   /** Pages of items whose marks were taken away to classify them again. @default 0 */
   readonly unmarkedPages?: number;
+  /** Ranges up to this number, which others worked off, are counted. @default 0 */
+  readonly absorbedRanges?: number;
 }
 export interface DaySpend {
   readonly calls: number;
@@ -227,6 +229,35 @@ export function applyUnmarking(state: JobState, { page, outcome, items }: Unmark
   if (page <= (state.unmarkedPages ?? 0)) return state;
   const totals = { ...state.totals, [outcome]: Math.max(0, state.totals[outcome] - items) };
   return { ...state, totals, unmarkedPages: page };
+}
+
+/** What others did of a range, counted for the job once. */
+export interface Absorbed {
+  /** Of the range: from 1, in order over the job's whole life. */
+  readonly number: number;
+  readonly counters: Pick<Counters, "classified" | "skipped" | "retryQueued" | "deadLetters" | "modelCalls"> &
+    Pick<Counters, "costUsd" | "uncertainUsd" | "unpricedCalls">;
+  readonly atMs: number;
+}
+
+/** @returns the job's state after that; the same range counts once */
+export function applyAbsorbed(state: JobState, { number, counters, atMs }: Absorbed): JobState {
+  if (number <= (state.absorbedRanges ?? 0)) return state;
+  const { modelCalls, unpricedCalls, costUsd, uncertainUsd } = counters;
+  const spent = applySpend(
+    state,
+    {
+      ...NO_SPEND,
+      calls: modelCalls,
+      unpricedCalls: costUsd === null ? Math.max(1, unpricedCalls) : unpricedCalls,
+      costUsd: costUsd ?? 0,
+      uncertainUsd: uncertainUsd ?? 0,
+    },
+    atMs,
+  );
+  const totals = { ...spent.totals };
+  for (const name of ["classified", "skipped", "retryQueued", "deadLetters"] as const) totals[name] += counters[name];
+  return { ...spent, totals, absorbedRanges: number };
 }
 
 export function applySpend(state: JobState, spend: Spend, atMs: number): JobState {

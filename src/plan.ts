@@ -40,6 +40,8 @@ export interface PlannerOptions {
   readonly watch: StoreWatch;
   readonly signal: AbortSignal;
   readonly now: () => number;
+  /** Items end as dead letters with this sentence instead of being asked. @default null */
+  readonly bury?: string | null;
 }
 
 /** What one round of planning brought: items for slots, and outcomes that need none. */
@@ -77,12 +79,24 @@ export class Planner {
   /** The next batches from the source, at most `max` items together; none at the end of the range. */
   async fromSource(max: number): Promise<Plan & { readonly ended: boolean }> {
     const readings = await this.#options.reader.take(max);
+    const { bury = null } = this.#options;
     const adopted = await this.#adopt(readings);
     const items: Planned[] = [];
     const settlements: Plan["settlements"][number][] = [...adopted.values()];
     for (const { ordinal, read } of readings) {
       const origin = this.#options.deadLetters.get(read.key) === null ? "source" : "deadLetter";
       if ("reason" in read) settlements.push({ ...this.#skipped(read, origin), ordinal, recovered: false });
+      else if (bury !== null && !adopted.has(read.key))
+        settlements.push({
+          ...this.#settlement(read.key, origin, read.contentHash),
+          outcome: "deadLetter",
+          queue: "model",
+          failure: "poison",
+          message: bury,
+          rawAnswer: null,
+          ordinal,
+          recovered: false,
+        });
       else if (!adopted.has(read.key)) items.push({ item: read, origin, ordinal, earlier: null });
     }
     const sorted = await this.#sort(items);

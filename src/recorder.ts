@@ -1,7 +1,9 @@
 import type { Clocks } from "./clocks.ts";
-import type { Counters, EventMap, Events, JobTotals } from "./events.ts";
+import type { Counters, EventMap, Events, ExecutionEnd, JobTotals } from "./events.ts";
 import {
+  type Absorbed,
   addSpend,
+  applyAbsorbed,
   applyReopening,
   applyRequeue,
   applySettlement,
@@ -148,6 +150,40 @@ export class Recorder {
     this.#apply(await this.#append({ kind: "unmarked", ...unmarking }), applyUnmarking(this.#state, unmarking));
   }
 
+  /**
+   * Counts what others did of a range, once.
+   * @param failed its items that wait in the retry queue or are dead letters now
+   */
+  async absorb(
+    absorbed: Absorbed & { readonly counters: Counters },
+    work: Pick<ExecutionEnd, "labels" | "skippedReasons" | "deadLetterReasons" | "redacted">,
+    failed: { readonly waiting: readonly string[]; readonly dead: ReadonlyMap<string, string> },
+  ): Promise<void> {
+    const { number, counters, atMs } = absorbed;
+    if (number <= (this.#state.absorbedRanges ?? 0)) return;
+    const entry = { kind: "absorbed", number, counters, atMs } as const;
+    this.#apply(await this.#append(entry), applyAbsorbed(this.#state, absorbed));
+    for (const name of Object.keys(this.counts) as (keyof typeof this.counts)[]) this.counts[name] += counters[name];
+    const { modelCalls, costUsd, uncertainUsd, savedUsd, unpricedCalls } = counters;
+    this.#spend = addSpend(this.#spend, {
+      ...counters,
+      calls: modelCalls,
+      unpricedCalls: costUsd === null ? Math.max(1, unpricedCalls) : unpricedCalls,
+      costUsd: costUsd ?? 0,
+      uncertainUsd: uncertainUsd ?? 0,
+    });
+    this.#savedUsd = this.#savedUsd === null || savedUsd === null ? null : this.#savedUsd + savedUsd;
+    for (const [dimension, labels] of Object.entries(work.labels)) {
+      this.labels[dimension] ??= {};
+      addCounts(this.labels[dimension], labels);
+    }
+    addCounts(this.skippedReasons, work.skippedReasons);
+    addCounts(this.deadLetterReasons, work.deadLetterReasons);
+    addCounts(this.redacted, work.redacted);
+    for (const key of failed.waiting) this.#queued.set(key, "waiting");
+    for (const [key, failure] of failed.dead) this.#dead.set(key, failure);
+  }
+
   /** Calls that were under way when an earlier process died: perhaps billed, counted here. */
   async crashed(keys: readonly string[], spend: Spend): Promise<void> {
     const atMs = this.#options.now();
@@ -276,6 +312,10 @@ export class Recorder {
 }
 
 const COUNTED = ["category", "sentiment", "urgency", "language"] as const;
+
+function addCounts(counts: Record<string, number>, more: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(more)) counts[name] = (counts[name] ?? 0) + count;
+}
 
 function increment(counts: Record<string, number>, name: string): void {
   counts[name] = (counts[name] ?? 0) + 1;

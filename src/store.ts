@@ -1,7 +1,8 @@
+import type { FleetStore } from "./cluster/ports.ts";
 import type { Correction, CorrectionResult, UndoResult } from "./correction.ts";
 import type { Filter } from "./filter.ts";
 import type { ItemKey } from "./item.ts";
-import type { MarkFields } from "./job.ts";
+import type { MarkFields, RangeSettings } from "./job.ts";
 import type { ClassificationRecord } from "./record.ts";
 import type { RecordOrder, RecordSelection } from "./selection.ts";
 
@@ -22,6 +23,8 @@ export interface SourceOptions {
   readonly fields: readonly string[] | null;
   /** Path to when a document was last changed; `prepare` looks for an index on it, or builds it. @default null */
   readonly updatedAt?: string | null;
+  /** Only documents with these ids are read; null: all. @default null */
+  readonly range?: Pick<RangeSettings, "from" | "to"> | null;
 }
 
 export interface Page {
@@ -119,6 +122,14 @@ export interface Source {
    * order, in pages as they come; some may be older. Begin anew when it breaks off.
    */
   readUpdated(job: string, sinceMs: number): AsyncIterable<readonly UpdatedDocument[]>;
+  /**
+   * Where a part of about `size` unprocessed documents ends that begins with the id `from`, found along the index without
+   * reading them all. `to` null: behind the last one. @returns null when nothing lies there. Missing where a source
+   * cannot be worked on by several machines.
+   */
+  cut?(from: ItemKey | null, size: number): Promise<{ readonly to: ItemKey | null; readonly items: number } | null>;
+  /** How many documents of the range these executions settled, by outcome. Missing where only the records know. */
+  settledIn?(job: string, executionIds: readonly string[]): Promise<Record<MarkGroup["by"]["outcome"], number>>;
   /** The documents with these keys that still exist, in any order, marked or not. */
   readByKeys(keys: readonly ItemKey[]): Promise<readonly SourceDocument[]>;
   /** Marks settled items. Doing it twice changes nothing. Keys that no longer exist are ignored. */
@@ -260,6 +271,8 @@ export interface LeaseHolder {
   readonly host: string;
   readonly pid: number;
   readonly executionId: string;
+  /** It only shares the target out: others may hold ranges of it. @default false */
+  readonly fleet?: boolean;
 }
 export type LeaseResult =
   | { readonly status: "held"; readonly fence: number }
@@ -279,6 +292,11 @@ export interface Lease {
   forget(target: string): Promise<void>;
   /** The target is gone, and with it all that is known of who wrote it. */
   remove(target: string): Promise<void>;
+  /**
+   * The lease of one range of a target: held beside others, and only while no process holds the target for itself. Its
+   * fence comes from the target's counter. Missing where the store is one machine's.
+   */
+  ofRange?(range: string): Pick<Lease, "acquire" | "renew" | "release">;
   /** Looks without taking: null when no job has written the target yet. `holder` is null when nobody holds it now. */
   look(target: string): Promise<{ readonly job: string; readonly holder: LeaseHolder | null } | null>;
 }
@@ -302,6 +320,8 @@ export interface Store {
   readonly lease: Lease;
   source(options: SourceOptions): Source;
   target(collection: string): Target;
+  /** What a fleet keeps beside this target. Missing where the store is one machine's. */
+  fleet?(target: string): FleetStore;
   /** Inserts documents as they are (demo, import); one whose `_id` exists replaces it, or is left out (`keep`). Creates the collection. @default "replace" */
   insert(collection: string, documents: readonly SourceDocument[], existing?: "replace" | "keep"): Promise<void>;
   /** The collection becomes what `by` is, at once; `by` is gone then. */

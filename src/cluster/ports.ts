@@ -1,42 +1,133 @@
-import type { Counters } from "../events.ts";
-import type { RangeCounts, RangeState, WorkerIdentity, WorkerReport } from "../fleet.ts";
+import type { Counters, ExecutionEnd } from "../events.ts";
+import type { RangeCounts, RangeState, WorkerReport } from "../fleet.ts";
+import type { ItemKey } from "../item.ts";
 import type { RangeSettings } from "../job.ts";
+
+/** What was done of a range in one state folder, over all executions there. */
+export interface RangeWork {
+  readonly executionIds: readonly string[];
+  /** False while it goes on, and for good when whoever did it did not come back. */
+  readonly ended: boolean;
+  /** `inFlight` and `pending` are 0 once the execution has ended. */
+  readonly counters: Counters;
+  readonly labels: ExecutionEnd["labels"];
+  readonly skippedReasons: ExecutionEnd["skippedReasons"];
+  readonly deadLetterReasons: ExecutionEnd["deadLetterReasons"];
+  readonly redacted: ExecutionEnd["redacted"];
+}
 
 /** A range as it stands in the plan. */
 export interface PlannedRange extends RangeSettings {
+  /** From 1, over all that was ever cut of the target, in the order of cutting. */
+  readonly number: number;
   /** About how many unprocessed documents it had when it was cut. */
   readonly items: number;
   readonly state: RangeState;
+  /** Of the lease that it was taken with last; 0: never. Grows with each taking of any range of the target. */
+  readonly fence: number;
   /** Name of the worker that has it, or had it last; null: nobody yet. */
   readonly worker: string | null;
-  /** How often it was taken, and how often of these its worker did not come back. */
+  /** Identity of the state folder that it was worked on in last. */
+  readonly ownerId: string | null;
+  /** Epoch ms; null: never. */
+  readonly takenAtMs: number | null;
+  /** How often it was taken. */
   readonly attempts: number;
+  /** How often whoever had it did not come back. */
   readonly crashes: number;
-  /** What was done of it so far, over all that had it. */
-  readonly counters: Counters;
+  /** How often it was then the only range of its worker, and nothing is known of what was in flight. */
+  readonly strikes: number;
+  /** Whether it is now the only range of its worker. */
+  readonly alone: boolean;
+  /** What was done of it, by the identity of the state folder. */
+  readonly work: Readonly<Record<string, RangeWork>>;
   /** Why it is dead. */
   readonly reason: string | null;
 }
 
-/** A range in the hands of a worker. */
-export interface TakenRange {
-  readonly range: PlannedRange;
-  /** Of the lease that it was taken with: grows with each taking of any range of the target. */
+/** Who takes a range. */
+export interface RangeTaker {
+  readonly worker: string;
+  readonly ownerId: string;
+  readonly executionId: string;
+  /** Of the lease, which is held already. */
   readonly fence: number;
+  readonly alone: boolean;
+}
+
+/** What all that work on a job have to agree on. Hashes and names: safe to store. */
+export interface FleetPlan {
+  readonly job: string;
+  /** Of the coordinator. */
+  readonly executionId: string;
+  /** What makes results comparable: the fingerprint, and which documents are read. */
+  readonly question: Readonly<Record<string, string>>;
+  /** True when nothing is left to cut for now. */
+  readonly cut: boolean;
+  /** Number of the next range. */
+  readonly next: number;
 }
 
 /**
  * The plan of a fleet's job and the one truth about it: a collection beside the target's records. Who holds a range is
- * decided here, by the store's clock, whatever a dispatcher handed out.
+ * decided by its lease and the store's clock, whatever a dispatcher handed out.
  */
 export interface RangeBook {
+  plan(): Promise<FleetPlan | null>;
+  /** @param fence of the coordinator's lease. @throws QuerymillError FENCED */
+  change(plan: Omit<FleetPlan, "next">, fence: number): Promise<void>;
   /** Adds ranges that wait. Adding one again changes nothing. */
-  add(ranges: readonly (RangeSettings & { readonly items: number })[]): Promise<void>;
+  add(ranges: readonly (RangeSettings & { readonly number: number; readonly items: number })[]): Promise<void>;
+  /** The range that was cut last, of those that are not removed yet. */
+  last(): Promise<PlannedRange | null>;
   /** Names of ranges that wait, or whose lease has run out, in the order they were cut. */
   free(limit: number): Promise<readonly string[]>;
-  /** Takes this range, or the first free one. @returns null when somebody has it, it is finished, or there is none */
-  take(name: string | null, worker: WorkerIdentity): Promise<TakenRange | null>;
+  find(name: string): Promise<PlannedRange | null>;
+  /** Ranges in the order they were cut. */
+  list(limit: number): Promise<readonly PlannedRange[]>;
+  /** Notes that a range is taken, if it is still as it was seen. @returns false when it is not */
+  take(seen: PlannedRange, taker: RangeTaker): Promise<boolean>;
+  /** How far it has come. @returns false when it is no longer ours */
+  progress(name: string, fence: number, ownerId: string, work: RangeWork): Promise<boolean>;
+  /** It is done or dead, or waits again with what is done kept. @returns false when it is no longer ours */
+  finish(
+    name: string,
+    taker: Pick<RangeTaker, "fence" | "ownerId">,
+    state: Exclude<RangeState, "taken">,
+    work: RangeWork | null,
+    reason?: string | null,
+  ): Promise<boolean>;
+  /** Whoever lost it is alive: it was not the range. */
+  excuse(name: string): Promise<void>;
+  remove(names: readonly string[]): Promise<void>;
   counts(): Promise<RangeCounts>;
+}
+
+/** An entry of a retry queue or of the dead letters on its way to the job's own. */
+export interface HandedEntry {
+  readonly kind: "retry" | "dead";
+  readonly key: ItemKey;
+  /** What the queue holds of it, as JSON. */
+  readonly entry: string;
+}
+
+/** Failures of ranges, kept beside the target until the job's own queues have them. */
+export interface HandedOver {
+  /** Durable when it returns. Doing it twice changes nothing. */
+  add(range: string, entries: readonly HandedEntry[]): Promise<void>;
+  of(range: string): AsyncIterable<readonly HandedEntry[]>;
+  remove(range: string): Promise<void>;
+  /** The items that wait in the job's own retry queue: no range asks for them. */
+  waiting(keys: readonly ItemKey[]): Promise<void>;
+  /** Items in this part of the source that wait somewhere. */
+  known(range: RangeSettings): Promise<ReadonlySet<ItemKey>>;
+}
+
+/** What a store that several machines reach keeps of a fleet. */
+export interface FleetStore {
+  readonly book: RangeBook;
+  readonly handed: HandedOver;
+  readonly board: FleetBoard;
 }
 
 /** What a worker got from a dispatcher: a range to try, which the book may refuse. */

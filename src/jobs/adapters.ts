@@ -6,6 +6,7 @@ import type { Privacy } from "../redaction/privacy.ts";
 import type { SourceDocument, Store } from "../store.ts";
 import type { EndpointOptions } from "../traffic/endpoint.ts";
 import type { EndpointPool } from "../traffic/endpoint-pool.ts";
+import type { Together } from "./together.ts";
 
 /** What calls of one endpoint cost. */
 export interface EndpointPricing {
@@ -37,4 +38,6 @@ export interface Adapters {
   readonly privacy: Privacy | null;
   /** Top-level fields {@link makeItem} needs; null for all. */
   readonly fields: readonly string[] | null;
+  /** Missing where an execution works alone. */
+  readonly together?: Together;
 }

@@ -1,5 +1,4 @@
-import { randomBytes } from "node:crypto";
-import { type Clocks, systemClocks } from "../clocks.ts";
+import { systemClocks } from "../clocks.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
 import type { ExecutionEnd, RunSnapshot, StopReason } from "../events.ts";
 import type { ItemKey } from "../item.ts";
@@ -19,6 +18,7 @@ import { openContinuous } from "./continuous.ts";
 import { ControlledExecution } from "./controlled-execution.ts";
 import { countItems } from "./count-items.ts";
 import type { Execution } from "./execution.ts";
+import { newExecutionId } from "./execution-id.ts";
 import { ExecutionKeeper } from "./execution-keeper.ts";
 import { firstItems } from "./first-items.ts";
 import { openGrowing } from "./growing.ts";
@@ -49,7 +49,7 @@ export class JobExecution extends ControlledExecution implements Execution {
 
   constructor(settings: JobSettings, adapters: Adapters, clocks = systemClocks, files: FileSystem = nodeFileSystem) {
     super(settings, adapters, newExecutionId(clocks), clocks);
-    this.#manager = new BatchFileManager(settings.batchDir, { tenant: settings.tenant, job: settings.job }, files);
+    this.#manager = new BatchFileManager(settings.batchDir, settings, files);
     this.#manager.files.onFull = (error) => this.stop("disk", error.message);
     this.#fingerprint = fingerprintOf(settings, adapters.prompt.version);
     this.#view = new RunView(this.settings, this.executionId, adapters.prompt, {
@@ -92,6 +92,7 @@ export class JobExecution extends ControlledExecution implements Execution {
         );
       const end = await this.#execute(open, leftover, damaged);
       await keeper.ended(end);
+      await this.adapters.together?.ended?.(end, this.#manager);
       this.events.emit("execution:end", end);
       return end;
     } catch (error) {
@@ -129,6 +130,7 @@ export class JobExecution extends ControlledExecution implements Execution {
 
   async #execute(open: OpenJob, leftover: Leftover, damaged: number): Promise<ExecutionEnd> {
     const { settings, adapters, events } = this;
+    const { together = {} } = adapters;
     const { now, steadyNow } = this.clocks;
     const watch = this.#view.storeWatch;
     const { signal } = this.#stopping;
@@ -164,6 +166,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       ...reading,
       isKnown: (key, contentHash) =>
         active.has(key) ||
+        together.isKnown?.(key) === true ||
         retryQueue.get(key) !== null ||
         (contentHash !== null && deadLetters.get(key)?.contentHash === contentHash),
       limit: settings.limit,
@@ -241,7 +244,8 @@ export class JobExecution extends ControlledExecution implements Execution {
       executionId: this.executionId,
       fence: open.lease.fence,
       adopt:
-        leftover.checkpoint === null && (await insist(() => open.target.count(), watch, signal)) > 0
+        // Whoever had a range before may have written what it could not mark.
+        leftover.checkpoint === null && (settings.range || (await insist(() => open.target.count(), watch, signal)) > 0)
           ? (settled, item) =>
               !again?.refuses(settled) && isSameQuestion(settled, item, adapters.prompt, settings.endpoints)
           : null,
@@ -249,7 +253,9 @@ export class JobExecution extends ControlledExecution implements Execution {
       concealed: (item, record) => adapters.privacy?.concealed(item, record) ?? record,
       active,
       answers,
+      bury: together.bury ?? null,
     });
+    const shared = { ...open, manager: this.#manager, recorder, signal, ...run };
     const first = await firstItems(
       this.#manager,
       recording,
@@ -269,6 +275,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       mode: settings.mode === "continuous" ? "continuous" : "batch",
       executionId: this.executionId,
       patient: settings.mode !== "batch",
+      shareOut: together.shareOut === undefined ? null : () => together.shareOut!(shared),
       batchSize: settings.batchSize,
       intervalMs: () => settings.intervalSeconds * 1000,
       limit: settings.limit,
@@ -342,9 +349,4 @@ export class JobExecution extends ControlledExecution implements Execution {
     });
     return end;
   }
-}
-
-function newExecutionId({ now }: Clocks): string {
-  const second = new Date(now()).toISOString().slice(0, 19).replaceAll(/[-:]/g, "");
-  return `${second}-${randomBytes(2).toString("hex")}`;
 }

@@ -7,26 +7,43 @@ import { replaceFile } from "../state/files.ts";
 import type { Lease } from "../store.ts";
 
 /** The lease lasts so long without being renewed, and is renewed three times in it. */
-const TTL_MS = 30_000;
+export const LEASE_MS = 30_000;
 
-/** Holds the right to write a target: takes it, renews it, says when it is late or lost. */
+/** Whose lease it is to be. */
+export interface LeaseRun {
+  readonly job: string;
+  readonly executionId: string;
+  /** Only this part of the target; null: all of it. @default null */
+  readonly range?: string | null;
+  /** All of it, to share it out. @default false */
+  readonly fleet?: boolean;
+  /** @default LEASE_MS */
+  readonly leaseMs?: number;
+}
+
+type OneLease = Pick<Lease, "acquire" | "renew" | "release">;
+
+/** Holds the right to write a target, or a range of it: takes it, renews it, says when it is late or lost. */
 export class LeaseKeeper {
   readonly fence: number;
-  readonly #lease: Lease;
+  /** Identity of the state folder. */
+  readonly ownerId: string;
+  readonly #lease: OneLease;
   readonly #target: string;
-  readonly #ownerId: string;
+  readonly #ttlMs: number;
   readonly #timer: NodeJS.Timeout;
   #renewedMs = performance.now();
   #renewing = false;
   #lost: QuerymillError | null = null;
   #onLost: (error: QuerymillError) => void = () => {};
 
-  private constructor(lease: Lease, target: string, ownerId: string, fence: number) {
+  private constructor(lease: OneLease, target: string, ownerId: string, fence: number, ttlMs: number) {
     this.#lease = lease;
     this.#target = target;
-    this.#ownerId = ownerId;
+    this.ownerId = ownerId;
     this.fence = fence;
-    this.#timer = setInterval(() => void this.#renew(), TTL_MS / 3);
+    this.#ttlMs = ttlMs;
+    this.#timer = setInterval(() => void this.#renew(), ttlMs / 3);
     this.#timer.unref();
   }
 
@@ -34,18 +51,16 @@ export class LeaseKeeper {
    * @throws QuerymillError TARGET_TAKEN when another job writes this target, JOB_HELD when another process holds this job
    */
   static async take(
-    lease: Lease,
+    whole: Lease,
     target: string,
     manager: BatchFileManager,
-    run: { job: string; executionId: string },
+    { job, executionId, range = null, fleet = false, leaseMs = LEASE_MS }: LeaseRun,
   ): Promise<LeaseKeeper> {
     const ownerId = await readOwnerId(manager);
-    const result = await lease.acquire(
-      target,
-      { job: run.job, ownerId, host: hostname(), pid: process.pid, executionId: run.executionId },
-      TTL_MS,
-    );
-    if (result.status === "held") return new LeaseKeeper(lease, target, ownerId, result.fence);
+    const lease = range === null ? whole : whole.ofRange!(range);
+    const own = { job, ownerId, host: hostname(), pid: process.pid, executionId };
+    const result = await lease.acquire(target, fleet ? { ...own, fleet } : own, leaseMs);
+    if (result.status === "held") return new LeaseKeeper(lease, target, ownerId, result.fence, leaseMs);
     const { holder } = result;
     if (result.status === "other-job") {
       throw new QuerymillError(
@@ -55,13 +70,13 @@ export class LeaseKeeper {
     }
     throw new QuerymillError(
       "JOB_HELD",
-      `Job ${run.job} is held by process ${holder.pid} on ${holder.host} (execution ${holder.executionId}) until ${Math.ceil(result.expiresInMs / 1000)} s from now unless it renews. Stop it there, or wait.`,
+      `${range === null ? `Job ${job}` : `Range ${range} of job ${job}`} is held by process ${holder.pid} on ${holder.host} (execution ${holder.executionId}) until ${Math.ceil(result.expiresInMs / 1000)} s from now unless it renews. Stop it there, or wait.`,
     );
   }
 
   /** Why no call may go out now: the lease could run out before an answer is stored. */
   holdReason(): string | null {
-    return performance.now() - this.#renewedMs > TTL_MS / 2 ? "the store has not confirmed the lease" : null;
+    return performance.now() - this.#renewedMs > this.#ttlMs / 2 ? "the store has not confirmed the lease" : null;
   }
 
   /**
@@ -82,7 +97,7 @@ export class LeaseKeeper {
 
   async release(): Promise<void> {
     clearInterval(this.#timer);
-    if (this.#lost === null) await this.#lease.release(this.#target, this.#ownerId, this.fence);
+    if (this.#lost === null) await this.#lease.release(this.#target, this.ownerId, this.fence);
   }
 
   async #renew(): Promise<void> {
@@ -100,7 +115,7 @@ export class LeaseKeeper {
   async #ask(): Promise<void> {
     // Counted from the question: a process can be stopped between the store's yes and reading it.
     const askedMs = performance.now();
-    const held = await this.#lease.renew(this.#target, this.#ownerId, this.fence, TTL_MS);
+    const held = await this.#lease.renew(this.#target, this.ownerId, this.fence, this.#ttlMs);
     if (held) this.#renewedMs = Math.max(this.#renewedMs, askedMs);
     if (held || this.#lost !== null) return;
     this.#lost = new QuerymillError(

@@ -97,7 +97,9 @@ export async function openStores(
   const updatedAt = settings.growing?.again === true ? settings.growing.updatedAt : null;
   const store = await adapters.openStore();
   closers.add(() => store.close());
-  const source = store.source({ collection: sourceCollection, mark, filter, fields: adapters.fields, updatedAt });
+  const { range = null, leaseMs } = settings;
+  const reading = { collection: sourceCollection, mark, filter, fields: adapters.fields, updatedAt, range };
+  const source = store.source(reading);
   const { address, sourceAddress = address } = store;
   const notes = [
     ...(sourceAddress === address ? [] : [`Documents are read from ${sourceAddress}, records go to ${address}.`]),
@@ -112,8 +114,15 @@ export async function openStores(
     : await whyFleeting(batchDir).catch(() => null);
   if (fleeting !== null) notes.push(`The state folder ${batchDir} ${fleeting}`);
   const providers = await openProviders(settings, adapters, closers);
-  const lease = await LeaseKeeper.take(store.lease, targetCollection, manager, { job, executionId });
+  const lease = await LeaseKeeper.take(store.lease, targetCollection, manager, {
+    job,
+    executionId,
+    range: range?.name ?? null,
+    fleet: adapters.together?.shareOut !== undefined,
+    ...(leaseMs === undefined ? {} : { leaseMs }),
+  });
   closers.add(() => lease.release());
+  await adapters.together?.held?.({ lease, store, source, executionId });
   const endpoints = await checkProviders(providers, deadlines.connectMs);
   notes.push(...adapters.notes);
   notes.push(...endpoints.flatMap(({ settings: { name }, trouble }) => (trouble ? `${name} is away: ${trouble}` : [])));

@@ -4,6 +4,7 @@ import type { Item, ItemKey } from "../item.ts";
 import { type EndpointSettings, type Fingerprint, jobFlagOf, type Reclassify } from "../job.ts";
 import type { Prompt } from "../llm/provider.ts";
 import {
+  applyAbsorbed,
   applyReopening,
   applyRequeue,
   applySettlement,
@@ -282,6 +283,8 @@ function applyEntry(state: JobState, entry: JournalEntry): JobState {
       return applySpend(state, entry.spend, entry.atMs);
     case "requeued":
       return applyRequeue(state, entry.items);
+    case "absorbed":
+      return applyAbsorbed(state, entry);
     case "unmarked":
       return applyUnmarking(state, entry);
     default:

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { QuerymillError } from "../errors.ts";
-import type { JobState, Settlement, Spend, Unmarking } from "../outcome.ts";
+import type { Absorbed, JobState, Settlement, Spend, Unmarking } from "../outcome.ts";
 import type { AppendFile, FileSystem } from "./files.ts";
 import { decodeFrames, encodeFrame } from "./frame.ts";
 import { unwritable } from "./guarded-files.ts";
@@ -11,7 +11,7 @@ import { refuseForeign, STATE_FORMAT, type StateIdentity } from "./identity.ts";
  * `header` opens a segment · `start` before a call is sent (not synced) · `settled` the outcome of an item, with the
  * whole record · `released` an item that goes back unsettled, with what it cost · `sunk` outcomes that store and source
  * confirmed (not synced) · `reopened` an item that changed in flight · `requeued` dead letters sent to a retry queue ·
- * `crash` what was in flight when an earlier process died.
+ * `absorbed` what others did of a range · `crash` what was in flight when an earlier process died.
  */
 export type JournalEntry =
   | JournalHeader
@@ -22,6 +22,7 @@ export type JournalEntry =
   | { readonly kind: "reopened"; readonly key: string; readonly outcome: "classified" | "skipped" | "deadLetter" }
   | { readonly kind: "requeued"; readonly items: number }
   | (Unmarking & { readonly kind: "unmarked" })
+  | (Absorbed & { readonly kind: "absorbed" })
   | { readonly kind: "crash"; readonly keys: readonly string[]; readonly spend: Spend; readonly atMs: number };
 
 export interface JournalHeader extends StateIdentity {

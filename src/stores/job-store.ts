@@ -1,3 +1,4 @@
+import type { FleetStore } from "../cluster/ports.ts";
 import type { Lease, Source, SourceDocument, SourceOptions, Store, Target } from "../store.ts";
 import { TargetMarkedSource } from "./target-marked-source.ts";
 
@@ -19,6 +20,7 @@ export class JobStore implements Store {
   readonly sourceAddress: string;
   readonly sourceDescription: string;
   readonly lease: Lease;
+  readonly fleet?: (target: string) => FleetStore;
   readonly #sides: Sides;
 
   constructor(sides: Sides) {
@@ -30,6 +32,7 @@ export class JobStore implements Store {
     this.sourceDescription = source.description;
     this.lease = target.lease;
     this.#sides = sides;
+    if (target.fleet !== undefined) this.fleet = target.fleet.bind(target);
   }
 
   source(options: SourceOptions): Source {

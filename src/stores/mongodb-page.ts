@@ -16,6 +16,9 @@ export interface Range {
   readonly sort: Readonly<Record<string, 1>>;
   /** Top-level fields to read; all when missing. */
   readonly fields?: readonly string[] | null;
+  /** The first `_id` (inclusive) and where it ends (exclusive); null for the ends of the index. @default null */
+  readonly from?: ItemKey | null;
+  readonly to?: ItemKey | null;
 }
 
 /**
@@ -32,12 +35,11 @@ export async function readRange(
   // Nothing lies behind it, and the server refuses to begin there.
   if (after === LAST_ID && range.index === ID_INDEX) return { documents: [], more: false };
   const wanted = limit + 1 + (after === null ? 0 : 1);
-  const cursor = collection.find(range.index === null ? behind(range.filter, after) : range.filter, {
-    ...(range.index === null ? {} : { hint: range.index }),
+  const cursor = collection.find(range.index === null ? between(range, after) : range.filter, {
+    ...boundsOf(range, after),
     sort: { ...range.sort },
     limit: wanted,
     batchSize: wanted,
-    ...(after === null || range.index === null ? {} : { min: range.keyAt(idOf(after)) }),
     ...(range.fields ? { projection: projectionOf(range.fields) } : {}),
   });
   try {
@@ -49,7 +51,7 @@ export async function readRange(
       documents.push(...reply.filter((document, at) => at > 0 || keyOf(document._id) !== after));
     }
     const unread = cursor.id !== undefined && !cursor.id.isZero();
-    if (!unread && after !== null && range.index === ID_INDEX)
+    if (!unread && (after ?? range.from ?? null) !== null && (range.to ?? null) === null && range.index === ID_INDEX)
       documents.push(...(await readLast(collection, range, documents)));
     return { documents: documents.slice(0, limit), more: unread || documents.length > limit };
   } finally {
@@ -70,9 +72,48 @@ async function readLast(
     .toArray()) as SourceDocument[];
 }
 
+/**
+ * The `_id` behind so many documents of a range.
+ * @returns null when there are no more than these
+ */
+export async function idBehind(
+  collection: Collection<Document>,
+  range: Range,
+  documents: number,
+): Promise<ItemKey | null> {
+  const [found] = await collection
+    .find(range.index === null ? between(range, null) : range.filter, {
+      ...boundsOf(range, null),
+      sort: { ...range.sort },
+      skip: documents,
+      limit: 1,
+      projection: { _id: 1 },
+    })
+    .toArray();
+  const key = found === undefined ? null : keyOf(found._id);
+  // Nothing can begin there: the one that has it belongs to what lies before.
+  return key === LAST_ID ? null : key;
+}
+
+/** @returns what makes a query follow the index from one `_id` to another; `after` beats the range's own beginning */
+export function boundsOf({ index, keyAt, from = null, to = null }: Range, after: ItemKey | null): Document {
+  if (index === null) return {};
+  const first = after ?? from;
+  return {
+    hint: index,
+    ...(first === null ? {} : { min: keyAt(idOf(first)) }),
+    ...(to === null ? {} : { max: keyAt(idOf(to)) }),
+  };
+}
+
 /** A view has no index to follow. Inside `$expr` a comparison goes over all types of ids, unlike outside. */
-function behind(filter: Document, after: ItemKey | null): Document {
-  return after === null ? filter : { $and: [filter, { $expr: { $gt: ["$_id", { $literal: idOf(after) }] } }] };
+function between({ filter, from = null, to = null }: Range, after: ItemKey | null): Document {
+  const compared = [
+    ...(after === null ? [] : [{ $gt: ["$_id", { $literal: idOf(after) }] }]),
+    ...(from === null ? [] : [{ $gte: ["$_id", { $literal: idOf(from) }] }]),
+    ...(to === null ? [] : [{ $lt: ["$_id", { $literal: idOf(to) }] }]),
+  ];
+  return compared.length === 0 ? filter : { $and: [filter, { $expr: { $and: compared } }] };
 }
 
 /** @returns a projection of these top-level fields and `_id` */

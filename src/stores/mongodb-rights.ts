@@ -1,4 +1,5 @@
 import type { Db, Document } from "mongodb";
+import { QuerymillError } from "../errors.ts";
 
 /**
  * Whether the connected user may do something to a collection (`createIndex`, `update`, …), as the server lists its
@@ -21,5 +22,13 @@ function covers(resource: Document, db: string, collection: string): boolean {
   if (resource.anyResource === true) return true;
   return (
     (resource.db === db || resource.db === "") && (resource.collection === collection || resource.collection === "")
+  );
+}
+
+/** @param why completing `because …` */
+export function notMarkable(collection: string, why: string): QuerymillError {
+  return new QuerymillError(
+    "SOURCE_NOT_MARKABLE",
+    `${collection} cannot be marked, because ${why}. Querymill marks each settled document there: grant update on it, or leave it as it is and keep the marks beside the results with --mark target.`,
   );
 }

@@ -1,5 +1,4 @@
 import { type Collection, type Db, type Document, ObjectId } from "mongodb";
-import { QuerymillError } from "../errors.ts";
 import { type ItemKey, idOf, keyOf } from "../item.ts";
 import type { MarkFields } from "../job.ts";
 import type {
@@ -14,10 +13,11 @@ import type {
   UpdatedDocument,
   WatchOptions,
 } from "../store.ts";
+import { countAlong, cutAlong, settledAlong } from "./mongodb-cut.ts";
 import { isRefused, type StoreErrors } from "./mongodb-errors.ts";
 import { checkExists } from "./mongodb-exists.ts";
 import { projectionOf, type Range, readRange } from "./mongodb-page.ts";
-import { mayDo } from "./mongodb-rights.ts";
+import { mayDo, notMarkable } from "./mongodb-rights.ts";
 import { marksOf, prepareUpdated, updatedIn } from "./mongodb-updated.ts";
 
 /**
@@ -87,11 +87,12 @@ export class MongoSource implements Source {
       const deadline = performance.now() + maxMs;
       let total = 0;
       for (const name of await this.#rangeNames()) {
-        const { filter, index } = await this.#range(name);
+        const range = await this.#range(name);
         const maxTimeMS = Math.max(1, Math.round(deadline - performance.now()));
         try {
-          const hint = index === null ? {} : { hint: index };
-          total += await this.#collection.countDocuments(filter, { ...hint, maxTimeMS });
+          total += this.#options.range
+            ? await countAlong(this.#collection, range, maxTimeMS)
+            : await this.#collection.countDocuments(range.filter, { ...hintOf(range), maxTimeMS });
         } catch (error) {
           if (timedOut.has(Number((error as { code?: unknown }).code))) return null;
           throw error;
@@ -117,6 +118,20 @@ export class MongoSource implements Source {
       }
       return { documents, cursor: JSON.stringify(position), last: true };
     });
+  }
+
+  async cut(from: ItemKey | null, size: number): Promise<{ to: ItemKey | null; items: number } | null> {
+    return await this.#guarded(async () => {
+      const ranges = await Promise.all((await this.#rangeNames()).map((name) => this.#range(name)));
+      return await cutAlong(this.#collection, ranges, from, size);
+    });
+  }
+
+  async settledIn(job: string, executionIds: readonly string[]): Promise<Record<MarkGroup["by"]["outcome"], number>> {
+    const { range = null } = this.#options;
+    return await this.#guarded(() =>
+      settledAlong(this.#collection, markOf(this.#options), range ?? { from: null, to: null }, job, executionIds),
+    );
   }
 
   async sample(size: number, maxMs = 10_000): Promise<readonly SourceDocument[]> {
@@ -294,10 +309,11 @@ export class MongoSource implements Source {
   }
 
   async #range(name: RangeName): Promise<Range> {
-    const { mark, filter, fields } = this.#options;
+    const { mark, filter, fields, range = null } = this.#options;
+    const bounds = range === null ? {} : { from: range.from, to: range.to };
     if (mark === null) {
       const index = (await this.#isView()) ? null : "_id_";
-      return { filter: filter ?? {}, index, keyAt: (_id) => ({ _id }), sort: { _id: 1 }, fields };
+      return { filter: filter ?? {}, index, keyAt: (_id) => ({ _id }), sort: { _id: 1 }, fields, ...bounds };
     }
     const indexes = this.#indexes ?? (await this.#findIndexes());
     const unprocessed = { unmarked: null, false: false, all: { $in: [null, false] } }[name];
@@ -312,19 +328,17 @@ export class MongoSource implements Source {
       },
       sort: index && name === "unmarked" ? { [mark.processed]: 1, _id: 1 } : { _id: 1 },
       fields,
+      ...bounds,
     };
   }
 }
 
-function followingRanges(from: RangeName): readonly RangeName[] {
-  return from === "false" ? ["false"] : ["unmarked", "false"];
+function hintOf({ index }: Range): Document {
+  return index === null ? {} : { hint: index };
 }
 
-function notMarkable(collection: string, why: string): QuerymillError {
-  return new QuerymillError(
-    "SOURCE_NOT_MARKABLE",
-    `${collection} cannot be marked, because ${why}. Querymill marks each settled document there: grant update on it, or leave it as it is and keep the marks beside the results with --mark target.`,
-  );
+function followingRanges(from: RangeName): readonly RangeName[] {
+  return from === "false" ? ["false"] : ["unmarked", "false"];
 }
 
 /** Only what reads and writes marks may ask for their fields. */

@@ -1,0 +1,41 @@
+import type { ExecutionEnd } from "../events.ts";
+import type { ItemKey } from "../item.ts";
+import type { Fingerprint } from "../job.ts";
+import type { Recorder } from "../recorder.ts";
+import type { BatchFileManager } from "../state/batch-file-manager.ts";
+import type { Source, Store } from "../store.ts";
+import type { LeaseKeeper } from "./lease-keeper.ts";
+
+/** What is known of an execution once it holds its part of the job. */
+export interface Held {
+  readonly lease: LeaseKeeper;
+  readonly store: Store;
+  readonly source: Source;
+  readonly executionId: string;
+}
+
+/** What an execution shares out. */
+export interface Shared {
+  readonly store: Store;
+  readonly source: Source;
+  readonly lease: LeaseKeeper;
+  readonly manager: BatchFileManager;
+  readonly recorder: Recorder;
+  readonly executionId: string;
+  readonly fingerprint: Fingerprint;
+  readonly signal: AbortSignal;
+}
+
+/** An execution that works on a job together with others. */
+export interface Together {
+  /** It holds its part, and nothing was read yet. @throws QuerymillError JOB_HELD when somebody was faster */
+  held?(held: Held): Promise<void>;
+  /** Items that are somebody else's. */
+  isKnown?(key: ItemKey): boolean;
+  /** Items are not asked but end as dead letters, with this sentence. */
+  readonly bury?: string | null;
+  /** Before each pass over the source, with nothing in flight: has others do what is too much for one. */
+  shareOut?(shared: Shared): Promise<void>;
+  /** It is over, and still holds its part. */
+  ended?(end: ExecutionEnd, manager: BatchFileManager): Promise<void>;
+}
