@@ -14,6 +14,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     help: "classify what is not classified yet (the default)",
     load: async () => (await import("./run.ts")).runCommand(),
   },
+  worker: {
+    help: "takes parts of a run with --workers-at, on any machine",
+    load: async () => (await import("./worker.ts")).workerCommand(),
+  },
   demo: {
     help: "classify 300 sample queries: no key, no network",
     load: async () => (await import("./demo.ts")).demoCommand(),

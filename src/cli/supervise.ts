@@ -245,11 +245,15 @@ export function tokensOf({ dashboard }: ServiceSettings = {}): string[] {
   return [dashboard?.token, dashboard?.readerToken].flatMap((token) => token?.value ?? []);
 }
 
-export function secretsOf({ storeUri, sourceStore, endpoints }: JobSettings): string[] {
+function secretsOf({ storeUri, sourceStore, workersAt, endpoints }: JobSettings): string[] {
   const ofModels = endpoints.flatMap(({ model: { provider, apiKey, settings } }) => [
     ...(apiKey === null ? [] : [apiKey]),
     ...secretSettings(provider, settings),
   ]);
-  const uris = [storeUri, ...(sourceStore === undefined ? [] : [sourceStore.storeUri])];
+  const uris = [
+    storeUri,
+    ...(sourceStore === undefined ? [] : [sourceStore.storeUri]),
+    ...(workersAt ? [workersAt] : []),
+  ];
   return [...uris.flatMap(secretsOfUri), ...ofModels];
 }

@@ -35,9 +35,9 @@ export interface PlannedRange extends RangeSettings {
   readonly attempts: number;
   /** How often whoever had it did not come back. */
   readonly crashes: number;
-  /** How often it was then the only range of its worker, and nothing is known of what was in flight. */
+  /** How often of these nothing was known of what was in flight, since the next one had another state folder. */
   readonly strikes: number;
-  /** Whether it is now the only range of its worker. */
+  /** Whether it is the only range of its worker. */
   readonly alone: boolean;
   /** What was done of it, by the identity of the state folder. */
   readonly work: Readonly<Record<string, RangeWork>>;

@@ -11,6 +11,7 @@ import { type Confirmation, confirmationOf } from "./confirmation.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
 import { resolveExamples } from "./examples.ts";
 import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
+import { fleetConflicts, fleetSettings } from "./fleet-options.ts";
 import { growingConflicts, growingSettings, reclassifyOnce } from "./growing.ts";
 import { type FileSettings, fileConflicts, fileSettings, inputJob, inputStore } from "./input.ts";
 import { redactionOf } from "./lane-options.ts";
@@ -95,6 +96,7 @@ export async function loadSettings(input: SettingsInput): Promise<LoadedSettings
     ...endpointConflicts(options),
     ...fileConflicts(options),
     ...growingConflicts(options),
+    ...fleetConflicts(options),
     ...times.problems,
     ...(tenant?.problems ?? []),
     ...(tenant !== null && options.get("input") !== null
@@ -148,6 +150,7 @@ export async function loadSettings(input: SettingsInput): Promise<LoadedSettings
     dryRun: get("dryRun"),
     ...(times.schedules.length === 0 ? {} : { schedules: times.schedules }),
     ...(times.window === null ? {} : { window: times.window }),
+    ...fleetSettings(options),
     storeUri: store.uri,
     db,
     ...(from === null ? {} : { sourceStore: { storeUri: from.store.uri, db: from.db } }),

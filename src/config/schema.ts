@@ -7,6 +7,7 @@ import { DASHBOARD_OPTIONS } from "./dashboard-options.ts";
 import { baseUrl, ENDPOINT_FIELDS, type EndpointOptions, limit } from "./endpoint-fields.ts";
 import { EXAMPLE_FIELDS } from "./example-fields.ts";
 import { FILE_OPTIONS } from "./file-options.ts";
+import { FLEET_OPTIONS } from "./fleet-options.ts";
 import { GROWING_OPTIONS } from "./growing-options.ts";
 import { LANE_OPTIONS } from "./lane-options.ts";
 import { METRICS_OPTIONS } from "./metrics-options.ts";
@@ -110,6 +111,7 @@ export const OPTIONS = {
     default: 3,
   }),
   ...SCHEDULE_OPTIONS,
+  ...FLEET_OPTIONS,
   store: text({
     flag: "--store <uri>",
     help: "mongodb://…, mongodb+srv://… or a file; default: MONGODB_URI, else a file in the batch directory",

@@ -208,14 +208,8 @@ export class JobExecution extends ControlledExecution implements Execution {
     recovered.catch(() => {});
     const parts = {
       manager: this.#manager,
-      settings,
-      adapters,
-      open,
-      recorder,
-      recovered,
+      ...{ settings, adapters, open, recorder, recovered, watch, signal },
       ...run,
-      watch,
-      signal,
       note: (text: string) => this.#view.note(text),
       stop: (reason: StopReason, message: string) => this.stop(reason, message),
       ...{ sink, active, events, steadyNow, poke: () => this.#pipeline?.feed.poke() },
@@ -244,7 +238,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       executionId: this.executionId,
       fence: open.lease.fence,
       adopt:
-        // Whoever had a range before may have written what it could not mark.
+        // Whoever had a range before may have written what is not marked.
         leftover.checkpoint === null && (settings.range || (await insist(() => open.target.count(), watch, signal)) > 0)
           ? (settled, item) =>
               !again?.refuses(settled) && isSameQuestion(settled, item, adapters.prompt, settings.endpoints)
@@ -255,7 +249,6 @@ export class JobExecution extends ControlledExecution implements Execution {
       answers,
       bury: together.bury ?? null,
     });
-    const shared = { ...open, manager: this.#manager, recorder, signal, ...run };
     const first = await firstItems(
       this.#manager,
       recording,
@@ -275,7 +268,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       mode: settings.mode === "continuous" ? "continuous" : "batch",
       executionId: this.executionId,
       patient: settings.mode !== "batch",
-      shareOut: together.shareOut === undefined ? null : () => together.shareOut!(shared),
+      shareOut: together.shareOut?.bind(together, parts) ?? null,
       batchSize: settings.batchSize,
       intervalMs: () => settings.intervalSeconds * 1000,
       limit: settings.limit,

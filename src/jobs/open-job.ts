@@ -122,7 +122,7 @@ export async function openStores(
     ...(leaseMs === undefined ? {} : { leaseMs }),
   });
   closers.add(() => lease.release());
-  await adapters.together?.held?.({ lease, store, source, executionId });
+  await adapters.together?.held?.({ lease, store, source, manager, executionId });
   const endpoints = await checkProviders(providers, deadlines.connectMs);
   notes.push(...adapters.notes);
   notes.push(...endpoints.flatMap(({ settings: { name }, trouble }) => (trouble ? `${name} is away: ${trouble}` : [])));

@@ -41,6 +41,7 @@ export class ScheduledExecution implements Execution {
   readonly #settings: JobSettings;
   readonly #adapters: Adapters;
   readonly #clocks: Clocks;
+  readonly #make: typeof JobExecution;
   readonly #schedules: readonly ScheduleSettings[];
   readonly #manager: BatchFileManager;
   #timetable: Timetable;
@@ -58,7 +59,9 @@ export class ScheduledExecution implements Execution {
   /** What was changed of the settings since the start. */
   #changes: LiveChanges = {};
 
-  constructor(settings: JobSettings, adapters: Adapters, clocks = systemClocks) {
+  /** @param make what one run is */
+  constructor(settings: JobSettings, adapters: Adapters, clocks = systemClocks, make = JobExecution) {
+    this.#make = make;
     this.#settings = settings;
     this.#adapters = adapters;
     this.#clocks = clocks;
@@ -66,7 +69,7 @@ export class ScheduledExecution implements Execution {
     this.#schedules = settings.schedules ?? [];
     this.#manager = new BatchFileManager(settings.batchDir, settings);
     this.#timetable = new Timetable(this.#schedules, this.#seed, clocks.now());
-    this.#idle = new JobExecution(settings, adapters, clocks);
+    this.#idle = new this.#make(settings, adapters, clocks);
   }
 
   async run(): Promise<ExecutionEnd> {
@@ -139,7 +142,7 @@ export class ScheduledExecution implements Execution {
   /** Holds for all later runs too. */
   async change(changes: LiveChanges): Promise<void> {
     const all = { ...this.#changes, ...changes };
-    await (this.#current ?? new JobExecution(this.#settings, this.#adapters, this.#clocks)).change(all);
+    await (this.#current ?? new this.#make(this.#settings, this.#adapters, this.#clocks)).change(all);
     this.#changes = all;
   }
 
@@ -233,7 +236,7 @@ export class ScheduledExecution implements Execution {
 
   async #execute(schedule: ScheduleSettings, timeMs: number): Promise<void> {
     if (this.#stopped !== null) return;
-    const execution = new JobExecution(this.#settingsOf(schedule), this.#adapters, this.#clocks);
+    const execution = new this.#make(this.#settingsOf(schedule), this.#adapters, this.#clocks);
     execution.events.pipeTo(this.events);
     this.#current = execution;
     this.#idle = null;

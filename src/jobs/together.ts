@@ -4,6 +4,7 @@ import type { Fingerprint } from "../job.ts";
 import type { Recorder } from "../recorder.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Source, Store } from "../store.ts";
+import type { StoreWatch } from "../traffic/store-watch.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 
 /** What is known of an execution once it holds its part of the job. */
@@ -11,18 +12,18 @@ export interface Held {
   readonly lease: LeaseKeeper;
   readonly store: Store;
   readonly source: Source;
+  readonly manager: BatchFileManager;
   readonly executionId: string;
 }
 
 /** What an execution shares out. */
 export interface Shared {
-  readonly store: Store;
-  readonly source: Source;
-  readonly lease: LeaseKeeper;
+  readonly open: Pick<Held, "store" | "source" | "lease">;
   readonly manager: BatchFileManager;
   readonly recorder: Recorder;
   readonly executionId: string;
   readonly fingerprint: Fingerprint;
+  readonly watch: StoreWatch;
   readonly signal: AbortSignal;
 }
 

@@ -1,3 +1,4 @@
+import { systemClocks } from "../clocks.ts";
 import { QuerymillError } from "../errors.ts";
 import { type EndpointSettings, type JobSettings, type ModelSettings, shortHash } from "../job.ts";
 import { compileAnswer } from "../llm/answer.ts";
@@ -46,11 +47,19 @@ export async function prepareExecution(
   const chosen = await chooseAdapters(settings, own);
   // Who answers in place of the model that is named is not at that model's place.
   const adapters = pool === undefined || own.provider !== undefined ? chosen : { ...chosen, pool };
+  const make = await executionOf(settings);
   if (settings.mode === "scheduled") {
     const { ScheduledExecution } = await import("./schedule.ts");
-    return new ScheduledExecution(settings, adapters);
+    return new ScheduledExecution(settings, adapters, systemClocks, make);
   }
-  return new JobExecution(settings, adapters);
+  return new make(settings, adapters);
+}
+
+/** With workers it shares the job out; a retry is one process's, and needs the job for itself. */
+async function executionOf({ workersAt = null, retryOnly }: JobSettings): Promise<typeof JobExecution> {
+  if (workersAt === null || retryOnly !== null) return JobExecution;
+  const { CoordinatorExecution } = await import("../cluster/coordinator.ts");
+  return CoordinatorExecution;
 }
 
 export async function chooseAdapters(settings: JobSettings, own: Own = {}): Promise<Adapters> {
@@ -211,9 +220,9 @@ async function asOwn(store: Store, settings: JobSettings): Promise<Store> {
   return await asOne(kept, kept, settings);
 }
 
-/** A store that belongs to somebody else: everything but `close`. */
-function keepOpen(store: Store): Store {
-  return new Proxy(store, {
+/** What belongs to somebody else: everything but `close`. */
+export function keepOpen<T extends { close(): Promise<void> }>(whole: T): T {
+  return new Proxy(whole, {
     get(inner, name) {
       if (name === "close") return async () => {};
       const value: unknown = Reflect.get(inner, name, inner);

@@ -108,7 +108,7 @@ export class MongoRangeBook implements RangeBook {
     const { worker, ownerId, executionId, fence, alone } = taker;
     const crashed = seen.state === "taken";
     // On the same folder the journal knows what was in flight, and whose fault it was.
-    const struck = crashed && seen.alone && seen.ownerId !== ownerId;
+    const struck = crashed && seen.ownerId !== ownerId;
     const { matchedCount } = await this.#guarded(() =>
       this.#ranges.updateOne({ _id: seen.name, fence: seen.fence, state: seen.state }, [
         {

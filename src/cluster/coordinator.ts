@@ -1,0 +1,130 @@
+import { systemClocks } from "../clocks.ts";
+import { QuerymillError } from "../errors.ts";
+import type { RunSnapshot, StopReason } from "../events.ts";
+import type { JobSettings } from "../job.ts";
+import type { Adapters } from "../jobs/adapters.ts";
+import type { PauseOptions } from "../jobs/execution.ts";
+import { JobExecution } from "../jobs/job-execution.ts";
+import type { LiveChanges } from "../jobs/live-changes.ts";
+import { openDispatcher } from "./open-dispatcher.ts";
+import type { FleetOrders } from "./ports.ts";
+import { addCounters } from "./range-work.ts";
+import { ShareOut } from "./share-out.ts";
+
+/** What a job needs to be worked off by several processes, else a sentence. */
+const REFUSED: readonly [(settings: JobSettings) => boolean, string][] = [
+  [
+    ({ limit }) => limit !== null,
+    "--limit: each worker would count for itself. Run it without --workers-at, or narrow it with --filter.",
+  ],
+  [
+    ({ budget }) => budget !== null,
+    "--budget: each worker would spend for itself. Run it without --workers-at, or limit the key at the provider.",
+  ],
+  [
+    ({ reclassify }) => reclassify !== null,
+    "--reclassify: run it without --workers-at first, and the rest with workers.",
+  ],
+  [
+    ({ fresh }) => fresh,
+    "--fresh: what workers are at would be forgotten. Run it without --workers-at once they have ended.",
+  ],
+];
+
+/**
+ * A run that has others do the work: an ordinary execution that, before each pass over the source, cuts it into ranges
+ * and waits until workers have done them. Its own pass finds late inserts, and works retries that are due.
+ */
+export class CoordinatorExecution extends JobExecution {
+  readonly #sharing: ShareOut;
+  readonly #workersAt: string;
+  #saidAlone = false;
+  #order: Promise<void> = Promise.resolve();
+
+  /** @throws QuerymillError USAGE for what several processes cannot do together */
+  constructor(settings: JobSettings, adapters: Adapters, clocks = systemClocks) {
+    for (const [isRefused, why] of REFUSED)
+      if (isRefused(settings)) throw new QuerymillError("USAGE", `--workers-at and ${why}`);
+    const { workersAt, tenant, job, targetCollection } = settings;
+    const place = { workersAt: workersAt!, tenant, job, targetCollection };
+    const sharing: ShareOut = new ShareOut({
+      settings,
+      openDispatcher: ({ book }) => openDispatcher(place, book),
+      onAlone: (ranges) => this.#sayAlone(ranges),
+    });
+    // It can be killed at any time and started again with the same command.
+    super({ ...settings, recover: true }, { ...adapters, together: sharing }, clocks);
+    this.#sharing = sharing;
+    this.#workersAt = workersAt!;
+  }
+
+  override snapshot(): RunSnapshot {
+    const own = super.snapshot();
+    const { fleet, counters } = this.#sharing;
+    if (fleet === null) return own;
+    const waits = fleet.ranges.waiting + fleet.ranges.taken > 0 && fleet.workers.length === 0;
+    return {
+      ...own,
+      fleet,
+      counters: addCounters(own.counters, counters),
+      itemsPerSecond: own.itemsPerSecond + fleet.itemsPerSecond,
+      waiting: own.waiting ?? (waits ? { reason: NOBODY, untilMs: null, items: 0 } : null),
+    };
+  }
+
+  override pause(reason: string | null = null, options: PauseOptions = {}): void {
+    super.pause(reason, options);
+    // Each worker keeps the hours itself.
+    if ((options.holder ?? "operator") === "operator") this.#tell({ paused: { reason, by: options.by ?? null } });
+  }
+
+  override resume(options: PauseOptions = {}): void {
+    super.resume(options);
+    if ((options.holder ?? "operator") === "operator") this.#tell({ paused: null });
+  }
+
+  override stop(reason: StopReason, message: string | null = null): void {
+    // A signal is for this process alone: workers go on with what they have, and it can be started again.
+    if (reason === "stop-requested") this.#tell({ ending: "stop" });
+    super.stop(reason, message);
+  }
+
+  override async change(changes: LiveChanges): Promise<void> {
+    await super.change(changes);
+    if (changes.concurrent !== undefined) this.#tell({ concurrent: changes.concurrent });
+  }
+
+  override drainEndpoint(name: string): void {
+    super.drainEndpoint(name);
+    this.#tellDrained();
+  }
+
+  override resumeEndpoint(name: string): void {
+    super.resumeEndpoint(name);
+    this.#tellDrained();
+  }
+
+  #tellDrained(): void {
+    const drained = super.snapshot().endpoints.filter(({ state }) => state === "draining");
+    this.#tell({ drained: drained.map(({ name }) => name) });
+  }
+
+  /** One after the other, so that the last word is the one that holds. */
+  #tell(change: Partial<Omit<FleetOrders, "version">>): void {
+    this.#order = this.#order.then(() => this.#sharing.order(change)).catch(() => {});
+  }
+
+  #sayAlone(ranges: number): void {
+    if (this.#saidAlone) return;
+    this.#saidAlone = true;
+    const where = this.#workersAt === "mongodb" ? "mongodb" : "the same place";
+    this.events.emit("execution:wait", {
+      executionId: this.executionId,
+      reason: `${NOBODY}: start some with querymill worker --workers-at ${where}`,
+      untilMs: null,
+      items: ranges,
+    });
+  }
+}
+
+const NOBODY = "no worker has joined";

@@ -1,0 +1,72 @@
+import { QuerymillError } from "../errors.ts";
+import type { JobSettings } from "../job.ts";
+import type { Adapters } from "../jobs/adapters.ts";
+import { chooseAdapters, keepOpen, openStore } from "../jobs/wiring.ts";
+import type { ModelProvider } from "../llm/provider.ts";
+import { openDispatcher } from "./open-dispatcher.ts";
+import { Worker, type WorkerOptions } from "./worker.ts";
+
+/** Of a worker that was opened. */
+export interface OpenedWorker {
+  readonly worker: Worker;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens what all ranges of a worker use: the connection to the store, and those to the models.
+ * @throws QuerymillError USAGE for what workers cannot do; STORE_UNREACHABLE, STORE_REFUSED
+ */
+export async function openWorker(
+  settings: JobSettings,
+  { idleMs, tell }: Pick<WorkerOptions, "idleMs" | "tell">,
+): Promise<OpenedWorker> {
+  const { workersAt = null, tenant, job, targetCollection } = settings;
+  if (workersAt === null)
+    throw new QuerymillError("USAGE", "A worker has to know where its run is. Give --workers-at, as for the run.");
+  const store = await openStore(settings);
+  const fleet = store.fleet?.(targetCollection);
+  if (fleet === undefined) {
+    await store.close();
+    throw new QuerymillError(
+      "USAGE",
+      `--workers-at: ${store.address} is a file of this machine, which workers on others cannot reach. Give a MongoDB with --store.`,
+    );
+  }
+  const dispatcher = await openDispatcher({ workersAt, tenant, job, targetCollection }, fleet.book);
+  const { adapters, close } = shared(await chooseAdapters(settings));
+  const worker = new Worker({
+    settings,
+    adapters: { ...adapters, openStore: async () => keepOpen(store) },
+    store,
+    dispatcher,
+    idleMs,
+    tell,
+  });
+  return {
+    worker,
+    close: async () => {
+      await dispatcher.close();
+      await close();
+      await store.close();
+    },
+  };
+}
+
+/** Providers are opened once for all ranges: a new connection costs several round trips. */
+function shared(adapters: Adapters): { adapters: Adapters; close: () => Promise<void> } {
+  const opened = new Map<string, Promise<ModelProvider>>();
+  return {
+    adapters: {
+      ...adapters,
+      openProvider: async (endpoint, connections) => {
+        const name = JSON.stringify([endpoint.name, endpoint.model, connections]);
+        const provider = opened.get(name) ?? adapters.openProvider(endpoint, connections);
+        opened.set(name, provider);
+        return keepOpen(await provider);
+      },
+    },
+    close: async () => {
+      for (const provider of opened.values()) await (await provider).close();
+    },
+  };
+}

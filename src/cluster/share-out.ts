@@ -1,0 +1,210 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { QuerymillError } from "../errors.ts";
+import type { Counters } from "../events.ts";
+import type { FleetSnapshot } from "../fleet.ts";
+import type { ItemKey } from "../item.ts";
+import type { JobSettings } from "../job.ts";
+import { NO_COUNTERS } from "../jobs/no-counters.ts";
+import type { Held, Shared, Together } from "../jobs/together.ts";
+import { insist } from "../traffic/insist.ts";
+import { takeOver } from "./hand-over.ts";
+import type { Dispatcher, FleetOrders, FleetPlan, FleetStore, PlannedRange } from "./ports.ts";
+import { questionOf } from "./question.ts";
+import { addCounters, sumOf } from "./range-work.ts";
+
+export interface ShareOutOptions {
+  readonly settings: JobSettings;
+  readonly openDispatcher: (fleet: FleetStore) => Promise<Dispatcher>;
+  /** Nobody works though there is work. */
+  readonly onAlone: (ranges: number) => void;
+}
+
+/** How often the plan is looked at, in ms. */
+const LOOK_MS = 500;
+/** Ranges that wait: at least so many, and so many for each worker; more are cut when these are taken. */
+const AHEAD = 16;
+const AHEAD_OF_EACH = 4;
+/** Ranges that are looked at together. */
+const AT_ONCE = 200;
+/** Cutting again what remains, within one pass of a source that is worked off once. */
+const MOST_ROUNDS = 3;
+const DEFAULT_SIZE = 2_000;
+
+type Orders = Omit<FleetOrders, "version">;
+
+/** Finished, whichever way. */
+const isOver = ({ state }: PlannedRange): boolean => state === "done" || state === "dead";
+
+/** Has workers do what is too much for one: cuts the source into ranges, and counts what they did. */
+export class ShareOut implements Together {
+  readonly #options: ShareOutOptions;
+  #fleet: FleetStore | null = null;
+  #dispatcher: Dispatcher | null = null;
+  /** As it was seen last; what it says of items is not counted for the job yet. */
+  #seen: { fleet: FleetSnapshot; counters: Counters } | null = null;
+  #next = 1;
+  #orders: Orders = { ending: null, paused: null, drained: [], concurrent: null };
+
+  constructor(options: ShareOutOptions) {
+    this.#options = options;
+  }
+
+  /** null before it is open. */
+  get fleet(): FleetSnapshot | null {
+    return this.#seen?.fleet ?? null;
+  }
+  /** Of ranges that are not counted for the job yet. */
+  get counters(): Counters {
+    return this.#seen?.counters ?? NO_COUNTERS;
+  }
+
+  async held({ store, source }: Held): Promise<void> {
+    const { settings, openDispatcher } = this.#options;
+    const fleet = store.fleet?.(settings.targetCollection) ?? null;
+    if (fleet === null || source.cut === undefined)
+      throw new QuerymillError(
+        "USAGE",
+        `--workers-at: ${store.address} is a file of this machine, which workers on others cannot reach. Give a MongoDB with --store, or leave --workers-at out.`,
+      );
+    this.#fleet = fleet;
+    this.#dispatcher = await openDispatcher(fleet);
+    // Orders of a run before are not for this one.
+    await fleet.board.order(this.#orders);
+  }
+
+  async ended(): Promise<void> {
+    await this.#dispatcher?.close();
+  }
+
+  /** Holds for workers that come later too. */
+  async order(change: Partial<Orders>): Promise<void> {
+    this.#orders = { ...this.#orders, ...change };
+    await this.#fleet?.board.order(change);
+  }
+
+  async shareOut(shared: Shared): Promise<void> {
+    const { manager, open, signal } = shared;
+    const ask = <T>(action: () => Promise<T>): Promise<T> => insist(action, shared.watch, signal);
+    const { book, handed } = this.#fleet!;
+    for (let round = 0; round < MOST_ROUNDS && !signal.aborted; round += 1) {
+      await ask(() => handed.waiting([...manager.retryQueue.keys()]));
+      const last = await ask(() => book.last());
+      if (last === null) {
+        const first = await ask(() => open.source.cut!(null, this.#size));
+        // One process has done it before others have begun.
+        if (first === null || first.to === null) return;
+      }
+      const readBefore = shared.recorder.counts.read;
+      await this.#oneRound(shared, last, ask);
+      // What nobody settles now would be cut again and again.
+      if (shared.recorder.counts.read === readBefore) return;
+    }
+  }
+
+  get #size(): number {
+    return this.#options.settings.rangeSize ?? DEFAULT_SIZE;
+  }
+
+  /** From what an earlier one left of the plan to its end. */
+  async #oneRound(shared: Shared, last: PlannedRange | null, ask: Ask): Promise<void> {
+    const { open, signal, executionId, fingerprint } = shared;
+    const { settings, onAlone } = this.#options;
+    const { book, board } = this.#fleet!;
+    const plan = await ask(() => book.plan());
+    const said: Omit<FleetPlan, "next" | "cut"> = {
+      job: settings.job,
+      executionId,
+      question: questionOf(settings, fingerprint),
+    };
+    this.#next = Math.max(plan?.next ?? 1, (last?.number ?? 0) + 1, (shared.recorder.state.absorbedRanges ?? 0) + 1);
+    let from: ItemKey | null = last?.to ?? null;
+    let cut = last !== null && (last.to === null || plan?.cut === true);
+    await ask(() => book.change({ ...said, cut }, open.lease.fence));
+    while (!signal.aborted) {
+      const workers = await ask(() => board.workers());
+      let { waiting } = await ask(() => book.counts());
+      const ahead = Math.max(AHEAD, AHEAD_OF_EACH * workers.length);
+      while (!cut && waiting < ahead && !signal.aborted) {
+        const end = await ask(() => open.source.cut!(from, this.#size));
+        if (end !== null) {
+          await ask(() => this.#add(from, end));
+          from = end.to;
+          waiting += 1;
+        }
+        cut = end === null || end.to === null;
+        if (cut) await ask(() => book.change({ ...said, cut }, open.lease.fence));
+      }
+      await ask(() => this.#offer());
+      await ask(() => this.#absorb(shared));
+      const ranges = await ask(() => this.#look());
+      if (cut && ranges.waiting + ranges.taken === 0) return;
+      if (workers.length === 0) onAlone(ranges.waiting);
+      await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #add(from: ItemKey | null, { to, items }: { to: ItemKey | null; items: number }): Promise<void> {
+    const number = this.#next;
+    this.#next += 1;
+    await this.#fleet!.book.add([{ name: `r${String(number).padStart(9, "0")}`, number, from, to, items }]);
+  }
+
+  async #offer(): Promise<void> {
+    const { book } = this.#fleet!;
+    const free = await book.free(AT_ONCE);
+    if (free.length > 0) await this.#dispatcher!.offer(free);
+  }
+
+  /**
+   * Counts finished ranges for the job, in the order they were cut, and takes over what they handed over. Only then they
+   * leave the plan; whoever dies in between does it again, and nothing is counted twice.
+   */
+  async #absorb({ manager, open, recorder, watch: _ }: Shared): Promise<void> {
+    const { book, handed } = this.#fleet!;
+    const over: PlannedRange[] = [];
+    for (const range of await book.list(AT_ONCE)) {
+      if (!isOver(range)) break;
+      over.push(range);
+    }
+    const { job } = this.#options.settings;
+    for (const { name, number, work } of over) {
+      const failed = await takeOver(handed, name, manager, open.source, job);
+      const all = sumOf(Object.values(work));
+      if (all !== null) await recorder.absorb({ number, counters: all.counters, atMs: Date.now() }, all, failed);
+      await handed.remove(name);
+    }
+    await book.remove(over.map(({ name }) => name));
+  }
+
+  async #look(): Promise<FleetSnapshot["ranges"]> {
+    const seen = await lookAt(this.#fleet!);
+    this.#seen = seen;
+    return seen.fleet.ranges;
+  }
+}
+
+type Ask = <T>(action: () => Promise<T>) => Promise<T>;
+
+/** How a fleet stands, and what of its ranges the job has not counted yet. */
+export async function lookAt({
+  book,
+  board,
+}: Pick<FleetStore, "book" | "board">): Promise<{ fleet: FleetSnapshot; counters: Counters }> {
+  const [workers, ranges, listed] = await Promise.all([board.workers(), book.counts(), book.list(AT_ONCE)]);
+  const works = listed.flatMap(({ work }) => Object.values(work));
+  const counters = works.reduce((sum, work) => addCounters(sum, work.counters), { ...NO_COUNTERS });
+  const costs = workers.map(({ costUsd }) => costUsd);
+  return {
+    fleet: {
+      workers,
+      ranges,
+      held: listed
+        .filter(({ state }) => state === "taken")
+        .slice(0, 100)
+        .map(({ name, worker, takenAtMs }) => ({ range: name, worker: worker ?? "", sinceMs: takenAtMs ?? 0 })),
+      itemsPerSecond: workers.reduce((sum, { itemsPerSecond }) => sum + itemsPerSecond, 0),
+      costUsd: costs.includes(null) ? null : costs.reduce<number>((sum, cost) => sum + (cost ?? 0), 0),
+    },
+    counters,
+  };
+}

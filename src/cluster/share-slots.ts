@@ -1,0 +1,70 @@
+import type { Execution } from "../jobs/execution.ts";
+import type { FleetOrders } from "./ports.ts";
+
+/** What the executions of one worker are told. */
+export interface Wanted {
+  /** Calls at once of all of them together. */
+  readonly calls: number | "auto";
+  /** Ceiling of `auto`. */
+  readonly most: number;
+  readonly orders: FleetOrders;
+}
+
+const HELD = "the range before it has the slots";
+/** What was told last, so that nothing is told twice. */
+const told = new WeakMap<Execution, { ceiling: number | null; drained: readonly string[] }>();
+
+/**
+ * Shares the calls of a worker among its ranges, the oldest first: a later one gets what those before it leave, and is
+ * paused while they leave nothing.
+ */
+export function shareSlots(runs: readonly { readonly execution: Execution }[], { calls, most, orders }: Wanted): void {
+  const whole = calls === "auto" ? most : calls;
+  const busy = runs.map(({ execution }) => execution.snapshot().slots.busy);
+  for (const [at, { execution }] of runs.entries()) {
+    const others = busy.reduce((sum, calls, other) => (other === at ? sum : sum + calls), 0);
+    const room = Math.max(0, whole - others);
+    pauseOrGoOn(execution, orders, at > 0 && room === 0 && busy[at] === 0);
+    const before = told.get(execution) ?? { ceiling: null, drained: [] };
+    const ceiling = runs.length === 1 ? whole : Math.max(1, room);
+    if (ceiling !== before.ceiling)
+      void execution
+        .change(calls === "auto" ? { concurrent: "auto", concurrentMax: ceiling } : { concurrent: ceiling })
+        .catch(() => {});
+    told.set(execution, { ceiling, drained: moveEndpoints(execution, before.drained, orders.drained) });
+  }
+}
+
+function pauseOrGoOn(execution: Execution, { paused }: FleetOrders, isHeld: boolean): void {
+  const reason = paused === null ? (isHeld ? HELD : null) : (paused.reason ?? "paused");
+  const current = execution.snapshot().paused;
+  const isPaused = current?.holder === "operator";
+  if (reason !== null && !isPaused) execution.pause(reason, { by: paused?.by ?? null });
+  else if (reason === null && isPaused) execution.resume();
+}
+
+/** @returns which endpoints take nothing now: one that is not open yet is told later */
+function moveEndpoints(execution: Execution, before: readonly string[], wanted: readonly string[]): readonly string[] {
+  const now = new Set(before);
+  const move = (names: readonly string[], tell: (name: string) => void, keep: (name: string) => void): void => {
+    for (const name of names) {
+      try {
+        tell(name);
+        keep(name);
+      } catch {
+        // It has none of that name, or not yet.
+      }
+    }
+  };
+  move(
+    wanted.filter((name) => !now.has(name)),
+    (name) => execution.drainEndpoint(name),
+    (name) => now.add(name),
+  );
+  move(
+    before.filter((name) => !wanted.includes(name)),
+    (name) => execution.resumeEndpoint(name),
+    (name) => now.delete(name),
+  );
+  return [...now];
+}
