@@ -2,6 +2,7 @@ import { costRange, settled, slotAdvice } from "../estimation/finish.ts";
 import type { RunSnapshot } from "../events.ts";
 import { jobFlagOf } from "../job.ts";
 import { withoutPassword } from "../redact.ts";
+import { fleetWords } from "./fleet-words.ts";
 import * as f from "./format.ts";
 import { lagWords, waitWords } from "./lag-words.ts";
 import { endpointTable, worstEndpoint } from "./panel-endpoints.ts";
@@ -37,6 +38,7 @@ function renderWide(snapshot: RunSnapshot, options: PanelOptions): string[] {
     bar: ["", ...progress(snapshot, options)],
     facts: facts(snapshot, options),
     tokens: tokens(snapshot, options),
+    fleet: snapshot.fleet === undefined ? [] : [fields("Fleet", fleetWords(snapshot.fleet), options)],
     next: nextRuns(snapshot, options.columns),
     sum: ["", ...sum(snapshot, options)],
     endpoints: ["", ...endpointTable(snapshot, options, 2)],

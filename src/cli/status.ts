@@ -1,6 +1,7 @@
 import { access } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { Command } from "commander";
+import type { FleetStatus } from "../cluster/fleet-status.ts";
 import type { InputSettings } from "../config/input.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { findControl } from "../control/client.ts";
@@ -10,7 +11,9 @@ import { fileInvalid } from "../files/file-fault.ts";
 import type { JobSettings } from "../job.ts";
 import { findJobs, type JobStatus, readStatus } from "../jobs/status.ts";
 import type { ScheduleSnapshot } from "../scheduling/schedule.ts";
+import { WHOLE_RANGE } from "../state/batch-file-manager.ts";
 import type { StateIdentity } from "../state/identity.ts";
+import { fleetWords, workerLines } from "./fleet-words.ts";
 import { clock, count, duration, type Look, left, momentRange, money, printable, right, symbols } from "./format.ts";
 import { addJobOptions, loadJob, tenantsHere } from "./job-command.ts";
 import { lagWords } from "./lag-words.ts";
@@ -30,7 +33,7 @@ export function statusCommand(): Command {
     "Says how every job in the batch directory stands, or one of them. Reads local state only and changes nothing.",
     "querymill status\nquerymill status --job support-inbox --json\nquerymill status --input tickets.csv",
   );
-  return addJobOptions(command).action(async (flags: Record<string, unknown>) => {
+  return addJobOptions(command, ["workersAt"]).action(async (flags: Record<string, unknown>) => {
     process.exitCode = await status(flags);
   });
 }
@@ -46,7 +49,8 @@ async function status(flags: Record<string, unknown>): Promise<number> {
   const found = (await findJobs(batchDir)).filter(
     ({ tenant }) => flags.tenant === undefined || tenant === settings.tenant,
   );
-  const wanted = named === null ? found : found.filter(({ job }) => job === named);
+  const whole = found.filter(({ range }) => range === WHOLE_RANGE);
+  const wanted = named === null ? whole : whole.filter(({ job }) => job === named);
   const folder = relative(process.cwd(), batchDir) || ".";
   if (wanted.length === 0 && flags.input !== undefined && flags.job === undefined)
     throw await noJobOf(files.input!, jobFlags, folder);
@@ -56,7 +60,8 @@ async function status(flags: Record<string, unknown>): Promise<number> {
     const job = await readStatus(batchDir, identity);
     const control = findControl(job.folder)?.record ?? null;
     const state = job.state === "idle" && control !== null ? "waiting" : job.state;
-    jobs.push({ ...job, ...(await scheduled(settings, identity, Date.now())), state, control });
+    const fleet = job.job === settings.job ? await fleetOf(settings) : null;
+    jobs.push({ ...job, ...(await scheduled(settings, identity, Date.now())), state, control, fleet });
   }
   const screen = openScreen();
   if (output.json) screen.json({ event: "status", time: new Date().toISOString(), batchDir, jobs });
@@ -98,6 +103,14 @@ interface Told extends Omit<JobStatus, "state">, Scheduled {
   readonly state: JobStatus["state"] | "waiting";
   /** How the process that runs it is reached. */
   readonly control: ControlRecord | null;
+  /** Who works on it with others, by what the store says; null where it is one process's. */
+  readonly fleet: FleetStatus | null;
+}
+
+async function fleetOf(settings: JobSettings): Promise<FleetStatus | null> {
+  if ((settings.workersAt ?? null) === null) return null;
+  const { fleetStatus } = await import("../cluster/fleet-status.ts");
+  return await fleetStatus(settings);
 }
 
 async function scheduled(settings: JobSettings, identity: StateIdentity, nowMs: number): Promise<Scheduled> {
@@ -198,6 +211,7 @@ function details(job: Told, nowMs: number, flags: string, jobFlags: string, look
   );
   if (job.control !== null)
     row("control", `process ${job.control.pid} answers:  ${asTyped(`querymill control status ${jobFlags}`)}`);
+  for (const [name, text] of fleetRows(job.fleet, nowMs)) row(name, text);
   if (job.lag !== null) row("lag", lagWords(job.lag, nowMs, dash).join("   "));
   if (checkpoint !== null) row("checkpoint", `saved at ${clock(Date.parse(checkpoint.savedAt))}`);
   if (job.journaled > 0 && (job.state === "idle" || job.state === "waiting"))
@@ -224,6 +238,15 @@ function details(job: Told, nowMs: number, flags: string, jobFlags: string, look
   row("state", relative(process.cwd(), job.folder));
   lines.push(...nextLines(job, flags, look));
   return lines;
+}
+
+function fleetRows(fleet: FleetStatus | null, nowMs: number): [string, string][] {
+  if (fleet === null) return [];
+  if ("problem" in fleet) return [["workers", `unknown: ${fleet.problem}`]];
+  return [
+    ["workers", fleetWords(fleet).join("   ")],
+    ...workerLines(fleet, nowMs).map((line): [string, string] => ["", line]),
+  ];
 }
 
 /** What a plain run would say too, with both ways on. */

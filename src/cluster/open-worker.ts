@@ -1,7 +1,7 @@
 import { QuerymillError } from "../errors.ts";
 import type { JobSettings } from "../job.ts";
 import type { Adapters } from "../jobs/adapters.ts";
-import { chooseAdapters, keepOpen, openStore } from "../jobs/wiring.ts";
+import { chooseAdapters, keepOpen, type Own, openStore } from "../jobs/wiring.ts";
 import type { ModelProvider } from "../llm/provider.ts";
 import { openDispatcher } from "./open-dispatcher.ts";
 import { Worker, type WorkerOptions } from "./worker.ts";
@@ -18,7 +18,7 @@ export interface OpenedWorker {
  */
 export async function openWorker(
   settings: JobSettings,
-  { idleMs, tell }: Pick<WorkerOptions, "idleMs" | "tell">,
+  { idleMs, tell, provider }: Pick<WorkerOptions, "idleMs" | "tell"> & Pick<Own, "provider">,
 ): Promise<OpenedWorker> {
   const { workersAt = null, tenant, job, targetCollection } = settings;
   if (workersAt === null)
@@ -33,7 +33,7 @@ export async function openWorker(
     );
   }
   const dispatcher = await openDispatcher({ workersAt, tenant, job, targetCollection }, fleet.book);
-  const { adapters, close } = shared(await chooseAdapters(settings));
+  const { adapters, close } = shared(await chooseAdapters(settings, provider === undefined ? {} : { provider }));
   const worker = new Worker({
     settings,
     adapters: { ...adapters, openStore: async () => keepOpen(store) },

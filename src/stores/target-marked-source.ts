@@ -23,6 +23,7 @@ const LARGEST_STEP = 20_000;
 const PAGE_BYTES = 16_000_000;
 /** The first ones show how large they are. */
 const FIRST_DOCUMENTS = 8;
+const LAST_ID: ItemKey = '{"$maxKey":1}';
 /** For each document of a sample so many ids are drawn, since settled ones are among them. */
 const DRAWN = 20;
 
@@ -44,15 +45,20 @@ export class TargetMarkedSource implements Source {
   readonly #notes: Target;
   readonly #targetStore: Store;
   readonly watch?: NonNullable<Source["watch"]>;
+  readonly cut?: NonNullable<Source["cut"]>;
   /** Notes are replaced, never removed: once there was one, there is one. */
   #hasNotes = false;
 
   /** @param target name of the collection with the records */
   constructor(source: Store, targetStore: Store, target: string, options: SourceOptions) {
-    const { collection, filter, updatedAt = null } = options;
-    this.#ids = source.source({ collection, mark: null, filter, fields: [] });
+    const { collection, filter, updatedAt = null, range = null } = options;
+    const idsIn = (part: SourceOptions["range"]): Source =>
+      source.source({ collection, mark: null, filter, fields: [], ...(part ? { range: part } : {}) });
+    this.#ids = idsIn(range);
     this.#documents = source.source({ collection, mark: null, filter, fields: options.fields, updatedAt });
     this.#whole = source.source({ collection, mark: null, filter, fields: null });
+    if (this.#ids.cut !== undefined)
+      this.cut = (from, size) => cutOpen(idsIn({ from, to: null }), (page) => this.#open(page), size);
     this.#collection = collection;
     this.#filter = filter;
     this.#target = target;
@@ -241,6 +247,35 @@ export class TargetMarkedSource implements Source {
     if (keys.length === 0) return;
     const documents = keys.map((key) => ({ _id: idOf(key), ...note }));
     await this.#targetStore.insert(outcomesOf(this.#target), documents);
+  }
+}
+
+/** Walks the ids until so many are to be done. @param ids from where the part begins */
+async function cutOpen(
+  ids: Source,
+  open: (page: Page) => Promise<readonly ItemKey[]>,
+  size: number,
+): Promise<{ to: ItemKey | null; items: number } | null> {
+  let items = 0;
+  let cursor: Cursor | null = null;
+  for (let step = size; ; ) {
+    const page: Page = await ids.readUnprocessed(cursor, step);
+    const found = (await open(page)).length;
+    if (items + found > size && step > size) {
+      // The long step met more than was asked for: the same place again, in a step that cannot.
+      step = size;
+      continue;
+    }
+    items += found;
+    cursor = page.cursor;
+    if (page.last) return items === 0 ? null : { to: null, items };
+    if (items >= size) {
+      const [next] = (await ids.readUnprocessed(cursor, 1)).documents;
+      // Nothing can begin at `MaxKey`: the one that has it belongs to what lies before.
+      const to = next === undefined ? null : keyOf(next._id);
+      return { to: to === LAST_ID ? null : to, items };
+    }
+    step = found === 0 ? Math.min(step * 4, LARGEST_STEP) : size;
   }
 }
 

@@ -1,0 +1,90 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterEach } from "vitest";
+import type { ExecutionEnd } from "../../src/events.ts";
+import type { JobSettings } from "../../src/job.ts";
+
+const script = fileURLToPath(new URL("./fleet-process.ts", import.meta.url));
+const closing: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+export type FleetLine = { readonly event: string } & Readonly<Record<string, unknown>>;
+
+/** A process of a fleet. */
+export interface FleetProcess {
+  readonly pid: number;
+  readonly lines: readonly FleetLine[];
+  readonly ended: Promise<{
+    readonly code: number | null;
+    readonly signal: NodeJS.Signals | null;
+    readonly stderr: string;
+    readonly end: ExecutionEnd | null;
+  }>;
+  /** Resolves with the `count`th line of an event; null when it ended before. */
+  seen(event: string, count?: number): Promise<FleetLine | null>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** A state folder of a machine, removed after the test. */
+export async function machineFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "querymill-machine-"));
+  closing.push(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return folder;
+}
+
+/** Starts one; it ends with the test. */
+export function startFleetProcess(role: "run" | "worker", settings: JobSettings): FleetProcess {
+  const child = spawn(process.execPath, [script, role, JSON.stringify(settings)], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const lines: FleetLine[] = [];
+  const waiting = new Set<() => void>();
+  let stderr = "";
+  child.stderr.on("data", (part) => {
+    stderr += part;
+  });
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    if (line.endsWith("}")) lines.push(JSON.parse(line) as FleetLine);
+    for (const wake of waiting) wake();
+  });
+  let isOver = false;
+  const ended = new Promise<Awaited<FleetProcess["ended"]>>((resolve) =>
+    child.on("close", (code, signal) => {
+      isOver = true;
+      const end = (lines.find(({ event }) => event === "execution:end") as ExecutionEnd | undefined) ?? null;
+      resolve({ code, signal, stderr, end });
+      for (const wake of waiting) wake();
+    }),
+  );
+  closing.push(async () => {
+    child.kill("SIGKILL");
+    await ended;
+  });
+  return {
+    pid: child.pid!,
+    lines,
+    ended,
+    kill: (signal) => {
+      child.kill(signal);
+    },
+    seen: (event, count = 1) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          const found = lines.filter((line) => line.event === event)[count - 1];
+          if (found === undefined && !isOver) return;
+          waiting.delete(look);
+          resolve(found ?? null);
+        };
+        waiting.add(look);
+        look();
+      }),
+  };
+}
