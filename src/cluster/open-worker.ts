@@ -1,5 +1,5 @@
 import { QuerymillError } from "../errors.ts";
-import type { JobSettings } from "../job.ts";
+import { type JobSettings, slotCeiling } from "../job.ts";
 import type { Adapters } from "../jobs/adapters.ts";
 import { chooseAdapters, keepOpen, type Own, openStore } from "../jobs/wiring.ts";
 import type { ModelProvider } from "../llm/provider.ts";
@@ -33,7 +33,10 @@ export async function openWorker(
     );
   }
   const dispatcher = await openDispatcher({ workersAt, tenant, job, targetCollection }, fleet.book);
-  const { adapters, close } = shared(await chooseAdapters(settings, provider === undefined ? {} : { provider }));
+  const { adapters, close } = shared(
+    await chooseAdapters(settings, provider === undefined ? {} : { provider }),
+    slotCeiling(settings),
+  );
   const worker = new Worker({
     settings,
     adapters: { ...adapters, openStore: async () => keepOpen(store) },
@@ -53,20 +56,25 @@ export async function openWorker(
 }
 
 /** Providers are opened once for all ranges: a new connection costs several round trips. */
-function shared(adapters: Adapters): { adapters: Adapters; close: () => Promise<void> } {
-  const opened = new Map<string, Promise<ModelProvider>>();
+function shared(adapters: Adapters, least: number): { adapters: Adapters; close: () => Promise<void> } {
+  const opened: { readonly key: string; readonly connections: number; readonly provider: Promise<ModelProvider> }[] =
+    [];
   return {
     adapters: {
       ...adapters,
-      openProvider: async (endpoint, connections) => {
-        const name = JSON.stringify([endpoint.name, endpoint.model, connections]);
-        const provider = opened.get(name) ?? adapters.openProvider(endpoint, connections);
-        opened.set(name, provider);
+      openProvider: async (endpoint, wanted) => {
+        const key = JSON.stringify([endpoint.name, endpoint.model]);
+        const known = opened.find((one) => one.key === key && one.connections >= wanted);
+        if (known !== undefined) return keepOpen(await known.provider);
+        // A range begins with few calls and has all of them soon.
+        const connections = Math.max(wanted, least);
+        const provider = adapters.openProvider(endpoint, connections);
+        opened.push({ key, connections, provider });
         return keepOpen(await provider);
       },
     },
     close: async () => {
-      for (const provider of opened.values()) await (await provider).close();
+      for (const { provider } of opened) await (await provider).close();
     },
   };
 }

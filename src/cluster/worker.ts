@@ -52,6 +52,8 @@ export interface WorkerEnd {
 const TICK_MS = 50;
 const REPORT_MS = 1_000;
 const WAIT_MS = 1_000;
+/** After a range that somebody else has, in ms: a run without workers may have all of them. */
+const BUSY_MS = 300;
 /** After a range failed, the next one waits so long, doubling up to a minute, in ms. */
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -207,7 +209,7 @@ export class Worker {
       if (result === "lost") await this.#fleet.book.excuse(name).catch(() => {});
       if (result === "given-back" || result === "busy") await handout?.giveBack();
       else await handout?.settle();
-      if (result === "busy") return;
+      if (result === "busy") return await this.#sleep(BUSY_MS);
       tell({ ...told, result, read: end?.read ?? 0, durationMs, message: end?.message ?? null });
       if (end !== null) this.#count(end);
       if (result === "done" || result === "dead") {

@@ -7,7 +7,7 @@ import { replaceFile } from "../state/files.ts";
 import type { Lease } from "../store.ts";
 
 /** The lease lasts so long without being renewed, and is renewed three times in it. */
-export const LEASE_MS = 30_000;
+const LEASE_MS = 30_000;
 
 /** Whose lease it is to be. */
 export interface LeaseRun {
@@ -17,7 +17,7 @@ export interface LeaseRun {
   readonly range?: string | null;
   /** All of it, to share it out. @default false */
   readonly fleet?: boolean;
-  /** @default LEASE_MS */
+  /** @default 30_000 */
   readonly leaseMs?: number;
 }
 
