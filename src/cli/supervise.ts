@@ -245,7 +245,8 @@ export function tokensOf({ dashboard }: ServiceSettings = {}): string[] {
   return [dashboard?.token, dashboard?.readerToken].flatMap((token) => token?.value ?? []);
 }
 
-function secretsOf({ storeUri, sourceStore, workersAt, endpoints }: JobSettings): string[] {
+/** What of the job's settings must appear nowhere. */
+export function secretsOf({ storeUri, sourceStore, workersAt, endpoints }: JobSettings): string[] {
   const ofModels = endpoints.flatMap(({ model: { provider, apiKey, settings } }) => [
     ...(apiKey === null ? [] : [apiKey]),
     ...secretSettings(provider, settings),

@@ -2,10 +2,12 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import type { WorkerEvent } from "../cluster/worker.ts";
 import { loadSettings } from "../config/load.ts";
+import { logEvents, openLog } from "../observe/log.ts";
 import { count, duration } from "./format.ts";
 import { addOptions, makeCommand, RUN_OPTIONS } from "./options.ts";
 import { openScreen } from "./screen.ts";
 import { watchSignals } from "./signals.ts";
+import { defaultLevel, secretsOf } from "./supervise.ts";
 
 /** Has nothing to do for so long, then it ends, with --until-idle. */
 const IDLE_MS = 10_000;
@@ -32,7 +34,14 @@ async function work({ untilIdle, ...flags }: Record<string, unknown>): Promise<n
     if (output.json) screen.json({ ...event, time: new Date().toISOString() });
     else if (!output.quiet) screen.print([lineOf(event)]);
   };
+  const log = await openLog({
+    level: output.logLevel ?? defaultLevel(output),
+    file: output.logFile,
+    write: (line) => process.stderr.write(line),
+    secrets: secretsOf(settings),
+  });
   const { worker, close } = await openWorker(settings, { idleMs: untilIdle === true ? IDLE_MS : null, tell });
+  logEvents(worker.events, log.logger, () => false);
   const signals = watchSignals({
     drain: () => worker.stop(),
     abort: () => worker.abort(),
@@ -45,6 +54,7 @@ async function work({ untilIdle, ...flags }: Record<string, unknown>): Promise<n
   } finally {
     signals.dispose();
     await close();
+    await log.close();
   }
 }
 

@@ -39,7 +39,6 @@ export class CoordinatorExecution extends JobExecution {
   readonly #sharing: ShareOut;
   readonly #workersAt: string;
   #saidAlone = false;
-  #order: Promise<void> = Promise.resolve();
 
   /** @throws QuerymillError USAGE for what several processes cannot do together */
   constructor(settings: JobSettings, adapters: Adapters, clocks = systemClocks) {
@@ -109,9 +108,8 @@ export class CoordinatorExecution extends JobExecution {
     this.#tell({ drained: drained.map(({ name }) => name) });
   }
 
-  /** One after the other, so that the last word is the one that holds. */
   #tell(change: Partial<Omit<FleetOrders, "version">>): void {
-    this.#order = this.#order.then(() => this.#sharing.order(change)).catch(() => {});
+    void this.#sharing.order(change);
   }
 
   #sayAlone(ranges: number): void {

@@ -43,6 +43,7 @@ export class ShareOut implements Together {
   /** As it was seen last; what it says of items is not counted for the job yet. */
   #seen: { fleet: FleetSnapshot; counters: Counters } | null = null;
   #next = 1;
+  #told: Promise<unknown> = Promise.resolve();
   #orders: Orders = { ending: null, paused: null, drained: [], concurrent: null };
 
   constructor(options: ShareOutOptions) {
@@ -73,13 +74,16 @@ export class ShareOut implements Together {
   }
 
   async ended(): Promise<void> {
+    await this.#told;
     await this.#dispatcher?.close();
   }
 
   /** Holds for workers that come later too. */
   async order(change: Partial<Orders>): Promise<void> {
     this.#orders = { ...this.#orders, ...change };
-    await this.#fleet?.board.order(change);
+    // One after the other, so that the last word is the one that holds.
+    this.#told = this.#told.then(async () => await this.#fleet?.board.order(change)).catch(() => {});
+    await this.#told;
   }
 
   async shareOut(shared: Shared): Promise<void> {

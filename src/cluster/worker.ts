@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, QuerymillError } from "../errors.ts";
-import type { StopReason } from "../events.ts";
+import { Events, type StopReason } from "../events.ts";
 import type { WorkerReport } from "../fleet.ts";
 import { fingerprintOf, type JobSettings } from "../job.ts";
 import type { Adapters } from "../jobs/adapters.ts";
@@ -64,6 +64,8 @@ const NONE: FleetOrders = { version: 0, paused: null, ending: null, concurrent: 
 /** A process that takes ranges of a job until it is stopped. */
 export class Worker {
   readonly name = `${hostname().slice(0, 40)}-${process.pid}-${randomBytes(2).toString("hex")}`;
+  /** What happens in its ranges. */
+  readonly events = new Events();
   readonly #options: WorkerOptions;
   readonly #fleet: FleetStore;
   readonly #watch: StoreWatch;
@@ -199,6 +201,7 @@ export class Worker {
     const { tell } = this.#options;
     const { name, items } = run.range;
     const startedMs = performance.now();
+    run.execution.events.pipeTo(this.events);
     run.execution.events.on("execution:start", () =>
       tell({ event: "range:taken", worker: this.name, range: name, items }),
     );
