@@ -164,6 +164,7 @@ const PURE = [
   "cli/fleet-words.ts",
   "cluster/question.ts",
   "cluster/range-work.ts",
+  "cluster/worker-event.ts",
   "jobs/no-counters.ts",
   "cli/panel-endpoints.ts",
   "estimation/finish.ts",

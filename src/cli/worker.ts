@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import type { WorkerEvent } from "../cluster/worker.ts";
+import type { WorkerEvent } from "../cluster/worker-event.ts";
 import { loadSettings } from "../config/load.ts";
 import { logEvents, openLog } from "../observe/log.ts";
 import { count, duration } from "./format.ts";

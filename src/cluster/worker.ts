@@ -13,6 +13,7 @@ import type { Dispatcher, FleetOrders, FleetStore, Handout, PlannedRange } from 
 import { questionOf, refuseOtherQuestion } from "./question.ts";
 import { LASTING, RangeRun } from "./range-run.ts";
 import { shareSlots } from "./share-slots.ts";
+import type { WorkerEnd, WorkerEvent } from "./worker-event.ts";
 
 export interface WorkerOptions {
   readonly settings: JobSettings;
@@ -23,29 +24,6 @@ export interface WorkerOptions {
   /** Ends when there has been nothing to do for so long, in ms; null: never. */
   readonly idleMs: number | null;
   readonly tell: (event: WorkerEvent) => void;
-}
-
-/** What a worker says of itself: ids, counts, ms; never a text. */
-export type WorkerEvent =
-  | { readonly event: "worker:start"; readonly worker: string }
-  | { readonly event: "worker:wait"; readonly worker: string; readonly reason: string }
-  | { readonly event: "range:taken"; readonly worker: string; readonly range: string; readonly items: number }
-  | {
-      readonly event: "range:end";
-      readonly worker: string;
-      readonly range: string;
-      readonly result: "done" | "dead" | "given-back" | "lost" | "failed";
-      readonly read: number;
-      readonly durationMs: number;
-      readonly message: string | null;
-    }
-  | ({ readonly event: "worker:end"; readonly worker: string; readonly message: string | null } & WorkerEnd);
-
-export interface WorkerEnd {
-  readonly ranges: number;
-  readonly settled: number;
-  /** 0, or 4 when it stopped itself and somebody has to do something. */
-  readonly exitCode: number;
 }
 
 /** How often slots are shared out anew, and how often a worker says what it does and hears what it is told, in ms. */
