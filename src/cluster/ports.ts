@@ -83,6 +83,8 @@ export interface RangeBook {
   /** Names of ranges that wait, or whose lease has run out, in the order they were cut. */
   free(limit: number): Promise<readonly string[]>;
   find(name: string): Promise<PlannedRange | null>;
+  /** Whether its lease lives. */
+  isHeld(name: string): Promise<boolean>;
   /** Ranges in the order they were cut. */
   list(limit: number): Promise<readonly PlannedRange[]>;
   /** Notes that a range is taken, if it is still as it was seen. @returns false when it is not */

@@ -41,7 +41,7 @@ export class ShareOut implements Together {
   #fleet: FleetStore | null = null;
   #dispatcher: Dispatcher | null = null;
   /** As it was seen last; what it says of items is not counted for the job yet. */
-  #seen: { fleet: FleetSnapshot; counters: Counters } | null = null;
+  #seen: FleetLook | null = null;
   #next = 1;
   #told: Promise<unknown> = Promise.resolve();
   #orders: Orders = { ending: null, paused: null, drained: [], concurrent: null };
@@ -56,7 +56,8 @@ export class ShareOut implements Together {
   }
   /** Of ranges that are not counted for the job yet. */
   get counters(): Counters {
-    return this.#seen?.counters ?? NO_COUNTERS;
+    const uncounted = [...(this.#seen?.uncounted.values() ?? [])];
+    return uncounted.reduce((sum, counters) => addCounters(sum, counters), { ...NO_COUNTERS });
   }
 
   async held({ store, source }: Held): Promise<void> {
@@ -174,6 +175,7 @@ export class ShareOut implements Together {
     for (const { name, number, work } of over) {
       const failed = await takeOver(handed, name, manager, open.source, job);
       const all = sumOf(Object.values(work));
+      this.#seen?.uncounted.delete(name);
       if (all !== null) await recorder.absorb({ number, counters: all.counters, atMs: Date.now() }, all, failed);
       await handed.remove(name);
     }
@@ -189,14 +191,15 @@ export class ShareOut implements Together {
 
 type Ask = <T>(action: () => Promise<T>) => Promise<T>;
 
-/** How a fleet stands, and what of its ranges the job has not counted yet. */
-export async function lookAt({
-  book,
-  board,
-}: Pick<FleetStore, "book" | "board">): Promise<{ fleet: FleetSnapshot; counters: Counters }> {
+/** How a fleet stands. */
+export interface FleetLook {
+  readonly fleet: FleetSnapshot;
+  /** What was done of ranges that the job has not counted yet, by their names. */
+  readonly uncounted: Map<string, Counters>;
+}
+
+export async function lookAt({ book, board }: Pick<FleetStore, "book" | "board">): Promise<FleetLook> {
   const [workers, ranges, listed] = await Promise.all([board.workers(), book.counts(), book.list(AT_ONCE)]);
-  const works = listed.flatMap(({ work }) => Object.values(work));
-  const counters = works.reduce((sum, work) => addCounters(sum, work.counters), { ...NO_COUNTERS });
   const costs = workers.map(({ costUsd }) => costUsd);
   return {
     fleet: {
@@ -209,6 +212,11 @@ export async function lookAt({
       itemsPerSecond: workers.reduce((sum, { itemsPerSecond }) => sum + itemsPerSecond, 0),
       costUsd: costs.includes(null) ? null : costs.reduce<number>((sum, cost) => sum + (cost ?? 0), 0),
     },
-    counters,
+    uncounted: new Map(
+      listed.flatMap(({ name, work }) => {
+        const all = sumOf(Object.values(work));
+        return all === null ? [] : [[name, all.counters]];
+      }),
+    ),
   };
 }

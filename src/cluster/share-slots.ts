@@ -1,5 +1,6 @@
 import type { Execution } from "../jobs/execution.ts";
 import type { FleetOrders } from "./ports.ts";
+import type { RangeRun } from "./range-run.ts";
 
 /** What the executions of one worker are told. */
 export interface Wanted {
@@ -67,4 +68,12 @@ function moveEndpoints(execution: Execution, before: readonly string[], wanted: 
     (name) => now.delete(name),
   );
   return [...now];
+}
+
+/** What is left of it is in flight, or will be within a second or two. */
+export function isNearItsEnd({ execution, range }: Pick<RangeRun, "execution" | "range">): boolean {
+  const { state, counters, total, slots, itemsPerSecond } = execution.snapshot();
+  if (state !== "running" && state !== "waiting") return false;
+  const left = (total ?? range.items) - (counters.read - counters.inFlight);
+  return left <= Math.max(slots.limit * 2, itemsPerSecond * 2);
 }

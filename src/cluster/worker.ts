@@ -7,12 +7,13 @@ import type { WorkerReport } from "../fleet.ts";
 import { fingerprintOf, type JobSettings } from "../job.ts";
 import type { Adapters } from "../jobs/adapters.ts";
 import type { Store } from "../store.ts";
+import { insist } from "../traffic/insist.ts";
 import { StoreWatch } from "../traffic/store-watch.ts";
 import { sweepFolders } from "./left-folders.ts";
 import type { Dispatcher, FleetOrders, FleetStore, Handout, PlannedRange } from "./ports.ts";
 import { questionOf, refuseOtherQuestion } from "./question.ts";
 import { LASTING, RangeRun } from "./range-run.ts";
-import { shareSlots } from "./share-slots.ts";
+import { isNearItsEnd, shareSlots } from "./share-slots.ts";
 import type { WorkerEnd, WorkerEvent } from "./worker-event.ts";
 
 export interface WorkerOptions {
@@ -104,6 +105,8 @@ export class Worker {
     const { settings } = this.#options;
     const running = new Set<Promise<void>>();
     let idleSinceMs = performance.now();
+    // A pause holds for those that come later too.
+    await insist(() => this.#hear(), this.#watch, this.#stopping.signal).catch(() => {});
     let own = await sweepFolders(settings, this.#fleet.book).catch(() => []);
     while (!this.#stopping.signal.aborted) {
       if (this.#pauseMs > 0) await this.#sleep(this.#pauseMs);
@@ -148,8 +151,12 @@ export class Worker {
       const handout = name === null ? await dispatcher.next(WAIT_MS, this.#stopping.signal) : null;
       const wanted = name ?? handout?.range;
       if (wanted === undefined) return null;
-      const range = await this.#fleet.book.find(wanted);
-      if (range !== null && (range.state === "waiting" || range.state === "taken")) return { range, handout };
+      await this.#checkPlan();
+      const { book } = this.#fleet;
+      const range = await book.find(wanted);
+      const isFree =
+        range?.state === "waiting" || (range?.state === "taken" && (name !== null || !(await book.isHeld(wanted))));
+      if (range !== null && isFree) return { range, handout };
       await handout?.settle();
       return null;
     } catch (error) {
@@ -232,6 +239,11 @@ export class Worker {
 
   #setTrouble(error: unknown): void {
     const trouble = messageOf(error);
+    if (error instanceof QuerymillError && error.code === "FINGERPRINT_CHANGED") {
+      this.#refused = error;
+      this.stop("stop-requested");
+      return;
+    }
     if (trouble !== this.#trouble) this.#options.tell({ event: "worker:wait", worker: this.name, reason: trouble });
     this.#trouble = trouble;
   }
@@ -264,10 +276,7 @@ export class Worker {
         await this.#hear();
         await this.#checkPlan();
       } catch (error) {
-        if (error instanceof QuerymillError && error.code === "FINGERPRINT_CHANGED") {
-          this.#refused = error;
-          this.stop("stop-requested");
-        } else this.#setTrouble(error);
+        this.#setTrouble(error);
       }
       await this.#sleep(REPORT_MS, this.#runs.size > 0);
     }
@@ -333,12 +342,4 @@ export class Worker {
   async #sleep(ms: number, always = false): Promise<void> {
     await delay(ms, undefined, always ? {} : { signal: this.#stopping.signal }).catch(() => {});
   }
-}
-
-/** What is left of it is in flight, or will be within a second or two. */
-function isNearItsEnd({ execution, range }: RangeRun): boolean {
-  const { state, counters, total, slots, itemsPerSecond } = execution.snapshot();
-  if (state !== "running" && state !== "waiting") return false;
-  const left = (total ?? range.items) - (counters.read - counters.inFlight);
-  return left <= Math.max(slots.limit * 2, itemsPerSecond * 2);
 }

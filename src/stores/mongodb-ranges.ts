@@ -99,6 +99,10 @@ export class MongoRangeBook implements RangeBook {
     return found ? rangeOf(found) : null;
   }
 
+  async isHeld(name: string): Promise<boolean> {
+    return (await this.#guarded(() => this.#live())).has(name);
+  }
+
   async list(limit: number): Promise<readonly PlannedRange[]> {
     const found = await this.#guarded(() => this.#ranges.find().sort({ _id: 1 }).limit(limit).toArray());
     return found.map(rangeOf);
