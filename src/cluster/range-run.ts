@@ -108,7 +108,7 @@ export class RangeRun implements Together {
     const state = end.stopReason !== null ? "waiting" : this.bury === null ? "done" : "dead";
     await this.#insist(() => lease.confirm());
     await this.#insist(() => this.#handOver.bring(manager));
-    if (state !== "waiting") await this.#insist(() => this.#countOthers());
+    if (state !== "waiting") await this.#insist(() => this.#countOthers(manager));
     const work = workOf(executionId, { ...end, counters: end }, this.#before(), true);
     const taker = this.#taker(this.#held);
     if (await this.#insist(() => fleet.book.finish(range.name, taker, state, work, this.bury)))
@@ -140,13 +140,21 @@ export class RangeRun implements Together {
   }
 
   /** What those settled who did not come back to say it, as far as the source knows. */
-  async #countOthers(): Promise<void> {
+  async #countOthers(manager: BatchFileManager): Promise<void> {
     const { fleet, range, settings } = this.#options;
     const { lease, source } = this.#held!;
-    for (const [ownerId, work] of Object.entries(range.work)) {
-      if (ownerId === lease.ownerId || work.ended || source.settledIn === undefined) continue;
-      const settled = await source.settledIn(settings.job, work.executionIds);
-      await fleet.book.progress(range.name, lease.fence, ownerId, recounted(work, settled));
+    const others = Object.entries(range.work).filter(([ownerId]) => ownerId !== lease.ownerId);
+    const silent = others.filter(([, { ended }]) => !ended);
+    if (silent.length === 0) return;
+    let waiting = 0;
+    for await (const entries of fleet.handed.of(range.name))
+      waiting += entries.filter(({ kind, key }) => kind === "retry" && manager.retryQueue.get(key) === null).length;
+    for (const [, { ended, counters }] of others) if (ended) waiting -= counters.retryQueued;
+    for (const [ownerId, work] of silent) {
+      const settled = await source.settledIn?.(settings.job, work.executionIds);
+      const counted = recounted(work, settled ?? null, Math.max(0, waiting));
+      await fleet.book.progress(range.name, lease.fence, ownerId, counted);
+      waiting = 0;
     }
   }
 

@@ -58,14 +58,19 @@ export function workUnderWay(executionId: string, snapshot: RunSnapshot, before:
   return workOf(executionId, snapshot, before, false);
 }
 
-/** @returns the same with what the source knows of its items: whoever did it did not come back to say */
+/**
+ * What somebody did who did not come back to say it.
+ * @param settled what the source knows of its items; null where it knows nothing
+ * @param retryQueued its items that wait for another try
+ */
 export function recounted(
   work: RangeWork,
-  settled: Readonly<Record<"classified" | "skipped" | "deadLetter", number>>,
+  settled: Readonly<Record<"classified" | "skipped" | "deadLetter", number>> | null,
+  retryQueued: number,
 ): RangeWork {
-  const { classified, skipped, deadLetter } = settled;
-  const items = { classified, skipped, deadLetters: deadLetter, retryQueued: 0, inFlight: 0, pending: 0 };
-  const read = classified + skipped + deadLetter;
+  const { classified, skipped, deadLetter } = settled ?? { ...work.counters, deadLetter: work.counters.deadLetters };
+  const items = { classified, skipped, deadLetters: deadLetter, retryQueued, inFlight: 0, pending: 0 };
+  const read = classified + skipped + deadLetter + retryQueued;
   return { ...work, ended: true, counters: { ...work.counters, ...items, read } };
 }
 
