@@ -36,6 +36,8 @@ const BUSY_MS = 300;
 /** After a range failed, the next one waits so long, doubling up to a minute, in ms. */
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
+/** How often folders of ranges that were lost are looked for, in ms. */
+const SWEEP_MS = 30_000;
 /** Ranges at once: the next one begins while the last calls of the one before come home. */
 const RANGES_AT_ONCE = 2;
 const NONE: FleetOrders = { version: 0, paused: null, ending: null, concurrent: null, drained: [] };
@@ -104,7 +106,7 @@ export class Worker {
   async #work(): Promise<void> {
     const { settings } = this.#options;
     const running = new Set<Promise<void>>();
-    let idleSinceMs = performance.now();
+    let [idleSinceMs, sweptMs] = [performance.now(), performance.now()];
     // A pause holds for those that come later too.
     await insist(() => this.#hear(), this.#watch, this.#stopping.signal).catch(() => {});
     let own = await sweepFolders(settings, this.#fleet.book).catch(() => []);
@@ -120,6 +122,10 @@ export class Worker {
       if (found === null) {
         if (this.#runs.size > 0) idleSinceMs = performance.now();
         else if (this.#isIdleFor(performance.now() - idleSinceMs)) break;
+        else if (performance.now() - sweptMs > SWEEP_MS) {
+          sweptMs = performance.now();
+          own = await sweepFolders(settings, this.#fleet.book).catch(() => []);
+        }
         continue;
       }
       const { range, handout } = found;
