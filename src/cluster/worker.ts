@@ -105,6 +105,7 @@ export class Worker {
 
   async #work(): Promise<void> {
     const { settings } = this.#options;
+    const idleMs = this.#options.idleMs ?? Number.POSITIVE_INFINITY;
     const running = new Set<Promise<void>>();
     let [idleSinceMs, sweptMs] = [performance.now(), performance.now()];
     // A pause holds for those that come later too.
@@ -121,7 +122,7 @@ export class Worker {
       const found = await this.#next(name ?? null);
       if (found === null) {
         if (this.#runs.size > 0) idleSinceMs = performance.now();
-        else if (this.#isIdleFor(performance.now() - idleSinceMs)) break;
+        else if (performance.now() - idleSinceMs >= idleMs) break;
         else if (performance.now() - sweptMs > SWEEP_MS) {
           sweptMs = performance.now();
           own = await sweepFolders(settings, this.#fleet.book).catch(() => []);
@@ -143,11 +144,6 @@ export class Worker {
       if (alone) await done;
     }
     await Promise.all(running);
-  }
-
-  #isIdleFor(ms: number): boolean {
-    const { idleMs } = this.#options;
-    return idleMs !== null && ms >= idleMs;
   }
 
   /** A range to try, as it stands in the plan. */
