@@ -181,6 +181,47 @@ describe("processes that come and go", () => {
     for (const one of [frozen, other]) expect(await one.ended).toMatchObject({ code: 0 });
   });
 
+  it("the run can be gone on with on another machine, once its lease has run out", async () => {
+    const job = await makeJob("MongoDB", { latency: "fixed:25" });
+    await job.seed(600);
+    const leaseMs = 1_500;
+    const worker = startFleetProcess("worker", await machine(job));
+    const run = startFleetProcess("run", await machine(job, { leaseMs }));
+    await worker.seen("range:end");
+    run.kill("SIGKILL");
+    await run.ended;
+    await delay(leaseMs + 200);
+    const { end, stderr } = await startFleetProcess("run", await machine(job, { leaseMs })).ended;
+    expect(stderr).toBe("");
+    expect(end).toMatchObject({ exitCode: 0 });
+    expect((await job.records()).size).toBe(600);
+    expect(job.server.ledger()).toMatchObject({ ok: 600 });
+    worker.kill("SIGTERM");
+    await worker.ended;
+  });
+
+  it("in continuous mode what comes later is shared out too, and a little is done by the run itself", async () => {
+    const job = await makeJob("MongoDB", { latency: "fixed:10" });
+    await job.seed(350);
+    const worker = startFleetProcess("worker", await machine(job));
+    const run = startFleetProcess("run", await machine(job, { mode: "continuous" }));
+    await expect.poll(async () => (await job.records()).size, { timeout: 20_000 }).toBe(350);
+    const taken = (): number => worker.lines.filter(({ event }) => event === "range:taken").length;
+    const before = taken();
+    expect(before).toBeGreaterThanOrEqual(3);
+    await job.seed(20, textWith, 1_001);
+    await expect.poll(async () => (await job.records()).size, { timeout: 20_000 }).toBe(370);
+    expect(taken()).toBe(before);
+    await job.seed(350, textWith, 2_001);
+    await expect.poll(async () => (await job.records()).size, { timeout: 20_000 }).toBe(720);
+    expect(taken()).toBeGreaterThan(before);
+    run.kill("SIGTERM");
+    expect((await run.ended).end).toMatchObject({ classified: 720, exitCode: 0 });
+    expect(job.server.ledger()).toMatchObject({ ok: 720 });
+    worker.kill("SIGTERM");
+    await worker.ended;
+  });
+
   it("a worker that is stopped gives its range back with what is done kept, and another one goes on", async () => {
     const job = await makeJob("MongoDB", { latency: "fixed:40" });
     await job.seed(400);
