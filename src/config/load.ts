@@ -11,7 +11,7 @@ import { type Confirmation, confirmationOf } from "./confirmation.ts";
 import { endpointConflicts, resolveEndpoints } from "./endpoints.ts";
 import { resolveExamples } from "./examples.ts";
 import { type ConfigText, checkConfig, parseConfig } from "./file.ts";
-import { fleetConflicts, fleetSettings } from "./fleet-options.ts";
+import { fleetConflicts, fleetSettings } from "./fleet.ts";
 import { growingConflicts, growingSettings, reclassifyOnce } from "./growing.ts";
 import { type FileSettings, fileConflicts, fileSettings, inputJob, inputStore } from "./input.ts";
 import { redactionOf } from "./lane-options.ts";
