@@ -6,7 +6,10 @@ import type { StoreErrors } from "./mongodb-errors.ts";
 /** `_id` is the target's name. `expiresAt` is by the server's clock; null when nobody holds it. */
 interface LeaseDocument extends Document {
   readonly _id: string;
+  /** The highest that was given out, to whomever. */
   readonly fence: number;
+  /** The one of `holder`. */
+  readonly holderFence?: number;
   readonly job?: string | null;
   readonly holder?: LeaseHolder | null;
   readonly expiresAt?: Date | null;
@@ -53,7 +56,7 @@ export class MongoLease implements Lease {
 
   async renew(target: string, ownerId: string, fence: number, ttlMs: number): Promise<boolean> {
     const { matchedCount } = await this.#guarded(() =>
-      this.#leases.updateOne({ _id: target, "holder.ownerId": ownerId, fence }, [
+      this.#leases.updateOne({ _id: target, "holder.ownerId": ownerId, holderFence: fence }, [
         { $set: { expiresAt: { $add: ["$$NOW", ttlMs] } } },
       ]),
     );
@@ -67,7 +70,7 @@ export class MongoLease implements Lease {
   async release(target: string, ownerId: string, fence: number): Promise<void> {
     await this.#guarded(() =>
       this.#leases.updateOne(
-        { _id: target, "holder.ownerId": ownerId, fence },
+        { _id: target, "holder.ownerId": ownerId, holderFence: fence },
         { $set: { holder: null, expiresAt: null } },
       ),
     );
@@ -120,6 +123,7 @@ export class MongoLease implements Lease {
             job: { $literal: holder.job },
             holder: { $literal: { ...holder } },
             fence: { $add: ["$fence", 1] },
+            holderFence: { $add: ["$fence", 1] },
             expiresAt: { $add: ["$$NOW", ttlMs] },
           },
         },
