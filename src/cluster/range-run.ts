@@ -33,6 +33,8 @@ export interface RangeRunOptions {
 const PROGRESS_MS = 2_000;
 /** A range that ended so many workers is buried; at the last time it was all that its worker had. */
 const MOST_STRIKES = 2;
+/** Also where the journal should have found the item that is to blame: some never get as far as the journal. */
+const MOST_CRASHES = 20;
 
 /** One range in a worker: the very same execution, over a part of the source. */
 export class RangeRun implements Together {
@@ -117,10 +119,12 @@ export class RangeRun implements Together {
 
   /** On the same folder the journal knows what was in flight, and the item that is to blame is found. */
   #whyBury(ownerId: string): string | null {
-    const { state, alone, strikes, name } = this.range;
-    const ended = strikes + (state === "taken" && this.range.ownerId !== ownerId ? 1 : 0);
-    if (state !== "taken" || !alone || ended < MOST_STRIKES) return null;
-    return `its range ${name} ended its worker ${ended} times, and what was in flight then is not known`;
+    const { state, alone, strikes, crashes, name } = this.range;
+    if (state !== "taken" || !alone) return null;
+    const unknown = strikes + (this.range.ownerId === ownerId ? 0 : 1);
+    if (unknown >= MOST_STRIKES)
+      return `its range ${name} ended its worker ${unknown} times, and what was in flight then is not known`;
+    return crashes + 1 < MOST_CRASHES ? null : `its range ${name} ended its worker ${crashes + 1} times`;
   }
 
   #taker({ lease: { fence, ownerId }, executionId }: Held): RangeTaker {

@@ -146,6 +146,8 @@ export class ShareOut implements Together {
       if (workers.length === 0) onAlone(ranges.waiting);
       await delay(LOOK_MS, undefined, { signal }).catch(() => {});
     }
+    // What is finished by now is counted by this execution, if the store lets it.
+    await this.#absorb(shared).catch(() => {});
   }
 
   async #add(from: ItemKey | null, { to, items }: { to: ItemKey | null; items: number }): Promise<void> {

@@ -54,8 +54,10 @@ function poisonable(): ModelProvider {
   return {
     ...provider,
     async call(request, signal) {
-      if (request.text.includes("poison")) process.kill(process.pid, "SIGKILL");
-      return await provider.call(request, signal);
+      const reply = await provider.call(request, signal);
+      if (!request.text.includes("poison")) return reply;
+      process.kill(process.pid, "SIGKILL");
+      return await new Promise<never>(() => {});
     },
   };
 }
