@@ -36,6 +36,8 @@ export interface FeedOptions extends Clocks {
   readonly stopping: AbortSignal;
   /** Before each pass over the source, with nothing in flight: others do what is too much for one. @default null */
   readonly shareOut?: (() => Promise<void>) | null;
+  /** Items of one pass, after which it is looked again for others. @default no limit */
+  readonly ownItems?: number;
 }
 
 /** How the feed sees the slots. */

@@ -36,6 +36,8 @@ export class Feed {
   #waiting: Waiting | null = null;
   #poked = false;
   #passSinceMs: number | null;
+  /** Planned from the source since others were looked for. */
+  #passItems = 0;
   /** How long the last plan from the source took, in ms: at the end of a pass, the search for more. */
   #planMs = 0;
 
@@ -168,9 +170,14 @@ export class Feed {
       if (this.#room() <= 0) return false;
     }
     if (this.#options.retriesOnly) return (planner.nextDueInMs() ?? 1) > 0;
+    if (this.#passItems >= (this.#options.ownItems ?? Number.POSITIVE_INFINITY)) {
+      await this.#shareOut();
+      await this.#options.reader.restart();
+    }
     const startedMs = steadyNow();
     const plan = await planner.fromSource(Math.min(Math.max(need, this.#options.batchSize), this.#room()));
     this.#planMs = steadyNow() - startedMs;
+    this.#passItems += plan.tasks.length + plan.settlements.length + plan.parked;
     await this.#accept(plan);
     return plan.ended;
   }
@@ -239,6 +246,7 @@ export class Feed {
     await recovered;
     await sink.drain();
     if (!this.#stopped) await shareOut();
+    this.#passItems = 0;
   }
 
   async #takeDue(): Promise<void> {

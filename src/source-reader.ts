@@ -120,6 +120,15 @@ export class SourceReader {
     this.#pages = [];
   }
 
+  /** Begins again at the start of the range, and forgets what it has read ahead: others may do it meanwhile. */
+  async restart(): Promise<void> {
+    await this.#ahead?.catch(() => {});
+    this.#ahead = null;
+    for (const { ordinal } of this.#buffer) this.#settled.add(ordinal);
+    this.#buffer = [];
+    this.rewind();
+  }
+
   /** The store knows of this item all there is to know: a page that was asked for before is wrong about it. */
   passOver(key: ItemKey): void {
     if (this.#ahead !== null) this.#storedMeanwhile.add(key);

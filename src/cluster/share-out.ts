@@ -106,6 +106,10 @@ export class ShareOut implements Together {
     }
   }
 
+  get ownItems(): number {
+    return this.#size;
+  }
+
   get #size(): number {
     return this.#options.settings.rangeSize ?? DEFAULT_SIZE;
   }

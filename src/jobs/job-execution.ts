@@ -269,6 +269,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       executionId: this.executionId,
       patient: settings.mode !== "batch",
       shareOut: together.shareOut?.bind(together, parts) ?? null,
+      ownItems: together.ownItems ?? Number.POSITIVE_INFINITY,
       batchSize: settings.batchSize,
       intervalMs: () => settings.intervalSeconds * 1000,
       limit: settings.limit,

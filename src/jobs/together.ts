@@ -37,6 +37,8 @@ export interface Together {
   readonly bury?: string | null;
   /** Before each pass over the source, with nothing in flight: has others do what is too much for one. */
   shareOut?(shared: Shared): Promise<void>;
+  /** So many items of a pass it does itself, and then shares out again what there is. */
+  readonly ownItems?: number;
   /** It is over, and still holds its part. */
   ended?(end: ExecutionEnd, manager: BatchFileManager): Promise<void>;
 }

@@ -176,7 +176,7 @@ describe("processes that come and go", () => {
     // In flight at the freeze, and what was answered since the last group for the store.
     expect(ledger.ok - 400).toBeLessThanOrEqual(paidBefore + 4);
     expect(ledger.ok - 400).toBeLessThanOrEqual(40);
-    expect(frozen.lines.some(({ event, result }) => event === "range:end" && result === "lost")).toBe(true);
+    expect(await frozen.seen("range:end")).toMatchObject({ result: "lost" });
     for (const one of [frozen, other]) one.kill("SIGTERM");
     for (const one of [frozen, other]) expect(await one.ended).toMatchObject({ code: 0 });
   });
