@@ -261,6 +261,8 @@ export interface Target {
   /** Records in key order for export, page by page. */
   readAll(after: Cursor | null, limit: number): Promise<Page>;
   count(): Promise<number>;
+  /** Whether there is a record with an id of this part of the source. Missing where nothing is worked on in parts. */
+  hasWithin?(range: Pick<RangeSettings, "from" | "to">): Promise<boolean>;
 }
 
 /** Who may write a target. One document per target; the token grows with every takeover. */

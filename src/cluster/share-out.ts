@@ -21,6 +21,8 @@ export interface ShareOutOptions {
 
 /** How often the plan is looked at, in ms. */
 const LOOK_MS = 500;
+/** Every so many looks what is free is offered again: a dispatcher may have lost it. */
+const LOOKS_TO_OFFER = 4;
 /** Ranges that wait: at least so many, and so many for each worker; more are cut when these are taken. */
 const AHEAD = 16;
 const AHEAD_OF_EACH = 4;
@@ -118,7 +120,7 @@ export class ShareOut implements Together {
   async #oneRound(shared: Shared, last: PlannedRange | null, ask: Ask): Promise<void> {
     const { open, signal, executionId, fingerprint } = shared;
     const { settings, onAlone } = this.#options;
-    const { book, board } = this.#fleet!;
+    const { book } = this.#fleet!;
     const plan = await ask(() => book.plan());
     const said: Omit<FleetPlan, "next" | "cut"> = {
       job: settings.job,
@@ -129,9 +131,11 @@ export class ShareOut implements Together {
     let from: ItemKey | null = last?.to ?? null;
     let cut = last !== null && (last.to === null || plan?.cut === true);
     await ask(() => book.change({ ...said, cut }, open.lease.fence));
-    while (!signal.aborted) {
-      const workers = await ask(() => board.workers());
-      let { waiting } = await ask(() => book.counts());
+    for (let look = 0; !signal.aborted; look += 1) {
+      const { workers, ranges } = await ask(() => this.#look());
+      // There are more of them.
+      if ((await ask(() => this.#absorb(shared))) === AT_ONCE) continue;
+      let { waiting } = ranges;
       const ahead = Math.max(AHEAD, AHEAD_OF_EACH * workers.length);
       while (!cut && waiting < ahead && !signal.aborted) {
         const end = await ask(() => open.source.cut!(from, this.#size));
@@ -143,15 +147,15 @@ export class ShareOut implements Together {
         cut = end === null || end.to === null;
         if (cut) await ask(() => book.change({ ...said, cut }, open.lease.fence));
       }
-      await ask(() => this.#offer());
-      await ask(() => this.#absorb(shared));
-      const ranges = await ask(() => this.#look());
-      if (cut && ranges.waiting + ranges.taken === 0) return;
-      if (workers.length === 0) onAlone(ranges.waiting);
+      if (cut && waiting + ranges.taken === 0) return;
+      if (waiting > ranges.waiting || look % LOOKS_TO_OFFER === 0) await ask(() => this.#offer());
+      if (workers.length === 0) onAlone(waiting);
       await delay(LOOK_MS, undefined, { signal }).catch(() => {});
     }
     // What is finished by now is counted by this execution, if the store lets it.
-    await this.#absorb(shared).catch(() => {});
+    await this.#look()
+      .then(() => this.#absorb(shared))
+      .catch(() => {});
   }
 
   async #add(from: ItemKey | null, { to, items }: { to: ItemKey | null; items: number }): Promise<void> {
@@ -169,29 +173,28 @@ export class ShareOut implements Together {
   /**
    * Counts finished ranges for the job, in the order they were cut, and takes over what they handed over. Only then they
    * leave the plan; whoever dies in between does it again, and nothing is counted twice.
+   * @returns how many
    */
-  async #absorb({ manager, open, recorder, watch: _ }: Shared): Promise<void> {
+  async #absorb({ manager, open, recorder }: Shared): Promise<number> {
     const { book, handed } = this.#fleet!;
-    const over: PlannedRange[] = [];
-    for (const range of await book.list(AT_ONCE)) {
-      if (!isOver(range)) break;
-      over.push(range);
-    }
+    const { listed, uncounted } = this.#seen!;
+    const goesOn = listed.findIndex((range) => !isOver(range));
+    const over = goesOn < 0 ? listed : listed.slice(0, goesOn);
     const { job } = this.#options.settings;
     for (const { name, number, work } of over) {
       const failed = await takeOver(handed, name, manager, open.source, job);
       const all = sumOf(Object.values(work));
-      this.#seen?.uncounted.delete(name);
+      uncounted.delete(name);
       if (all !== null) await recorder.absorb({ number, counters: all.counters, atMs: Date.now() }, all, failed);
       await handed.remove(name);
     }
     await book.remove(over.map(({ name }) => name));
+    return over.length;
   }
 
-  async #look(): Promise<FleetSnapshot["ranges"]> {
-    const seen = await lookAt(this.#fleet!);
-    this.#seen = seen;
-    return seen.fleet.ranges;
+  async #look(): Promise<FleetSnapshot> {
+    this.#seen = await lookAt(this.#fleet!);
+    return this.#seen.fleet;
   }
 }
 
@@ -200,6 +203,8 @@ type Ask = <T>(action: () => Promise<T>) => Promise<T>;
 /** How a fleet stands. */
 export interface FleetLook {
   readonly fleet: FleetSnapshot;
+  /** The first ones in the order they were cut. */
+  readonly listed: readonly PlannedRange[];
   /** What was done of ranges that the job has not counted yet, by their names. */
   readonly uncounted: Map<string, Counters>;
 }
@@ -218,6 +223,7 @@ export async function lookAt({ book, board }: Pick<FleetStore, "book" | "board">
       itemsPerSecond: workers.reduce((sum, { itemsPerSecond }) => sum + itemsPerSecond, 0),
       costUsd: costs.includes(null) ? null : costs.reduce<number>((sum, cost) => sum + (cost ?? 0), 0),
     },
+    listed,
     uncounted: new Map(
       listed.flatMap(({ name, work }) => {
         const all = sumOf(Object.values(work));

@@ -20,6 +20,7 @@ import { countItems } from "./count-items.ts";
 import type { Execution } from "./execution.ts";
 import { newExecutionId } from "./execution-id.ts";
 import { ExecutionKeeper } from "./execution-keeper.ts";
+import { hasRecords } from "./existing-records.ts";
 import { firstItems } from "./first-items.ts";
 import { openGrowing } from "./growing.ts";
 import { openAnswers } from "./open-answers.ts";
@@ -239,7 +240,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       fence: open.lease.fence,
       adopt:
         // Whoever had a range before may have written what is not marked.
-        leftover.checkpoint === null && (settings.range || (await insist(() => open.target.count(), watch, signal)) > 0)
+        leftover.checkpoint === null && (await insist(() => hasRecords(open.target, settings), watch, signal))
           ? (settled, item) =>
               !again?.refuses(settled) && isSameQuestion(settled, item, adapters.prompt, settings.endpoints)
           : null,

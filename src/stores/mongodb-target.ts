@@ -2,6 +2,7 @@ import { type AnyBulkWriteOperation, BSON, type Collection, type Document, Mongo
 import type { Correction, CorrectionResult, UndoResult } from "../correction.ts";
 import { QuerymillError } from "../errors.ts";
 import { type ItemKey, idOf, keyOf } from "../item.ts";
+import type { RangeSettings } from "../job.ts";
 import { OPTIONAL_FIELDS } from "../record.ts";
 import type { Cursor, Page, RecordToWrite, Settled, SourceDocument, Target, WriteResult } from "../store.ts";
 import { correctRecords, uncorrectRecord } from "./mongodb-corrections.ts";
@@ -112,6 +113,12 @@ export class MongoTarget implements Target {
     );
     const last = documents.at(-1);
     return { documents, cursor: last ? keyOf(last._id) : (after ?? ""), last: !more };
+  }
+
+  async hasWithin({ from, to }: Pick<RangeSettings, "from" | "to">): Promise<boolean> {
+    const part = { filter: {}, index: "_id_", keyAt: (_id: unknown) => ({ _id }), sort: { _id: 1 } as const, from, to };
+    const { documents } = await this.#guarded(() => readRange(this.#collection, { ...part, fields: [] }, null, 1));
+    return documents.length > 0;
   }
 
   async count(): Promise<number> {
