@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { EJSON, ObjectId } from "bson";
+import { Double, EJSON, ObjectId } from "bson";
 import type { RedactionCounts } from "./redaction/kinds.ts";
 
 /**
@@ -32,6 +32,9 @@ const OID = '{"$oid":"';
 
 /** @returns the key of a document's `_id`; any BSON type */
 export function keyOf(id: unknown): ItemKey {
+  // EJSON would make a 64-bit integer of it, which is another number, and is not found again.
+  if (Number.isInteger(id) && !Number.isSafeInteger(id))
+    return EJSON.stringify(new Double(id as number), { relaxed: false });
   return typeof id === "string" ? JSON.stringify(id) : EJSON.stringify(id, { relaxed: false });
 }
 
