@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
 import type { ExecutionEnd } from "../../src/events.ts";
 import type { JobSettings } from "../../src/job.ts";
+import type { Job } from "./job.ts";
 
 const script = fileURLToPath(new URL("./fleet-process.ts", import.meta.url));
 const closing: (() => Promise<unknown>)[] = [];
@@ -37,6 +38,18 @@ export async function machineFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "querymill-machine-"));
   closing.push(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
+}
+
+/** Settings of one machine of a fleet for a job, whose state folder it is. */
+export async function machine(job: Job, changes: Partial<JobSettings> = {}): Promise<JobSettings> {
+  return {
+    ...job.settings,
+    batchDir: await machineFolder(),
+    workersAt: "mongodb",
+    rangeSize: 100,
+    concurrent: 4,
+    ...changes,
+  };
 }
 
 /** Starts one; it ends with the test. */
