@@ -191,25 +191,3 @@ export interface FleetBoard {
 
 /** A worker that said nothing for so long is shown no more, in ms. */
 export const FLEET_SILENT_MS = 15_000;
-
-/** Of what an allowance is: an endpoint's requests, or tokens, of a minute or a day; or the USD of the budget. */
-export type AllowanceKind = "requests" | "tokens" | "dailyRequests" | "dailyTokens" | "usd";
-
-export interface AllowanceLease {
-  /** How much of what was asked for may be used now: possibly 0. */
-  readonly granted: number;
-  /** When there may be more, in ms; null with everything that was asked for. */
-  readonly againInMs: number | null;
-}
-
-/** Limits of the whole fleet, given out in small leases so that few questions are asked. */
-export interface SharedAllowance {
-  /** @param endpoint its name; the empty text for the budget */
-  lease(endpoint: string, kind: AllowanceKind, amount: number): Promise<AllowanceLease>;
-  /** Gives back what was not used of leases of the present window. */
-  giveBack(endpoint: string, kind: AllowanceKind, amount: number): Promise<void>;
-  /** A provider told this process to rest: all rest. @returns until when all are to rest, epoch ms; null: nobody */
-  rest(endpoint: string, untilMs: number | null): Promise<number | null>;
-  readonly operations: number;
-  close(): Promise<void>;
-}
