@@ -1,6 +1,6 @@
 // How a fleet scales on one machine: one worker, then several at the same calls at once each, against a model server with
 // a fixed latency. Run it on a quiet machine: node bench/fleet.ts [--workers 4] [--concurrent 64] [--latency 200]
-// [--items 6000 for each worker] [--range-size 2000] [--rounds 3]
+// [--items 10000 for each worker] [--range-size 500: so that the last ones end together] [--rounds 3]
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -21,8 +21,8 @@ const { values } = parseArgs({
     workers: number("4"),
     concurrent: number("64"),
     latency: number("200"),
-    items: number("6000"),
-    "range-size": number("2000"),
+    items: number("10000"),
+    "range-size": number("500"),
     rounds: number("3"),
     tools: { type: "string" },
   },
