@@ -226,6 +226,8 @@ export interface EndpointSnapshot {
   /** Set while it rests: until when (epoch ms) and why. */
   pausedUntilMs: number | null;
   pauseReason: string | null;
+  /** The part of it that this process may use now, 0..1, when others use it too, and why that is not more. */
+  share?: { readonly now: number; readonly trouble: string | null };
 }
 
 /**

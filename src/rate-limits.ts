@@ -42,3 +42,15 @@ export type LimiterSnapshot = { readonly [Name in keyof RateLimits]: LimitSnapsh
 
 /** Why the number of calls that may be in flight at an endpoint changed. */
 export type LimitReason = "slow-start" | "clean-round" | "rate-limited" | "latency" | "ceiling";
+
+/** The lowest of both, each for itself. */
+export function strictest(a: RateLimits, b: RateLimits): RateLimits {
+  const least = (name: keyof RateLimits): number | null =>
+    a[name] === null || b[name] === null ? (a[name] ?? b[name]) : Math.min(a[name], b[name]);
+  return {
+    requestsPerMinute: least("requestsPerMinute"),
+    tokensPerMinute: least("tokensPerMinute"),
+    requestsPerDay: least("requestsPerDay"),
+    tokensPerDay: least("tokensPerDay"),
+  };
+}

@@ -47,7 +47,7 @@ async function open(endpoints: readonly HandOptions[], { hasBudget = false } = {
     executionId: "x-1",
     deadlines: { itemMs: 600_000 },
     budget: new Budget(
-      () => (hasBudget ? told.usdLeft : null),
+      () => (hasBudget ? { usd: told.usdLeft } : null),
       () => 1,
     ),
     classifier: new Classifier({

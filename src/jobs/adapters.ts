@@ -1,10 +1,11 @@
 import type { ClassifierOptions } from "../classify.ts";
+import type { SharedAllowance } from "../cluster/shared-allowance.ts";
 import type { Item, Skipped } from "../item.ts";
 import type { EndpointSettings, JobSettings } from "../job.ts";
 import type { ModelProvider, Prompt } from "../llm/provider.ts";
 import type { Privacy } from "../redaction/privacy.ts";
 import type { SourceDocument, Store } from "../store.ts";
-import type { EndpointOptions } from "../traffic/endpoint.ts";
+import type { EndpointOptions } from "../traffic/endpoint-options.ts";
 import type { EndpointPool } from "../traffic/endpoint-pool.ts";
 import type { Together } from "./together.ts";
 
@@ -36,6 +37,8 @@ export interface Adapters {
   readonly quietInMs: ((document: SourceDocument, nowMs: number) => number) | null;
   /** What masks the texts of {@link makeItem}; null when nothing does. */
   readonly privacy: Privacy | null;
+  /** Limits and budget that other processes use too; null or left out: nobody else does. */
+  readonly allowance?: SharedAllowance | null;
   /** Top-level fields {@link makeItem} needs; null for all. */
   readonly fields: readonly string[] | null;
   /** Missing where an execution works alone. */

@@ -46,6 +46,7 @@ export class JobExecution extends ControlledExecution implements Execution {
   readonly #view: RunView;
   readonly #closers = new Closers();
   #pipeline: Pipeline | null = null;
+  readonly #wake = (): void => this.#pipeline?.wake();
   #stopBefore: { reason: StopReason; message: string | null } | null = null;
 
   constructor(settings: JobSettings, adapters: Adapters, clocks = systemClocks, files: FileSystem = nodeFileSystem) {
@@ -279,7 +280,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       leaveRetries: settings.leaveRetries === true,
       deadlines: settings.deadlines,
       runBreaker: settings.runBreaker,
-      budget: openBudget(settings, adapters, recorder, now),
+      budget: openBudget(settings, adapters, recorder, { now, run: this.executionId, onChange: this.#wake }),
       planner,
       reader,
       classifier: openClassifier(settings, adapters, gateway, {

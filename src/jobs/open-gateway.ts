@@ -65,7 +65,7 @@ export async function checkProviders(
 export function openGateway(
   opened: readonly OpenEndpoint[],
   settings: JobSettings,
-  { pricingOf, pool }: Adapters,
+  { pricingOf, pool, allowance }: Adapters,
   { executionId, events, clocks }: { executionId: string; events: Events; clocks: Clocks },
 ): Gateway {
   const endpoints = opened.map(({ settings: own, provider, trouble }) => {
@@ -86,6 +86,7 @@ export function openGateway(
       onLimit: (change) => events.emit("limit:change", { ...told, ...change }),
       onState: (state, reason) => events.emit("endpoint:state", { ...told, state, reason }),
     });
+    allowance?.join(endpoint.shared, own);
     if (trouble !== null) endpoint.rest(FIRST_ABSENCE_MS, trouble, true);
     return endpoint;
   });

@@ -45,8 +45,9 @@ export async function prepareExecution(
   { pool }: Common = {},
 ): Promise<Execution> {
   const chosen = await chooseAdapters(settings, own);
-  // Who answers in place of the model that is named is not at that model's place.
-  const adapters = pool === undefined || own.provider !== undefined ? chosen : { ...chosen, pool };
+  // Who answers in place of the model that is named is not at that model's place, and what a fleet shares goes by its leases.
+  const isApart = own.provider !== undefined || (settings.workersAt ?? null) !== null;
+  const adapters = pool === undefined || isApart ? chosen : { ...chosen, pool };
   const make = await executionOf(settings);
   if (settings.mode === "scheduled") {
     const { ScheduledExecution } = await import("./schedule.ts");

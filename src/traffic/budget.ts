@@ -1,17 +1,26 @@
+/** What may be spent now. */
+export interface Left {
+  readonly usd: number;
+  /** There may be more, as others give back what they do not need. @default false */
+  readonly mayGrow?: boolean;
+  /** Asks for more, for calls of about so much. Comes back at once. */
+  readonly more?: (usd: number) => void;
+}
+
 /**
  * Lets calls go out as long as the budget lasts. A call under way counts with what calls cost on average, so that many
  * slots together do not spend what none of them would spend alone.
  */
 export class Budget {
-  readonly #left: () => number | null;
+  readonly #left: () => Left | null;
   readonly #perCall: () => number;
   #underWay = 0;
 
   /**
-   * @param left USD that are not spent; null while there is no budget
+   * @param left what is not spent; null while there is no budget
    * @param perCall USD one call costs on average; a guess before the first one
    */
-  constructor(left: () => number | null, perCall: () => number) {
+  constructor(left: () => Left | null, perCall: () => number) {
     this.#left = left;
     this.#perCall = perCall;
   }
@@ -32,8 +41,11 @@ export class Budget {
       return "go";
     }
     const perCall = this.#perCall();
-    if (left <= 0 || left < perCall) return "spent";
-    if (this.#underWay > 0 && left < perCall * (this.#underWay + 1)) return "wait";
+    const { usd, mayGrow = false, more } = left;
+    const wanted = perCall * (this.#underWay + 1);
+    if (mayGrow && usd < 2 * wanted) more?.(wanted);
+    if (usd <= 0 || usd < perCall) return mayGrow ? "wait" : "spent";
+    if (this.#underWay > 0 && usd < wanted) return "wait";
     this.#underWay += 1;
     return "go";
   }

@@ -1,40 +1,17 @@
 import { ModelError } from "../errors.ts";
 import type { EndpointSnapshot } from "../events.ts";
-import type { EndpointSettings, Share } from "../job.ts";
+import type { Share } from "../job.ts";
 import type { ModelProvider, ModelReply, ModelRequest } from "../llm/provider.ts";
 import type { Usage } from "../record.ts";
 import { Availability } from "./availability.ts";
-import type { ConcurrencyOptions, LimitChange } from "./concurrency.ts";
+import type { LimitChange } from "./concurrency.ts";
+import type { EndpointOptions, EndpointState } from "./endpoint-options.ts";
 import { EQUAL_SHARE } from "./fair-share.ts";
 import { Latencies } from "./latencies.ts";
 import { boundsOf, type Party, type PartyBounds, type Passage } from "./party.ts";
+import type { SharedEndpoint } from "./shared-endpoint.ts";
 import { TokenEstimate } from "./token-estimate.ts";
 import { Upstream } from "./upstream.ts";
-
-export interface EndpointOptions {
-  readonly provider: ModelProvider;
-  readonly settings: Pick<EndpointSettings, "weight" | "fallback" | "limits"> &
-    Partial<Pick<EndpointSettings, "concurrent">>;
-  readonly concurrency: ConcurrencyOptions;
-  /** Where it asks, when others may ask there too. @default a place of its own */
-  readonly upstream?: Upstream;
-  /** What it is due there. @default an equal share */
-  readonly share?: Share | undefined;
-  /** USD of a usage for the model that answered; null when unknown. */
-  readonly costOf: (usage: Usage, model: string) => number | null;
-  /** A clock that is never set, in ms. */
-  readonly now: () => number;
-  readonly random: () => number;
-  /** `untilMs` by the clock of `now`. */
-  readonly onPause: (reason: string, untilMs: number) => void;
-  readonly onResume: () => void;
-  readonly onLimit: (change: LimitChange) => void;
-  /** It takes calls no longer, or again. @param reason null: again */
-  readonly onState: (state: EndpointState, reason: string | null) => void;
-}
-
-/** `out`: it refused us for good (key, credit, unknown model), until it is taken {@link Endpoint.resume back}. */
-export type EndpointState = "in" | "draining" | "out";
 
 /** Below this share of failed calls lately all is well. */
 const WELL_ERROR_SHARE = 0.1;
@@ -95,6 +72,10 @@ export class Endpoint implements Party {
   /** True while other runs ask here too. */
   get isShared(): boolean {
     return this.#upstream.isShared;
+  }
+  /** What it has with other processes that ask here too. */
+  get shared(): SharedEndpoint {
+    return this.#upstream.shared;
   }
   get state(): EndpointState {
     return this.#state;
@@ -228,6 +209,7 @@ export class Endpoint implements Party {
       pausedUntilMs: rest?.untilMs ?? null,
       pauseReason: rest?.reason ?? null,
       limits,
+      ...this.shared.snapshot(this.#options.now()),
       ...(parties > 1 ? { shared: { inFlight, parties } } : {}),
     };
   }

@@ -1,5 +1,6 @@
 import type { LimiterSnapshot, LimitSnapshot, RateHeaders, RateLimits } from "../rate-limits.ts";
 import { Bucket, DAY_MS, MINUTE_MS, refillOf } from "./bucket.ts";
+import { type FullPace, type LeasedShare, paceOf } from "./leased-share.ts";
 import { type Charge, SendLedger } from "./send-ledger.ts";
 
 /** What one call was charged. */
@@ -58,6 +59,10 @@ export class RateLimiter {
   #squaredError = FIRST_ERROR ** 2;
   /** Estimates of calls that have not come back. */
   #openTokens = 0;
+  /** null: nobody else uses the endpoint. */
+  #share: LeasedShare | null = null;
+  /** Limits per minute that another process was told of. */
+  #heard: FullPace = { requests: null, tokens: null };
 
   /** @param options.now monotonic ms */
   constructor({ configured, now }: { readonly configured: RateLimits; readonly now: () => number }) {
@@ -82,6 +87,31 @@ export class RateLimiter {
     this.#known = [...this.#configured, ...this.#known.filter(({ origin }) => origin === "headers")];
   }
 
+  /** Others use the endpoint too: from now on calls go out at the pace of the share that is leased. */
+  shareWith(share: LeasedShare): void {
+    this.#share = share;
+  }
+
+  /** What another process has learned of the endpoint: its limits per minute, and how long nothing may go out. */
+  hear(limits: Pick<RateLimits, "requestsPerMinute" | "tokensPerMinute">, restMs: number): void {
+    this.#heard = paceOf(limits);
+    this.#closedUntilMs = Math.max(this.#closedUntilMs, this.#now() + restMs);
+  }
+
+  /** The lowest limit per minute of each kind for the whole endpoint, by settings, headers and what others heard. */
+  get pace(): FullPace {
+    const lowest = (counted: Counted): number | null => {
+      let pace = this.#heard[counted];
+      for (const { counted: what, bucket } of this.#known) {
+        if (what !== counted || bucket.periodMs !== MINUTE_MS) continue;
+        const perMs = bucket.limit / MINUTE_MS;
+        if (pace === null || perMs < pace) pace = perMs;
+      }
+      return pace;
+    };
+    return { requests: lowest("requests"), tokens: lowest("tokens") };
+  }
+
   /** ms until a call of so many tokens may go out, whole and finite; 0: now. It may be less when asked again. */
   waitMs(tokens: number): number {
     const now = this.#now();
@@ -93,7 +123,8 @@ export class RateLimiter {
         counted === "requests" ? bucket.waitMs(1, spareMs, 0, now) : bucket.waitMs(tokens, spareMs, tokenSpare, now);
       if (wait > longest) longest = wait;
     }
-    return longest;
+    const forShare = this.#share?.waitMs(tokens, this.pace, now) ?? 0;
+    return Math.max(longest, forShare);
   }
 
   /** Charges a call that goes out now; meant for when {@link waitMs} is 0. @param tokens estimate, finite, >= 0 */
@@ -101,6 +132,8 @@ export class RateLimiter {
     const now = this.#now();
     for (const { counted, bucket } of this.#known) bucket.take(counted === "requests" ? 1 : tokens, now);
     this.#openTokens += tokens;
+    this.#share?.take("requests", 1);
+    this.#share?.take("tokens", tokens);
     return { requests: this.#ledgers.requests.add(now, 1), tokens: this.#ledgers.tokens.add(now, tokens) };
   }
 
@@ -195,6 +228,7 @@ export class RateLimiter {
     const now = this.#now();
     const grewBy = this.#ledgers[counted].change(charge, amount);
     if (grewBy === 0) return;
+    this.#share?.take(counted, grewBy);
     for (const known of this.#known) if (known.counted === counted) known.bucket.correct(charge, grewBy, now);
   }
 

@@ -1,6 +1,6 @@
 import type { ModelError } from "../errors.ts";
 import type { EndpointSnapshot } from "../events.ts";
-import { NO_LIMITS, type RateHeaders, type RateLimits } from "../rate-limits.ts";
+import { NO_LIMITS, type RateHeaders, strictest } from "../rate-limits.ts";
 import { LONGEST_REST_MS } from "./availability.ts";
 import {
   type ConcurrencyOptions,
@@ -15,6 +15,7 @@ import { type Contender, FairShare } from "./fair-share.ts";
 import { RateLimiter } from "./limiter.ts";
 import { Paces } from "./paces.ts";
 import type { Party, Passage } from "./party.ts";
+import { SharedEndpoint } from "./shared-endpoint.ts";
 
 /** Calls in a row that met a limit which {@link RateLimiter} knew, before the endpoint rests as one that is not understood. */
 const REFUSED_EPISODES = 3;
@@ -30,6 +31,8 @@ const SOME_LATENCY_MS = 1_000;
  * whether it was told to drain) is with its endpoint.
  */
 export class Upstream {
+  /** What it has with other processes that ask here too. */
+  readonly shared: SharedEndpoint;
   readonly #now: () => number;
   readonly #limiter: RateLimiter;
   readonly #onEmpty: () => void;
@@ -58,6 +61,7 @@ export class Upstream {
     this.#now = now;
     this.#onEmpty = onEmpty;
     this.#limiter = new RateLimiter({ configured: NO_LIMITS, now });
+    this.shared = new SharedEndpoint(this.#limiter, (isRefused) => this.#hear(isRefused));
   }
 
   get isShared(): boolean {
@@ -99,8 +103,10 @@ export class Upstream {
     if (!this.#parties.delete(party)) return;
     this.#fair.leave(party);
     this.#paces?.leave(party);
-    if (this.#parties.size === 0) this.#onEmpty();
-    else this.#retune();
+    if (this.#parties.size === 0) {
+      this.shared.onLeave();
+      this.#onEmpty();
+    } else this.#retune();
     this.#serveIn(0);
     if (this.#parties.size > 1) this.serve();
     // One that is alone waits for limits by itself.
@@ -149,7 +155,10 @@ export class Upstream {
   /** It was answered. @param tokens that count against the limits; null: unknown */
   answered(party: Party, passage: Passage, tokens: number | null, rate: RateHeaders | null, latencyMs: number): void {
     this.#settle(party, passage, tokens);
-    if (rate !== null) this.#limiter.learn(passage.reservation, rate);
+    if (rate !== null) {
+      this.#limiter.learn(passage.reservation, rate);
+      this.shared.tell(0, false);
+    }
     this.#refusedEpisodes = 0;
     const judgedMs = this.#paces === null ? latencyMs : this.#paces.judge(party, latencyMs);
     this.#see({ what: "answer", latencyMs: judgedMs, inFlight: this.#inFlight, headroom: this.#limiter.headroom });
@@ -199,6 +208,7 @@ export class Upstream {
     if (rate !== null) this.#limiter.learn(reservation, rate);
     if (isPace) this.#sayPaces(nowMs, pauseMs);
     else for (const each of this.#parties) each.availability.throttled(retryAfterMs, each === party);
+    this.shared.tell(Math.min(LONGEST_REST_MS, retryAfterMs ?? 0), true);
   }
 
   /** A call of the party has ended, however it did. */
@@ -271,6 +281,17 @@ export class Upstream {
     return { party, tokens: reservation.tokens.amount, free: 0 };
   }
 
+  /** Another process has learned something of it. The calls of one crowd are refused together, wherever they come from. */
+  #hear(isRefused: boolean): void {
+    const nowMs = this.#now();
+    if (isRefused && nowMs > this.#refusedAtMs + TOLD_PAUSE_MS) {
+      this.#refusedAtMs = nowMs;
+      this.#see({ what: "refused", sentMs: nowMs, nowMs });
+    }
+    if (this.#parties.size > 1) this.serve();
+    else for (const last of this.#parties) last.onTurn();
+  }
+
   /** Once per crowd: the calls that are refused together ask for nearly the same time. */
   #sayPaces(nowMs: number, pauseMs: number): void {
     if (pauseMs < TOLD_PAUSE_MS || nowMs + pauseMs < (this.#toldUntilMs ?? 0) + TOLD_PAUSE_MS) return;
@@ -316,15 +337,4 @@ export class Upstream {
     this.#lastChange = { ...change, atMs: this.#now() };
     for (const party of this.#parties) party.onLimit(change);
   }
-}
-
-function strictest(a: RateLimits, b: RateLimits): RateLimits {
-  const least = (name: keyof RateLimits): number | null =>
-    a[name] === null || b[name] === null ? (a[name] ?? b[name]) : Math.min(a[name], b[name]);
-  return {
-    requestsPerMinute: least("requestsPerMinute"),
-    tokensPerMinute: least("tokensPerMinute"),
-    requestsPerDay: least("requestsPerDay"),
-    tokensPerDay: least("tokensPerDay"),
-  };
 }

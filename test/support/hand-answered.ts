@@ -2,7 +2,8 @@ import { type FailureClass, ModelError } from "../../src/errors.ts";
 import type { ModelProvider, ModelReply, ModelRequest } from "../../src/llm/provider.ts";
 import { NO_LIMITS, type RateHeaders, type RateLimits } from "../../src/rate-limits.ts";
 import type { ConcurrencyOptions } from "../../src/traffic/concurrency.ts";
-import { Endpoint, type EndpointOptions } from "../../src/traffic/endpoint.ts";
+import { Endpoint } from "../../src/traffic/endpoint.ts";
+import type { EndpointOptions } from "../../src/traffic/endpoint-options.ts";
 
 export const REPLY: ModelReply = { text: "{}", finish: "stop", usage: null, model: "m", latencyMs: 1, rate: null };
 export const REQUEST = {} as ModelRequest;

@@ -1,0 +1,121 @@
+import type { JobSettings } from "../job.ts";
+import type { LeaseStore } from "./lease-store.ts";
+import type { SharedBudget } from "./shared-allowance.ts";
+
+export interface BudgetLeasesOptions {
+  readonly store: Pick<LeaseStore, "nowMs" | "add">;
+  /** Tenant, job and, for a budget of one run, the run of the whole fleet. */
+  readonly job: string;
+  readonly usd: number;
+  readonly per: NonNullable<JobSettings["budget"]>["per"];
+  /** A clock that is never set, in ms. */
+  readonly now: () => number;
+}
+
+/** Money is counted in thousandths of a USD. */
+const UNITS = 1_000;
+/** A lease is at most this part of the budget, and enough for so many of the calls that want it. */
+const LARGEST_PART = 1 / 100;
+const CALLS = 200;
+const RETRY_MS = 1_000;
+/** How long a counter is kept that comes back never: longer than a job that is left alone, in ms. */
+const KEPT_MS = 400 * 86_400_000;
+
+/**
+ * The part of a budget that was leased to this process. The counter says what was leased by all, whether or not it was
+ * spent: what a process has left when it is killed stays unspent, at most one lease.
+ */
+export class BudgetLeases implements SharedBudget {
+  readonly #options: BudgetLeasesOptions;
+  readonly #watchers = new Set<() => void>();
+  readonly #spent = new Map<string, number>();
+  #period: string;
+  /** In units; since the period began. */
+  #leased = 0;
+  #mayGrow = true;
+  #retryAtMs = Number.NEGATIVE_INFINITY;
+  #underWay: Promise<void> | null = null;
+
+  constructor(options: BudgetLeasesOptions) {
+    this.#options = options;
+    this.#period = this.#periodNow();
+  }
+
+  watch(onChange: () => void): void {
+    this.#watchers.add(onChange);
+  }
+
+  left(run: string, spentUsd: number): { readonly usd: number; readonly mayGrow: boolean } {
+    this.#turn();
+    this.#spent.set(run, Math.max(spentUsd, this.#spent.get(run) ?? 0));
+    return { usd: this.#leftUsd(), mayGrow: this.#mayGrow };
+  }
+
+  wants(usd: number): void {
+    if (this.#underWay !== null || !this.#mayGrow || this.#options.now() < this.#retryAtMs) return;
+    this.#underWay = this.#lease(usd).then(
+      () => {
+        this.#underWay = null;
+        for (const tell of this.#watchers) tell();
+      },
+      () => {
+        // What was leased may be spent; then calls wait until the store is there again.
+        this.#retryAtMs = this.#options.now() + RETRY_MS;
+        this.#underWay = null;
+        setTimeout(() => {
+          for (const tell of this.#watchers) tell();
+        }, RETRY_MS).unref();
+      },
+    );
+  }
+
+  /** Gives back what is not spent. */
+  async close(): Promise<void> {
+    await this.#underWay;
+    const spare = Math.floor(this.#leftUsd() * UNITS);
+    this.#leased = 0;
+    if (spare > 0) await this.#options.store.add(this.#key, -spare, KEPT_MS).catch(() => {});
+  }
+
+  async #lease(usd: number): Promise<void> {
+    const { store } = this.#options;
+    const budget = Math.floor(this.#options.usd * UNITS);
+    const call = usd * UNITS;
+    const wanted = Math.max(1, Math.ceil(Math.max(call, Math.min(call * CALLS, budget * LARGEST_PART))));
+    const key = this.#key;
+    const count = await store.add(key, wanted, KEPT_MS);
+    const granted = Math.max(0, Math.min(wanted, wanted - (count - budget)));
+    if (granted < wanted) {
+      // Others may give back what they do not need; this one has come to the end.
+      this.#mayGrow = false;
+      await store.add(key, granted - wanted, KEPT_MS);
+    }
+    if (key === this.#key) this.#leased += granted;
+  }
+
+  #leftUsd(): number {
+    let spent = 0;
+    for (const usd of this.#spent.values()) spent += usd;
+    return this.#leased / UNITS - spent;
+  }
+
+  /** A new day or month brings the whole budget again. */
+  #turn(): void {
+    const period = this.#periodNow();
+    if (period === this.#period) return;
+    this.#period = period;
+    this.#leased = 0;
+    this.#spent.clear();
+    this.#mayGrow = true;
+  }
+
+  get #key(): string {
+    return `usd:${this.#options.job}:${this.#period}`;
+  }
+
+  #periodNow(): string {
+    const { per, store } = this.#options;
+    const today = new Date(store.nowMs()).toISOString();
+    return per === "day" ? today.slice(0, 10) : per === "month" ? today.slice(0, 7) : per;
+  }
+}

@@ -1,0 +1,128 @@
+import { messageOf } from "../errors.ts";
+import { type EndpointSettings, type JobSettings, shortHash } from "../job.ts";
+import { type FullPace, LeasedShare } from "../traffic/leased-share.ts";
+import type { SharedEndpoint } from "../traffic/shared-endpoint.ts";
+import { BudgetLeases } from "./budget-leases.ts";
+import { EndpointLeases } from "./endpoint-leases.ts";
+import type { LeaseStore } from "./lease-store.ts";
+import type { SharedAllowance, SharedBudget } from "./shared-allowance.ts";
+
+export interface FleetAllowanceOptions {
+  /** Where pace is leased: what is in it may be lost. */
+  readonly paceStore: LeaseStore;
+  /** Where money is leased: the store of the job. May be the same. */
+  readonly moneyStore: LeaseStore;
+  /** Whose money: tenant and job. */
+  readonly job: string;
+  /** A clock that is never set, in ms. */
+  readonly now: () => number;
+  readonly random: () => number;
+}
+
+/** One endpoint as all runs of this process use it. */
+interface Shared {
+  readonly share: LeasedShare;
+  readonly members: Set<SharedEndpoint>;
+  readonly leases: EndpointLeases;
+}
+
+/** What this process leases of the fleet's limits and budget. */
+export class FleetAllowance implements SharedAllowance {
+  readonly #options: FleetAllowanceOptions;
+  readonly #endpoints = new Map<string, Shared>();
+  readonly #budgets = new Map<string, BudgetLeases>();
+  #newsTrouble: string | null = null;
+
+  constructor(options: FleetAllowanceOptions) {
+    this.#options = options;
+    options.paceStore.onNews = ({ key, ...news }) => {
+      for (const member of this.#endpoints.get(key)?.members ?? []) member.hear(news);
+    };
+  }
+
+  join(endpoint: SharedEndpoint, settings: EndpointSettings): void {
+    const key = keyOf(settings);
+    const shared = this.#endpoints.get(key) ?? this.#open(key, settings);
+    shared.members.add(endpoint);
+    endpoint.join(shared.share, () => shared.leases.trouble);
+    endpoint.onNews = (news) => {
+      // Those of this process are told here, whether or not the store is there.
+      for (const member of shared.members) if (member !== endpoint) member.hear(news);
+      void this.#options.paceStore.tell({ key, ...news }).then(
+        () => {
+          this.#newsTrouble = null;
+        },
+        (error: unknown) => {
+          this.#newsTrouble = messageOf(error);
+        },
+      );
+    };
+    endpoint.onLeave = () => {
+      shared.members.delete(endpoint);
+      endpoint.onNews = () => {};
+    };
+  }
+
+  budget({ usd, per }: NonNullable<JobSettings["budget"]>, onChange: () => void): SharedBudget {
+    const { moneyStore, job, now } = this.#options;
+    const name = `${per} ${usd}`;
+    const budget = this.#budgets.get(name) ?? new BudgetLeases({ store: moneyStore, job, usd, per, now });
+    this.#budgets.set(name, budget);
+    budget.watch(onChange);
+    return budget;
+  }
+
+  get trouble(): string | null {
+    const troubles = [...this.#endpoints.values()].map(({ leases }) => leases.trouble);
+    return troubles.find((one) => one !== null) ?? this.#newsTrouble;
+  }
+
+  get operations(): number {
+    const { paceStore, moneyStore } = this.#options;
+    return paceStore.operations + (moneyStore === paceStore ? 0 : moneyStore.operations);
+  }
+
+  async close(): Promise<void> {
+    const { paceStore, moneyStore } = this.#options;
+    await Promise.all([...this.#endpoints.values()].map(({ leases }) => leases.close()));
+    await Promise.all([...this.#budgets.values()].map((budget) => budget.close()));
+    await paceStore.close();
+    if (moneyStore !== paceStore) await moneyStore.close();
+  }
+
+  #open(key: string, { limits }: EndpointSettings): Shared {
+    const { paceStore, now, random } = this.#options;
+    const share = new LeasedShare(now());
+    const members = new Set<SharedEndpoint>();
+    const pace = (): FullPace => lowest([...members].map((member) => member.pace));
+    const leases = new EndpointLeases({
+      store: paceStore,
+      lease: (part, untilMs) => {
+        share.lease(part, untilMs, pace(), now());
+        for (const member of members) member.wake();
+      },
+      lookAtDemand: () => share.look(pace(), now()),
+      key,
+      limits,
+      now,
+      random,
+    });
+    const shared = { share, members, leases };
+    this.#endpoints.set(key, shared);
+    return shared;
+  }
+}
+
+/** Where calls go and whose key they carry: endpoints with the same share their limits. Not the key itself. */
+function keyOf({ model }: EndpointSettings): string {
+  const { provider, baseUrl, name, apiKey } = model;
+  return `${provider}:${shortHash([baseUrl, name], 12)}:${shortHash(apiKey ?? "", 12)}`;
+}
+
+function lowest(paces: readonly FullPace[]): FullPace {
+  const least = (counted: keyof FullPace): number | null => {
+    const known = paces.flatMap((pace) => pace[counted] ?? []);
+    return known.length === 0 ? null : Math.min(...known);
+  };
+  return { requests: least("requests"), tokens: least("tokens") };
+}
