@@ -69,6 +69,16 @@ export class BudgetLeases implements SharedBudget {
     );
   }
 
+  /** What is counted as leased is at least so much. @returns true when nothing is left to lease */
+  async raise(spentUsd: number): Promise<boolean> {
+    const { store, usd } = this.#options;
+    const key = this.#key;
+    const count = await store.add(key, 0, KEPT_MS);
+    const missing = Math.ceil(spentUsd * UNITS) - count;
+    const raised = missing > 0 ? await store.add(key, missing, KEPT_MS) : count;
+    return raised >= Math.floor(usd * UNITS);
+  }
+
   /** Gives back what is not spent. */
   async close(): Promise<void> {
     await this.#underWay;

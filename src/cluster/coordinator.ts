@@ -6,6 +6,7 @@ import type { Adapters } from "../jobs/adapters.ts";
 import type { PauseOptions } from "../jobs/execution.ts";
 import { JobExecution } from "../jobs/job-execution.ts";
 import type { LiveChanges } from "../jobs/live-changes.ts";
+import { CoordinatorAllowance } from "./coordinator-allowance.ts";
 import { openDispatcher } from "./open-dispatcher.ts";
 import type { FleetOrders } from "./ports.ts";
 import { addCounters } from "./range-work.ts";
@@ -18,8 +19,8 @@ const REFUSED: readonly [(settings: JobSettings) => boolean, string][] = [
     "--limit: each worker would count for itself. Run it without --workers-at, or narrow it with --filter.",
   ],
   [
-    ({ budget }) => budget !== null,
-    "--budget: each worker would spend for itself. Run it without --workers-at, or limit the key at the provider.",
+    ({ budget }) => budget?.per === "run",
+    "budget.per: run: workers spend for the job, not for a run. Make it job, day or month.",
   ],
   [
     ({ reclassify }) => reclassify !== null,
@@ -46,13 +47,15 @@ export class CoordinatorExecution extends JobExecution {
       if (isRefused(settings)) throw new QuerymillError("USAGE", `--workers-at and ${why}`);
     const { workersAt, tenant, job, targetCollection } = settings;
     const place = { workersAt: workersAt!, tenant, job, targetCollection };
+    const allowance = new CoordinatorAllowance();
     const sharing: ShareOut = new ShareOut({
       settings,
+      allowance,
       openDispatcher: ({ book }) => openDispatcher(place, book),
       onAlone: (ranges) => this.#sayAlone(ranges),
     });
     // It can be killed at any time and started again with the same command.
-    super({ ...settings, recover: true }, { ...adapters, together: sharing }, clocks);
+    super({ ...settings, recover: true }, { ...adapters, allowance, together: sharing }, clocks);
     this.#sharing = sharing;
     this.#workersAt = workersAt!;
   }

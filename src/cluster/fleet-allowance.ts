@@ -1,4 +1,3 @@
-import { messageOf } from "../errors.ts";
 import { type EndpointSettings, type JobSettings, shortHash } from "../job.ts";
 import { type FullPace, LeasedShare } from "../traffic/leased-share.ts";
 import type { SharedEndpoint } from "../traffic/shared-endpoint.ts";
@@ -19,6 +18,8 @@ export interface FleetAllowanceOptions {
   readonly random: () => number;
 }
 
+type Budget = NonNullable<JobSettings["budget"]>;
+
 /** One endpoint as all runs of this process use it. */
 interface Shared {
   readonly share: LeasedShare;
@@ -31,7 +32,6 @@ export class FleetAllowance implements SharedAllowance {
   readonly #options: FleetAllowanceOptions;
   readonly #endpoints = new Map<string, Shared>();
   readonly #budgets = new Map<string, BudgetLeases>();
-  #newsTrouble: string | null = null;
 
   constructor(options: FleetAllowanceOptions) {
     this.#options = options;
@@ -48,14 +48,8 @@ export class FleetAllowance implements SharedAllowance {
     endpoint.onNews = (news) => {
       // Those of this process are told here, whether or not the store is there.
       for (const member of shared.members) if (member !== endpoint) member.hear(news);
-      void this.#options.paceStore.tell({ key, ...news }).then(
-        () => {
-          this.#newsTrouble = null;
-        },
-        (error: unknown) => {
-          this.#newsTrouble = messageOf(error);
-        },
-      );
+      // While the store is away the others learn it by themselves.
+      void this.#options.paceStore.tell({ key, ...news }).catch(() => {});
     };
     endpoint.onLeave = () => {
       shared.members.delete(endpoint);
@@ -63,20 +57,18 @@ export class FleetAllowance implements SharedAllowance {
     };
   }
 
-  budget({ usd, per }: NonNullable<JobSettings["budget"]>, onChange: () => void): SharedBudget {
-    const { moneyStore, job, now } = this.#options;
-    const name = `${per} ${usd}`;
-    const budget = this.#budgets.get(name) ?? new BudgetLeases({ store: moneyStore, job, usd, per, now });
-    this.#budgets.set(name, budget);
-    budget.watch(onChange);
-    return budget;
+  budget(budget: Budget, onChange: () => void): SharedBudget {
+    const leases = this.#leasesOf(budget);
+    leases.watch(onChange);
+    return leases;
   }
 
-  get trouble(): string | null {
-    const troubles = [...this.#endpoints.values()].map(({ leases }) => leases.trouble);
-    return troubles.find((one) => one !== null) ?? this.#newsTrouble;
+  /** What the job has spent is counted at least. @returns true when nothing is left to lease */
+  async raise(budget: Budget, spentUsd: number): Promise<boolean> {
+    return await this.#leasesOf(budget).raise(spentUsd);
   }
 
+  /** Operations on its stores so far, by this process. */
   get operations(): number {
     const { paceStore, moneyStore } = this.#options;
     return paceStore.operations + (moneyStore === paceStore ? 0 : moneyStore.operations);
@@ -88,6 +80,14 @@ export class FleetAllowance implements SharedAllowance {
     await Promise.all([...this.#budgets.values()].map((budget) => budget.close()));
     await paceStore.close();
     if (moneyStore !== paceStore) await moneyStore.close();
+  }
+
+  #leasesOf({ usd, per }: Budget): BudgetLeases {
+    const { moneyStore, job, now } = this.#options;
+    const name = `${per} ${usd}`;
+    const found = this.#budgets.get(name) ?? new BudgetLeases({ store: moneyStore, job, usd, per, now });
+    this.#budgets.set(name, found);
+    return found;
   }
 
   #open(key: string, { limits }: EndpointSettings): Shared {

@@ -1,10 +1,9 @@
-import { QuerymillError } from "../errors.ts";
 import { PollingDispatcher } from "./polling-dispatcher.ts";
 import type { Dispatcher, FleetPlace, RangeBook } from "./ports.ts";
 
-/** @throws QuerymillError USAGE for a place that no dispatcher knows */
-export async function openDispatcher({ workersAt }: FleetPlace, book: RangeBook): Promise<Dispatcher> {
-  if (workersAt === "mongodb") return new PollingDispatcher(book);
-  const [scheme] = workersAt.split(":");
-  throw new QuerymillError("USAGE", `--workers-at ${scheme}: workers meet at mongodb, the store of the job itself.`);
+/** @throws QuerymillError CONFIG_INVALID, STORE_UNREACHABLE, STORE_REFUSED for a queue store that cannot be used */
+export async function openDispatcher(place: FleetPlace, book: RangeBook): Promise<Dispatcher> {
+  if (place.workersAt === "mongodb") return new PollingDispatcher(book);
+  const { BullDispatcher } = await import("./bullmq-dispatcher.ts");
+  return await BullDispatcher.open(place);
 }

@@ -1,8 +1,10 @@
 import { QuerymillError } from "../errors.ts";
 import { type JobSettings, slotCeiling } from "../job.ts";
 import type { Adapters } from "../jobs/adapters.ts";
+import { Closers } from "../jobs/closers.ts";
 import { chooseAdapters, keepOpen, type Own, openStore } from "../jobs/wiring.ts";
 import type { ModelProvider } from "../llm/provider.ts";
+import { openAllowance } from "./open-allowance.ts";
 import { openDispatcher } from "./open-dispatcher.ts";
 import { Worker, type WorkerOptions } from "./worker.ts";
 
@@ -23,36 +25,30 @@ export async function openWorker(
   const { workersAt = null, tenant, job, targetCollection } = settings;
   if (workersAt === null)
     throw new QuerymillError("USAGE", "A worker has to know where its run is. Give --workers-at, as for the run.");
-  const store = await openStore(settings);
-  const fleet = store.fleet?.(targetCollection);
-  if (fleet === undefined) {
-    await store.close();
-    throw new QuerymillError(
-      "USAGE",
-      `--workers-at: ${store.address} is a file of this machine, which workers on others cannot reach. Give a MongoDB with --store.`,
-    );
+  const closers = new Closers();
+  const close = (): Promise<void> => closers.closeAll();
+  try {
+    const store = await openStore(settings);
+    closers.add(() => store.close());
+    const fleet = store.fleet?.(targetCollection);
+    if (fleet === undefined)
+      throw new QuerymillError(
+        "USAGE",
+        `--workers-at: ${store.address} is a file of this machine, which workers on others cannot reach. Give a MongoDB with --store.`,
+      );
+    const chosen = await chooseAdapters(settings, provider === undefined ? {} : { provider });
+    const { adapters, close: closeProviders } = shared(chosen, slotCeiling(settings));
+    closers.add(closeProviders);
+    const dispatcher = await openDispatcher({ workersAt, tenant, job, targetCollection }, fleet.book);
+    closers.add(() => dispatcher.close());
+    const allowance = await openAllowance(settings);
+    closers.add(() => allowance?.close());
+    const own = { ...adapters, openStore: async () => keepOpen(store), allowance };
+    return { worker: new Worker({ settings, adapters: own, store, dispatcher, idleMs, tell }), close };
+  } catch (error) {
+    await close();
+    throw error;
   }
-  const dispatcher = await openDispatcher({ workersAt, tenant, job, targetCollection }, fleet.book);
-  const { adapters, close } = shared(
-    await chooseAdapters(settings, provider === undefined ? {} : { provider }),
-    slotCeiling(settings),
-  );
-  const worker = new Worker({
-    settings,
-    adapters: { ...adapters, openStore: async () => keepOpen(store) },
-    store,
-    dispatcher,
-    idleMs,
-    tell,
-  });
-  return {
-    worker,
-    close: async () => {
-      await dispatcher.close();
-      await close();
-      await store.close();
-    },
-  };
 }
 
 /** Providers are opened once for all ranges: a new connection costs several round trips. */

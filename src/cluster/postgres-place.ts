@@ -28,6 +28,6 @@ export async function connectPostgres(url: string): Promise<Pool> {
     return pool;
   } catch (error) {
     void pool.end().catch(() => {});
-    throw storeAway(error, url, FIRST_MS);
+    throw storeAway(error, url);
   }
 }

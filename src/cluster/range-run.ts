@@ -55,7 +55,8 @@ export class RangeRun implements Together {
     this.#options = options;
     this.range = range;
     this.#handOver = new HandOver(fleet.handed, range.name);
-    this.execution = new JobExecution(rangeSettings(settings, range), { ...adapters, together: this });
+    const own = rangeSettings(settings, range, adapters);
+    this.execution = new JobExecution(own, { ...adapters, together: this });
   }
 
   async run(): Promise<RangeResult> {
@@ -185,8 +186,12 @@ export const LASTING: ReadonlySet<StopReason> = new Set([
   "disk",
 ]);
 
-function rangeSettings(settings: JobSettings, { name, from, to }: PlannedRange): JobSettings {
-  const { growing = null } = settings;
+function rangeSettings(
+  settings: JobSettings,
+  { name, from, to }: PlannedRange,
+  { allowance }: Pick<Adapters, "allowance">,
+): JobSettings {
+  const { growing = null, budget } = settings;
   return {
     ...settings,
     range: { name, from, to },
@@ -197,7 +202,7 @@ function rangeSettings(settings: JobSettings, { name, from, to }: PlannedRange):
     fresh: false,
     wait: false,
     limit: null,
-    budget: null,
+    budget: allowance?.budget === undefined ? null : budget,
     reclassify: null,
     // What grew is looked for by whoever shares the job out.
     growing: growing === null || growing.quietForMs === 0 ? null : { ...growing, again: false, sweepEveryMs: null },

@@ -41,7 +41,7 @@ export async function connectRedis(url: string, blocking = false): Promise<Redis
     return redis;
   } catch (error) {
     redis.disconnect();
-    throw storeAway(last ?? error, url, FIRST_MS);
+    throw storeAway(last ?? error, url);
   } finally {
     clearTimeout(late);
   }

@@ -4,9 +4,12 @@ import type { Counters } from "../events.ts";
 import type { FleetSnapshot } from "../fleet.ts";
 import type { ItemKey } from "../item.ts";
 import type { JobSettings } from "../job.ts";
+import { spentOf } from "../jobs/budget.ts";
 import { NO_COUNTERS } from "../jobs/no-counters.ts";
 import type { Held, Shared, Together } from "../jobs/together.ts";
+import type { Recorder } from "../recorder.ts";
 import { insist } from "../traffic/insist.ts";
+import type { CoordinatorAllowance } from "./coordinator-allowance.ts";
 import { takeOver } from "./hand-over.ts";
 import type { Dispatcher, FleetOrders, FleetPlan, FleetStore, PlannedRange } from "./ports.ts";
 import { questionOf } from "./question.ts";
@@ -14,6 +17,7 @@ import { addCounters, sumOf } from "./range-work.ts";
 
 export interface ShareOutOptions {
   readonly settings: JobSettings;
+  readonly allowance: CoordinatorAllowance;
   readonly openDispatcher: (fleet: FleetStore) => Promise<Dispatcher>;
   /** Nobody works though there is work. */
   readonly onAlone: (ranges: number) => void;
@@ -63,7 +67,7 @@ export class ShareOut implements Together {
   }
 
   async held({ store, source }: Held): Promise<void> {
-    const { settings, openDispatcher } = this.#options;
+    const { settings, openDispatcher, allowance } = this.#options;
     const fleet = store.fleet?.(settings.targetCollection) ?? null;
     if (fleet === null || source.cut === undefined)
       throw new QuerymillError(
@@ -71,6 +75,7 @@ export class ShareOut implements Together {
         `--workers-at: ${store.address} is a file of this machine, which workers on others cannot reach. Give a MongoDB with --store, or leave --workers-at out.`,
       );
     this.#fleet = fleet;
+    await allowance.open(settings);
     this.#dispatcher = await openDispatcher(fleet);
     // Orders of a run before are not for this one.
     await fleet.board.order(this.#orders);
@@ -79,6 +84,7 @@ export class ShareOut implements Together {
   async ended(): Promise<void> {
     await this.#told;
     await this.#dispatcher?.close();
+    await this.#options.allowance.close();
   }
 
   /** Holds for workers that come later too. */
@@ -131,6 +137,7 @@ export class ShareOut implements Together {
     let from: ItemKey | null = last?.to ?? null;
     let cut = last !== null && (last.to === null || plan?.cut === true);
     await ask(() => book.change({ ...said, cut }, open.lease.fence));
+    await this.#isSpent(shared.recorder);
     for (let look = 0; !signal.aborted; look += 1) {
       const { workers, ranges } = await ask(() => this.#look());
       // There are more of them.
@@ -149,6 +156,8 @@ export class ShareOut implements Together {
       }
       if (cut && waiting + ranges.taken === 0) return;
       if (waiting > ranges.waiting || look % LOOKS_TO_OFFER === 0) await ask(() => this.#offer());
+      // With nothing left to spend, the workers have ended, and the own pass says why.
+      if (workers.length === 0 && (await this.#isSpent(shared.recorder))) return;
       if (workers.length === 0) onAlone(waiting);
       await delay(LOOK_MS, undefined, { signal }).catch(() => {});
     }
@@ -156,6 +165,13 @@ export class ShareOut implements Together {
     await this.#look()
       .then(() => this.#absorb(shared))
       .catch(() => {});
+  }
+
+  /** Also tells workers what was spent before they came. While the store is away it is not known, and asked again. */
+  async #isSpent(recorder: Recorder): Promise<boolean> {
+    const { allowance, settings } = this.#options;
+    const spent = spentOf(settings, recorder, Date.now());
+    return await allowance.spent(settings.budget, spent).catch(() => false);
   }
 
   async #add(from: ItemKey | null, { to, items }: { to: ItemKey | null; items: number }): Promise<void> {
@@ -167,7 +183,7 @@ export class ShareOut implements Together {
   async #offer(): Promise<void> {
     const { book } = this.#fleet!;
     const free = await book.free(AT_ONCE);
-    if (free.length > 0) await this.#dispatcher!.offer(free);
+    await this.#dispatcher!.offer(free);
   }
 
   /**

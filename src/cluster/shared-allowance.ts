@@ -17,13 +17,9 @@ export interface SharedAllowance {
   /** From now on the calls of this endpoint go out by leases only, until it is closed. */
   join(endpoint: SharedEndpoint, settings: EndpointSettings): void;
   /**
-   * The budget that all runs of the job in this process spend from.
+   * The budget that all runs of the job in this process spend from; left out where it is not shared.
    * @param onChange more may be spent now
    */
-  budget(budget: NonNullable<JobSettings["budget"]>, onChange: () => void): SharedBudget;
-  /** Why nothing is leased at the moment; null when nothing is wrong. */
-  readonly trouble: string | null;
-  /** Operations on its stores so far, by this process. */
-  readonly operations: number;
+  budget?(budget: NonNullable<JobSettings["budget"]>, onChange: () => void): SharedBudget;
   close(): Promise<void>;
 }

@@ -29,7 +29,7 @@ export function reasonOf(error: unknown, url: string): string {
 const REFUSED = /WRONGPASS|NOAUTH|NOPERM|password authentication|SCRAM|28P01|28000|permission denied|does not exist/i;
 
 /** The error to show when a queue store cannot be used at the start. */
-export function storeAway(error: unknown, url: string, waitedMs: number): QuerymillError {
+export function storeAway(error: unknown, url: string): QuerymillError {
   const [kind, place, reason] = [kindOf(url), placeOf(url), reasonOf(error, url)];
   if (REFUSED.test(reason))
     return new QuerymillError(
@@ -38,7 +38,7 @@ export function storeAway(error: unknown, url: string, waitedMs: number): Querym
     );
   return new QuerymillError(
     "STORE_UNREACHABLE",
-    `${kind} at ${place} did not answer within ${waitedMs / 1_000} s (${reason}). Check that it runs and that host and port of --workers-at are right.`,
+    `${kind} at ${place} does not answer (${reason}). Check that it runs and that host and port of --workers-at are right.`,
   );
 }
 

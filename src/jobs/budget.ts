@@ -36,7 +36,7 @@ export function openBudget(
     const { costUsd, uncertainUsd, modelCalls } = recorder.totals;
     return modelCalls === 0 ? guess() : ((costUsd ?? 0) + (uncertainUsd ?? 0)) / modelCalls;
   };
-  if (allowance) return new Budget(sharedLeft(settings, allowance, recorder, { run, onChange, now }), perCall);
+  if (allowance?.budget) return new Budget(sharedLeft(settings, allowance, recorder, { run, onChange, now }), perCall);
   return new Budget(() => {
     const { budget } = settings;
     return budget === null ? null : { usd: budget.usd - spentOf(settings, recorder, now()) };
@@ -56,7 +56,7 @@ function sharedLeft(
     if (settings.budget === null) return null;
     before ??= spentOf(settings, recorder, now());
     if (shared?.of !== settings.budget)
-      shared = { of: settings.budget, budget: allowance.budget(settings.budget, onChange) };
+      shared = { of: settings.budget, budget: allowance.budget!(settings.budget, onChange) };
     const { budget } = shared!;
     // A new day begins at 0: what was spent before it is no longer among it.
     const spent = Math.max(0, spentOf(settings, recorder, now()) - before);

@@ -1,0 +1,245 @@
+import { randomBytes } from "node:crypto";
+import type { Job, Queue, Worker, WorkerOptions } from "bullmq";
+import { QuerymillError } from "../errors.ts";
+import { loadPeers } from "../observe/peer-package.ts";
+import type { Dispatcher, FleetPlace, Handout } from "./ports.ts";
+import { connectPostgres } from "./postgres-place.ts";
+import { connectRedis, reconnectPauseMs } from "./redis-place.ts";
+import { kindOf, placeOf, reasonOf, storeAway } from "./store-url.ts";
+
+/** Of all keys in Redis, and the schema in PostgreSQL. */
+const PREFIX = "querymill";
+/** A job that its worker has not renewed for so long goes to another one: as long as the lease of a range. In ms. */
+const LOCK_MS = 30_000;
+const RENEW_MS = 10_000;
+const STALLED_MS = 30_000;
+/** The lease in MongoDB says when a range is given up, never the queue. */
+const EVERY_STALL = 1_000_000;
+/** The longest a worker waits in the store for a job, in s. */
+const BLOCK_S = 5;
+const OPERATION_MS = 10_000;
+/** How often it is looked whether the store has lost what was offered, and how often all is offered again, in ms. */
+const LOOK_MS = 10_000;
+const AGAIN_MS = 60_000;
+/** A range that could not be worked on is brought again after so long, in ms. */
+const BACK_MS = 1_000;
+
+interface Parts {
+  readonly queue: Queue;
+  readonly worker: Worker;
+}
+
+/**
+ * Hands out ranges by BullMQ, in Redis, Valkey or PostgreSQL: one queue for each job of each tenant, one job for each
+ * range, nothing kept of those that are done. Whatever happens to the store, only time is lost: what is still free is
+ * offered again.
+ */
+export class BullDispatcher implements Dispatcher {
+  readonly #url: string;
+  readonly #parts: Parts;
+  readonly #offered = new Map<string, number>();
+  readonly #held = new Map<string, string>();
+  readonly #name = randomBytes(6).toString("hex");
+  readonly #renewing: NodeJS.Timeout;
+  #handouts = 0;
+  #operations = 0;
+  #lookedMs = performance.now();
+  /** A question that its asker did not wait for; its answer is the next one's. */
+  #asking: Promise<Handout | null> | null = null;
+  #fault: unknown = null;
+  #isWatching = false;
+
+  private constructor(url: string, parts: Parts) {
+    this.#url = url;
+    this.#parts = parts;
+    parts.queue.on("error", (error) => this.#broke(error));
+    parts.worker.on("error", (error) => this.#broke(error));
+    this.#renewing = setInterval(() => void this.#renew(), RENEW_MS);
+    this.#renewing.unref();
+  }
+
+  /** @throws QuerymillError CONFIG_INVALID without the packages; STORE_UNREACHABLE, STORE_REFUSED */
+  static async open(place: FleetPlace): Promise<BullDispatcher> {
+    const url = place.workersAt;
+    const name = `${place.tenant}.${place.job}`;
+    const work = {
+      autorun: false,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_MS,
+      maxStalledCount: EVERY_STALL,
+      drainDelay: BLOCK_S,
+    } satisfies Partial<WorkerOptions>;
+    const parts = kindOf(url) === "Redis" ? await redisParts(url, name, work) : await postgresParts(url, name, work);
+    return new BullDispatcher(url, parts);
+  }
+
+  get operations(): number {
+    return this.#operations;
+  }
+
+  /** Ends quietly while the store is away: what is free then is offered later. */
+  async offer(ranges: readonly string[]): Promise<void> {
+    const nowMs = performance.now();
+    // What is no longer free was taken; if it comes back, it is offered anew.
+    const free = new Set(ranges);
+    for (const name of this.#offered.keys()) if (!free.has(name)) this.#offered.delete(name);
+    try {
+      if (await this.#hasLost(ranges, nowMs)) this.#offered.clear();
+      const missing = ranges.filter((name) => nowMs - (this.#offered.get(name) ?? -AGAIN_MS) >= AGAIN_MS);
+      if (missing.length === 0) return;
+      const jobs = missing.map((name) => ({
+        name: "range",
+        data: {},
+        opts: { jobId: name, removeOnComplete: true, removeOnFail: true },
+      }));
+      await this.#does(() => this.#parts.queue.addBulk(jobs), jobs.length);
+      for (const name of missing) this.#offered.set(name, nowMs);
+    } catch (error) {
+      this.#broke(error);
+    }
+  }
+
+  async next(waitMs: number, signal: AbortSignal): Promise<Handout | null> {
+    const untilMs = performance.now() + waitMs;
+    while (!signal.aborted) {
+      const leftMs = untilMs - performance.now();
+      if (leftMs <= 0) break;
+      this.#asking ??= this.#ask().finally(() => {
+        this.#asking = null;
+      });
+      const found = await rested(leftMs, signal, this.#asking);
+      if (found !== null) return found;
+      if (this.#fault !== null) throw this.#away();
+    }
+    return null;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#renewing);
+    const { queue, worker } = this.#parts;
+    await rested(2_000, new AbortController().signal, Promise.allSettled([worker.close(true), queue.close()]));
+  }
+
+  async #ask(): Promise<Handout | null> {
+    const { worker } = this.#parts;
+    try {
+      if (!this.#isWatching) {
+        // Brings back what a worker that died had, and does so for all.
+        this.#isWatching = true;
+        void worker.startStalledCheckTimer();
+      }
+      this.#handouts += 1;
+      const token = `${this.#name}:${this.#handouts}`;
+      this.#operations += 2;
+      const job = (await worker.getNextJob(token)) as Job | undefined;
+      this.#fault = null;
+      if (job?.id === undefined) return null;
+      return this.#handOut(job, job.id, token);
+    } catch (error) {
+      this.#broke(error);
+      return null;
+    }
+  }
+
+  #handOut(job: Job, range: string, token: string): Handout {
+    this.#held.set(range, token);
+    const end = async (action: () => Promise<unknown>): Promise<void> => {
+      this.#held.delete(range);
+      // The queue may have forgotten it, or given it to another: the plan says who has it.
+      await this.#does(action).catch((error: unknown) => this.#broke(error));
+    };
+    return {
+      range,
+      settle: () => end(() => job.moveToCompleted(null, token, false)),
+      giveBack: () => end(() => job.moveToDelayed(Date.now() + BACK_MS, token)),
+    };
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#held.size === 0) return;
+    const { worker } = this.#parts;
+    await this.#does(() => worker.extendJobLocks([...this.#held.keys()], [...this.#held.values()], LOCK_MS)).catch(
+      (error: unknown) => this.#broke(error),
+    );
+  }
+
+  /** True when fewer are in the store than were offered and not taken. */
+  async #hasLost(ranges: readonly string[], nowMs: number): Promise<boolean> {
+    if (nowMs - this.#lookedMs < LOOK_MS || this.#offered.size === 0) return false;
+    this.#lookedMs = nowMs;
+    const { queue } = this.#parts;
+    const there = await this.#does(() => queue.getJobCountByTypes("waiting", "active", "delayed", "prioritized"));
+    return there < ranges.filter((name) => this.#offered.has(name)).length;
+  }
+
+  async #does<T>(action: () => Promise<T>, operations = 1): Promise<T> {
+    this.#operations += operations;
+    const done = await rested(OPERATION_MS, new AbortController().signal, action());
+    if (done === null) throw new Error(`no answer within ${OPERATION_MS / 1_000} s`);
+    return done;
+  }
+
+  #broke(error: unknown): void {
+    // A lock that was lost and a job that is gone are what a flush leaves.
+    if (/Missing (lock|key)|not in the active state|Lock mismatch/i.test(String(error))) return;
+    this.#fault = error;
+  }
+
+  #away(): QuerymillError {
+    const [kind, place, reason] = [kindOf(this.#url), placeOf(this.#url), reasonOf(this.#fault, this.#url)];
+    return new QuerymillError(
+      "STORE_UNREACHABLE",
+      `${kind} at ${place} hands out no ranges at the moment (${reason}). What is begun goes on; it is asked again by itself.`,
+    );
+  }
+}
+
+async function redisParts(url: string, name: string, work: Partial<WorkerOptions>): Promise<Parts> {
+  // The packages, the login and the place are right, or it is said here, in words.
+  const [{ Queue: Q, Worker: W }] = (await loadPeers("--workers-at redis://…", ["bullmq", "ioredis"])) as unknown as [
+    typeof import("bullmq"),
+  ];
+  (await connectRedis(url)).disconnect();
+  const retryStrategy = (tries: number): number => reconnectPauseMs(tries);
+  const reconnectOnError = (error: Error): boolean => error.message.startsWith("READONLY");
+  const lasting = { url, retryStrategy, reconnectOnError, maxRetriesPerRequest: null };
+  const options = { prefix: PREFIX, skipVersionCheck: true };
+  return {
+    queue: new Q(name, { ...options, connection: { ...lasting, enableOfflineQueue: false } }),
+    worker: new W(name, null, { ...options, ...work, connection: lasting }),
+  };
+}
+
+async function postgresParts(url: string, name: string, work: Partial<WorkerOptions>): Promise<Parts> {
+  const [bull] = (await loadPeers("--workers-at postgres://…", ["bullmq", "pg"])) as unknown as [
+    typeof import("bullmq"),
+  ];
+  await (await connectPostgres(url)).end();
+  const { Queue: Q, Worker: W } = bull.withBackend(bull.createPostgresBackend);
+  const connection = { connectionString: url, schema: PREFIX, migrate: true, max: 4 };
+  const parts = { queue: new Q(name, { connection }), worker: new W(name, null, { ...work, connection }) };
+  try {
+    await Promise.all([parts.queue.waitUntilReady(), parts.worker.waitUntilReady()]);
+  } catch (error) {
+    await Promise.allSettled([parts.queue.close(), parts.worker.close(true)]);
+    throw storeAway(error, url);
+  }
+  return parts as unknown as Parts;
+}
+
+/** Resolves with what is waited for, or with null after `ms` or when the signal fires. */
+async function rested<T = never>(ms: number, signal: AbortSignal, done?: Promise<T>): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  let end: () => void = () => {};
+  const over = new Promise<null>((resolve) => {
+    end = () => resolve(null);
+    timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end, { once: true });
+  });
+  try {
+    return await (done === undefined ? over : Promise.race([done, over]));
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", end);
+  }
+}

@@ -1,0 +1,40 @@
+import type { JobSettings } from "../job.ts";
+import { FleetAllowance } from "./fleet-allowance.ts";
+import type { LeaseStore } from "./lease-store.ts";
+import { openMongodbLeases } from "./mongodb-lease-store.ts";
+import { kindOf } from "./store-url.ts";
+
+/**
+ * Opens what this process leases of limits that the whole fleet has: pace in the queue store, money in the job's own store.
+ * @returns null when the job has neither limits nor a budget nor a model that could tell of limits
+ * @throws QuerymillError CONFIG_INVALID, STORE_UNREACHABLE, STORE_REFUSED
+ */
+export async function openAllowance(settings: JobSettings): Promise<FleetAllowance | null> {
+  const { workersAt, storeUri, db, tenant, job, endpoints, budget } = settings;
+  if (endpoints.every(({ model }) => model.provider === "offline")) return null;
+  const now = (): number => performance.now();
+  const url = workersAt ?? "mongodb";
+  const money = url === "mongodb" || budget !== null ? await openMongodbLeases(storeUri, db, now) : null;
+  try {
+    const pace = url === "mongodb" ? money! : await openPace(url, now);
+    return new FleetAllowance({
+      paceStore: pace,
+      moneyStore: money ?? pace,
+      job: `${tenant}.${job}`,
+      now,
+      random: Math.random,
+    });
+  } catch (error) {
+    await money?.close();
+    throw error;
+  }
+}
+
+async function openPace(url: string, now: () => number): Promise<LeaseStore> {
+  if (kindOf(url) === "Redis") {
+    const { openRedisLeases } = await import("./redis-lease-store.ts");
+    return await openRedisLeases(url, now);
+  }
+  const { openPostgresLeases } = await import("./postgres-lease-store.ts");
+  return await openPostgresLeases(url, now);
+}
