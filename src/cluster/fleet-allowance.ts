@@ -2,6 +2,7 @@ import { type EndpointSettings, type JobSettings, shortHash } from "../job.ts";
 import { type FullPace, LeasedShare } from "../traffic/leased-share.ts";
 import type { SharedEndpoint } from "../traffic/shared-endpoint.ts";
 import { BudgetLeases } from "./budget-leases.ts";
+import { DayLeases } from "./day-leases.ts";
 import { EndpointLeases } from "./endpoint-leases.ts";
 import type { LeaseStore } from "./lease-store.ts";
 import type { SharedAllowance, SharedBudget } from "./shared-allowance.ts";
@@ -92,14 +93,22 @@ export class FleetAllowance implements SharedAllowance {
 
   #open(key: string, { limits }: EndpointSettings): Shared {
     const { paceStore, now, random } = this.#options;
-    const share = new LeasedShare(now());
     const members = new Set<SharedEndpoint>();
+    const wake = (): void => {
+      for (const member of members) member.wake();
+    };
+    const day = (what: string, limit: number | null): DayLeases | undefined =>
+      limit === null
+        ? undefined
+        : new DayLeases({ store: paceStore, key: `${key}:${what}`, limit, now, onChange: wake });
+    const [requests, tokens] = [day("requests", limits.requestsPerDay), day("tokens", limits.tokensPerDay)];
+    const share = new LeasedShare(now(), { ...(requests && { requests }), ...(tokens && { tokens }) });
     const pace = (): FullPace => lowest([...members].map((member) => member.pace));
     const leases = new EndpointLeases({
       store: paceStore,
       lease: (part, untilMs) => {
         share.lease(part, untilMs, pace(), now());
-        for (const member of members) member.wake();
+        wake();
       },
       lookAtDemand: () => share.look(pace(), now()),
       key,

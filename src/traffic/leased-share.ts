@@ -15,6 +15,14 @@ export interface FullPace {
   readonly tokens: number | null;
 }
 
+/** What of a limit in 24 hours was leased. */
+export interface DayShare {
+  /** ms until so much may be used, whole and finite; 0: now. */
+  waitMs(amount: number): number;
+  /** It is used, or turned out larger, or smaller (negative). */
+  take(amount: number): void;
+}
+
 type Counted = keyof FullPace;
 
 /** What a stream may save up while no call is ready, in ms of its pace: fleets of many processes add these up. */
@@ -45,10 +53,12 @@ export class LeasedShare {
   #lookedMs: number;
   readonly #levels: Record<Counted, number> = { requests: 0, tokens: 0 };
   readonly #used: Record<Counted, number> = { requests: 0, tokens: 0 };
+  readonly #days: Readonly<Partial<Record<Counted, DayShare>>>;
   #isShort = false;
 
-  /** @param nowMs of here and below: a clock that is never set */
-  constructor(nowMs: number) {
+  /** @param nowMs of here and below: a clock that is never set @param days limits in 24 hours */
+  constructor(nowMs: number, days: Readonly<Partial<Record<Counted, DayShare>>> = {}) {
+    this.#days = days;
     this.#atMs = nowMs;
     this.#lookedMs = nowMs;
   }
@@ -70,12 +80,13 @@ export class LeasedShare {
     this.#fill(full, nowMs);
     const wait = Math.max(this.#waitFor("requests", 1, full, nowMs), this.#waitFor("tokens", tokens, full, nowMs));
     if (wait > 0) this.#isShort = true;
-    return wait;
+    return Math.max(wait, this.#days.requests?.waitMs(1) ?? 0, this.#days.tokens?.waitMs(tokens) ?? 0);
   }
 
   /** A call goes out, or turned out larger, or smaller (negative). */
   take(counted: Counted, amount: number): void {
     this.#levels[counted] -= amount;
+    this.#days[counted]?.take(amount);
     this.#used[counted] += amount;
   }
 

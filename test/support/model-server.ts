@@ -29,6 +29,8 @@ export interface ModelServerOptions extends CompletionOptions, LimitOptions {
   faults?: Partial<Record<FaultName, number>>;
   /** Goes before `faults`. A promise holds the answer back until it is settled. @param attempt from 1 */
   fail?: (id: string, attempt: number) => Fault | null | Promise<Fault | null>;
+  /** Told of every request with what it counts against limits in tokens, before anything else. */
+  arrived?: (tokens: number) => void;
   refuses?: readonly Refusable[];
   /** Key that must be sent; null: any. */
   apiKey?: string | null;
@@ -180,6 +182,7 @@ async function chat(state: State, raw: string, response: ServerResponse): Promis
   response.once("close", leave);
 
   const tokens = Math.ceil(raw.length / 4) + 70;
+  options.arrived?.(tokens);
   const limit = state.take(tokens);
   const refused = limit.refused ?? refusedParameter(body, options.refuses ?? []);
   if (refused !== null) {

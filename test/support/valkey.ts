@@ -52,7 +52,7 @@ export async function startValkey({ password = null }: { password?: string | nul
     },
     freeze: () => server.freeze(),
     thaw: () => server.thaw(),
-    say: (command) => asking(url, (redis) => redis.call(...(command.split(" ") as [string, ...string[]]))),
+    say: (command) => say(url, command),
     commands: () => countCommands(url),
     stop: async () => {
       await server.kill();
@@ -62,11 +62,14 @@ export async function startValkey({ password = null }: { password?: string | nul
 }
 
 /** The store that QUERYMILL_TEST_REDIS names, else one of one's own. */
-export async function someRedis(): Promise<Pick<Valkey, "url" | "commands" | "stop">> {
+export async function someRedis(): Promise<Pick<Valkey, "url" | "say" | "commands" | "stop">> {
   const url = process.env.QUERYMILL_TEST_REDIS;
   if (!url) return await startValkey();
-  return { url, commands: () => countCommands(url), stop: async () => {} };
+  return { url, say: (command) => say(url, command), commands: () => countCommands(url), stop: async () => {} };
 }
+
+const say = (url: string, command: string): Promise<unknown> =>
+  asking(url, (redis) => redis.call(...(command.split(" ") as [string, ...string[]])));
 
 async function asking<T>(url: string, ask: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis(url, { maxRetriesPerRequest: 2 });
