@@ -18,6 +18,8 @@ const UNITS = 1_000;
 const LARGEST_PART = 1 / 100;
 const CALLS = 200;
 const RETRY_MS = 1_000;
+/** More than a process has under way at once. */
+const RUNS = 16;
 /** How long a counter is kept that comes back never: longer than a job that is left alone, in ms. */
 const KEPT_MS = 400 * 86_400_000;
 
@@ -29,6 +31,8 @@ export class BudgetLeases implements SharedBudget {
   readonly #options: BudgetLeasesOptions;
   readonly #watchers = new Set<() => void>();
   readonly #spent = new Map<string, number>();
+  /** By runs that are over. */
+  #spentBefore = 0;
   #period: string;
   /** In units; since the period began. */
   #leased = 0;
@@ -48,6 +52,11 @@ export class BudgetLeases implements SharedBudget {
   left(run: string, spentUsd: number): { readonly usd: number; readonly mayGrow: boolean } {
     this.#turn();
     this.#spent.set(run, Math.max(spentUsd, this.#spent.get(run) ?? 0));
+    const [oldest, usd] = this.#spent.entries().next().value!;
+    if (this.#spent.size > RUNS) {
+      this.#spent.delete(oldest);
+      this.#spentBefore += usd;
+    }
     return { usd: this.#leftUsd(), mayGrow: this.#mayGrow };
   }
 
@@ -104,7 +113,7 @@ export class BudgetLeases implements SharedBudget {
   }
 
   #leftUsd(): number {
-    let spent = 0;
+    let spent = this.#spentBefore;
     for (const usd of this.#spent.values()) spent += usd;
     return this.#leased / UNITS - spent;
   }
@@ -116,6 +125,7 @@ export class BudgetLeases implements SharedBudget {
     this.#period = period;
     this.#leased = 0;
     this.#spent.clear();
+    this.#spentBefore = 0;
     this.#mayGrow = true;
   }
 

@@ -1,4 +1,5 @@
 import type { JobSettings } from "../job.ts";
+import { loadPeers } from "../observe/peer-package.ts";
 import { FleetAllowance } from "./fleet-allowance.ts";
 import type { LeaseStore } from "./lease-store.ts";
 import { openMongodbLeases } from "./mongodb-lease-store.ts";
@@ -6,7 +7,8 @@ import { kindOf } from "./store-url.ts";
 
 /**
  * Opens what this process leases of limits that the whole fleet has: pace in the queue store, money in the job's own store.
- * @returns null when the job has neither limits nor a budget nor a model that could tell of limits
+ * @returns null when no model is asked that has limits; also without the package that counts, when the settings say nothing
+ * of limits and money: each process then follows for itself what the model's headers tell
  * @throws QuerymillError CONFIG_INVALID, STORE_UNREACHABLE, STORE_REFUSED
  */
 export async function openAllowance(settings: JobSettings): Promise<FleetAllowance | null> {
@@ -14,6 +16,8 @@ export async function openAllowance(settings: JobSettings): Promise<FleetAllowan
   if (endpoints.every(({ model }) => model.provider === "offline")) return null;
   const now = (): number => performance.now();
   const url = workersAt ?? "mongodb";
+  const isSaid = budget !== null || endpoints.some(({ limits }) => Object.values(limits).some((one) => one !== null));
+  if (!isSaid && !(await hasCounters())) return null;
   const money = url === "mongodb" || budget !== null ? await openMongodbLeases(storeUri, db, now) : null;
   try {
     const pace = url === "mongodb" ? money! : await openPace(url, now);
@@ -28,6 +32,13 @@ export async function openAllowance(settings: JobSettings): Promise<FleetAllowan
     await money?.close();
     throw error;
   }
+}
+
+async function hasCounters(): Promise<boolean> {
+  return await loadPeers("", ["rate-limiter-flexible"]).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function openPace(url: string, now: () => number): Promise<LeaseStore> {

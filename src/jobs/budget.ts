@@ -58,8 +58,9 @@ function sharedLeft(
     if (shared?.of !== settings.budget)
       shared = { of: settings.budget, budget: allowance.budget!(settings.budget, onChange) };
     const { budget } = shared!;
+    const spent = spentOf(settings, recorder, now());
     // A new day begins at 0: what was spent before it is no longer among it.
-    const spent = Math.max(0, spentOf(settings, recorder, now()) - before);
-    return { ...budget.left(run, spent), more: (usd) => budget.wants(usd) };
+    if (spent < before) before = 0;
+    return { ...budget.left(run, spent - before), more: (usd) => budget.wants(usd) };
   };
 }
