@@ -19,7 +19,7 @@ const EVERY_STALL = 1_000_000;
 const BLOCK_S = 5;
 const OPERATION_MS = 10_000;
 /** How often it is looked whether the store has lost what was offered, and how often all is offered again, in ms. */
-const LOOK_MS = 10_000;
+const LOOK_MS = 5_000;
 const AGAIN_MS = 60_000;
 /** A range that could not be worked on is brought again after so long, in ms. */
 const BACK_MS = 1_000;
@@ -183,6 +183,8 @@ export class BullDispatcher implements Dispatcher {
     // A lock that was lost and a job that is gone are what a flush leaves.
     if (/Missing (lock|key)|not in the active state|Lock mismatch/i.test(String(error))) return;
     this.#fault = error;
+    // It may come back empty.
+    this.#lookedMs = Number.NEGATIVE_INFINITY;
   }
 
   #away(): QuerymillError {

@@ -2,7 +2,7 @@ import { loadPeers } from "../observe/peer-package.ts";
 import type { KeyedNews, LeaseStore } from "./lease-store.ts";
 import { StoreClock } from "./store-clock.ts";
 
-const COUNTERS = "querymill_leases";
+const COUNTERS = "querymill_allowances";
 const NEWS = "querymill_news";
 /** How often it is looked for news, and how long they are kept, in ms. */
 const LOOK_MS = 2_000;

@@ -4,7 +4,7 @@ import type { KeyedNews, LeaseStore } from "./lease-store.ts";
 import { connectPostgres } from "./postgres-place.ts";
 import { StoreClock } from "./store-clock.ts";
 
-const TABLE = "querymill_leases";
+const TABLE = "querymill_allowances";
 const NEWS = "querymill_news";
 const LISTEN_AGAIN_MS = 5_000;
 
