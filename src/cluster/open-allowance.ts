@@ -1,3 +1,4 @@
+import { systemClocks } from "../clocks.ts";
 import type { JobSettings } from "../job.ts";
 import { loadPeers } from "../observe/peer-package.ts";
 import { FleetAllowance } from "./fleet-allowance.ts";
@@ -14,7 +15,8 @@ import { kindOf } from "./store-url.ts";
 export async function openAllowance(settings: JobSettings): Promise<FleetAllowance | null> {
   const { workersAt, storeUri, db, tenant, job, endpoints, budget } = settings;
   if (endpoints.every(({ model }) => model.provider === "offline")) return null;
-  const now = (): number => performance.now();
+  // The clock of the limiters: leases end by it.
+  const now = systemClocks.steadyNow;
   const url = workersAt ?? "mongodb";
   const isSaid = budget !== null || endpoints.some(({ limits }) => Object.values(limits).some((one) => one !== null));
   if (!isSaid && !(await hasCounters())) return null;
