@@ -37,6 +37,7 @@ export class Recorder {
   #state: JobState;
   #appliedSeq: number;
   #spend: Spend = NO_SPEND;
+  #absorbedUsd = 0;
   readonly counts = { read: 0, classified: 0, skipped: 0, retryQueued: 0, deadLetters: 0, recovered: 0, cacheHits: 0 };
   readonly labels: Record<string, Record<string, number>> = {};
   #savedUsd: number | null = 0;
@@ -76,6 +77,10 @@ export class Recorder {
   }
   get spend(): Spend {
     return this.#spend;
+  }
+  /** USD of `spend` that other processes have spent. */
+  get absorbedUsd(): number {
+    return this.#absorbedUsd;
   }
   /** USD of items that are not settled yet, not part of `spend`. What may have been billed counts as billed. */
   get openUsd(): number {
@@ -172,6 +177,7 @@ export class Recorder {
       costUsd: costUsd ?? 0,
       uncertainUsd: uncertainUsd ?? 0,
     });
+    this.#absorbedUsd += (costUsd ?? 0) + (uncertainUsd ?? 0);
     this.#savedUsd = this.#savedUsd === null || savedUsd === null ? null : this.#savedUsd + savedUsd;
     for (const [dimension, labels] of Object.entries(work.labels)) {
       this.labels[dimension] ??= {};

@@ -78,14 +78,14 @@ export class BudgetLeases implements SharedBudget {
     );
   }
 
-  /** What is counted as leased is at least so much. @returns true when nothing is left to lease */
+  /** What is counted as leased is at least so much. @returns true when less than a lease is left */
   async raise(spentUsd: number): Promise<boolean> {
     const { store, usd } = this.#options;
     const key = this.#key;
     const count = await store.add(key, 0, KEPT_MS);
     const missing = Math.ceil(spentUsd * UNITS) - count;
     const raised = missing > 0 ? await store.add(key, missing, KEPT_MS) : count;
-    return raised >= Math.floor(usd * UNITS);
+    return raised >= Math.floor(usd * UNITS * (1 - LARGEST_PART));
   }
 
   /** Gives back what is not spent. */

@@ -11,7 +11,7 @@ import { kindOf, placeOf, reasonOf, storeAway } from "./store-url.ts";
 const PREFIX = "querymill";
 /** A job that its worker has not renewed for so long goes to another one: as long as the lease of a range. In ms. */
 const LOCK_MS = 30_000;
-const RENEW_MS = 10_000;
+const RENEW_MS = 12_000;
 const STALLED_MS = 30_000;
 /** The lease in MongoDB says when a range is given up, never the queue. */
 const EVERY_STALL = 1_000_000;
@@ -19,7 +19,7 @@ const EVERY_STALL = 1_000_000;
 const BLOCK_S = 5;
 const OPERATION_MS = 10_000;
 /** How often it is looked whether the store has lost what was offered, and how often all is offered again, in ms. */
-const LOOK_MS = 5_000;
+const LOOK_MS = 10_000;
 const AGAIN_MS = 60_000;
 /** A range that could not be worked on is brought again after so long, in ms. */
 const BACK_MS = 1_000;

@@ -2,11 +2,11 @@ import type { EndpointSettings, JobSettings } from "../job.ts";
 import type { SharedEndpoint } from "../traffic/shared-endpoint.ts";
 import type { FleetAllowance } from "./fleet-allowance.ts";
 import { openAllowance } from "./open-allowance.ts";
-import type { SharedAllowance } from "./shared-allowance.ts";
+import type { SharedAllowance, SharedBudget } from "./shared-allowance.ts";
 
 /**
- * The limits of a fleet for the one that shares the work out: its own few calls go by leases too. Its budget is counted
- * whole, since what workers have spent is counted for the job.
+ * The limits and the budget of a fleet for the one that shares the work out: its own few calls go by leases too. Opened
+ * when it holds the job.
  */
 export class CoordinatorAllowance implements SharedAllowance {
   #opened: FleetAllowance | null = null;
@@ -20,9 +20,14 @@ export class CoordinatorAllowance implements SharedAllowance {
     this.#opened?.join(endpoint, settings);
   }
 
+  budget(budget: NonNullable<JobSettings["budget"]>, onChange: () => void): SharedBudget {
+    if (this.#opened === null) throw new Error("the allowance is not open");
+    return this.#opened.budget(budget, onChange);
+  }
+
   /**
    * Tells the fleet what the job has spent, also before there was a fleet.
-   * @returns true when nothing of the budget is left to lease
+   * @returns true when less of the budget is left than a lease
    */
   async spent(budget: JobSettings["budget"], usd: number): Promise<boolean> {
     return budget !== null && (await this.#opened?.raise(budget, usd)) === true;

@@ -64,7 +64,7 @@ export class FleetAllowance implements SharedAllowance {
     return leases;
   }
 
-  /** What the job has spent is counted at least. @returns true when nothing is left to lease */
+  /** What the job has spent is counted at least. @returns true when less than a lease is left */
   async raise(budget: Budget, spentUsd: number): Promise<boolean> {
     return await this.#leasesOf(budget).raise(spentUsd);
   }

@@ -202,7 +202,7 @@ function rangeSettings(
     fresh: false,
     wait: false,
     limit: null,
-    budget: allowance?.budget === undefined ? null : budget,
+    budget: allowance == null ? null : budget,
     reclassify: null,
     // What grew is looked for by whoever shares the job out.
     growing: growing === null || growing.quietForMs === 0 ? null : { ...growing, again: false, sweepEveryMs: null },

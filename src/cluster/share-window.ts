@@ -30,8 +30,8 @@ export function windowMsOf({ requestsPerMinute, tokensPerMinute }: RateLimits): 
     (requestsPerMinute ?? Number.POSITIVE_INFINITY) / 60,
     (tokensPerMinute ?? Number.POSITIVE_INFINITY) / 60 / CALL_TOKENS,
   );
-  if (perSecond >= 200) return perSecond === Number.POSITIVE_INFINITY ? 10_000 : 5_000;
-  if (perSecond >= 50) return 10_000;
+  if (perSecond >= 500) return perSecond === Number.POSITIVE_INFINITY ? 10_000 : 5_000;
+  if (perSecond >= 100) return 10_000;
   return perSecond >= 10 ? 30_000 : 60_000;
 }
 

@@ -17,9 +17,9 @@ export interface SharedAllowance {
   /** From now on the calls of this endpoint go out by leases only, until it is closed. */
   join(endpoint: SharedEndpoint, settings: EndpointSettings): void;
   /**
-   * The budget that all runs of the job in this process spend from; left out where it is not shared.
+   * The budget that all runs of the job in this process spend from.
    * @param onChange more may be spent now
    */
-  budget?(budget: NonNullable<JobSettings["budget"]>, onChange: () => void): SharedBudget;
+  budget(budget: NonNullable<JobSettings["budget"]>, onChange: () => void): SharedBudget;
   close(): Promise<void>;
 }

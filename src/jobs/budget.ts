@@ -36,7 +36,7 @@ export function openBudget(
     const { costUsd, uncertainUsd, modelCalls } = recorder.totals;
     return modelCalls === 0 ? guess() : ((costUsd ?? 0) + (uncertainUsd ?? 0)) / modelCalls;
   };
-  if (allowance?.budget) return new Budget(sharedLeft(settings, allowance, recorder, { run, onChange, now }), perCall);
+  if (allowance) return new Budget(sharedLeft(settings, allowance, recorder, { run, onChange, now }), perCall);
   return new Budget(() => {
     const { budget } = settings;
     return budget === null ? null : { usd: budget.usd - spentOf(settings, recorder, now()) };
@@ -54,11 +54,11 @@ function sharedLeft(
   let shared: { readonly of: JobSettings["budget"]; readonly budget: SharedBudget } | null = null;
   return () => {
     if (settings.budget === null) return null;
-    before ??= spentOf(settings, recorder, now());
+    const spent = spentOf(settings, recorder, now()) - recorder.absorbedUsd;
+    before ??= spent;
     if (shared?.of !== settings.budget)
-      shared = { of: settings.budget, budget: allowance.budget!(settings.budget, onChange) };
+      shared = { of: settings.budget, budget: allowance.budget(settings.budget, onChange) };
     const { budget } = shared!;
-    const spent = spentOf(settings, recorder, now());
     // A new day begins at 0: what was spent before it is no longer among it.
     if (spent < before) before = 0;
     return { ...budget.left(run, spent - before), more: (usd) => budget.wants(usd) };

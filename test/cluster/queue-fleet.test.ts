@@ -1,8 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobSettings } from "../../src/job.ts";
-import { mainEndpoint } from "../../src/job.ts";
-import { NO_LIMITS } from "../../src/rate-limits.ts";
 import { machineFolder, startFleetProcess } from "../support/fleet.ts";
 import { type Job, makeJob } from "../support/job.ts";
 import { missingPostgres, type Postgres, startPostgres } from "../support/postgres.ts";
@@ -140,51 +138,5 @@ describe("a fleet that meets at a queue store", () => {
     expect((await job.records()).size).toBe(400);
     expect(job.server.ledger().ok - 400).toBeLessThanOrEqual(40);
     await stop([frozen, other]);
-  });
-});
-
-describe("limits that four processes have together", () => {
-  it("are never exceeded, and each gets its part", { timeout: 90_000 }, async () => {
-    const requestsPerMinute = 12_000;
-    const arrivals: number[] = [];
-    const job = await makeJob("MongoDB", { latency: "fixed:20", arrived: () => arrivals.push(performance.now()) });
-    const ids = await job.seed(3_000);
-    const { model } = job.settings;
-    const endpoints = [mainEndpoint(model, { ...NO_LIMITS, requestsPerMinute })];
-    const { workers } = await fleetOf(job, 4, { endpoints, concurrent: 30 });
-    const { end, stderr } = await startFleetProcess("run", await machine(job, { endpoints })).ended;
-    expect(stderr).toBe("");
-    expect(end).toMatchObject({ classified: ids.length, exitCode: 0 });
-    await stop(workers);
-    // Any ten seconds; a busy machine may bring half a second's calls late and together.
-    const spanMs = 10_000;
-    let [from, most] = [0, 0];
-    for (const [at, atMs] of arrivals.entries()) {
-      while (arrivals[from]! <= atMs - spanMs) from += 1;
-      most = Math.max(most, at - from + 1);
-    }
-    expect(most).toBeLessThanOrEqual((requestsPerMinute / 60_000) * (spanMs + 1_000) + 4);
-    expect(job.server.ledger()).toMatchObject({ ok: ids.length, docsPaidTwice: 0 });
-  });
-
-  it("are a budget too: it is not overspent, and the run says that it is spent", { timeout: 90_000 }, async () => {
-    const job = await makeJob("MongoDB", { latency: "fixed:20" });
-    const ids = await job.seed(600);
-    const { model } = job.settings;
-    const prices = { [model.name]: { input: 10, output: 10 } };
-    const first = await job.run({ prices, limit: 20 });
-    const usd = (first.end.costUsd! / 20) * 200;
-    const budget = { usd, per: "job" as const };
-    const settings = { prices, budget };
-    const workers = (await fleetOf(job, 3, settings)).workers;
-    const { end } = await startFleetProcess("run", await machine(job, settings)).ended;
-    expect(end).toMatchObject({ stopReason: "budget" });
-    for (const worker of workers) worker.kill("SIGTERM");
-    for (const worker of workers) await worker.ended;
-    const paid = job.server.ledger().ok;
-    expect(paid).toBeLessThan(ids.length);
-    // In flight at the end, of three workers and the run.
-    expect(paid).toBeLessThanOrEqual(200 + 4 * SLOTS);
-    expect(paid).toBeGreaterThan(150);
   });
 });
