@@ -42,6 +42,8 @@ const TICK_MS = 100;
 /** Between two questions while there is no share, in ms; doubles up to a quarter of the window, or this. */
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 5_000;
+/** After a process took half of what was free, it looks for more after so long, in ms. */
+const JOINED_MS = 2_000;
 /** Less than this is not worth a question, in parts. */
 const WORTH = PARTS / 50;
 /** After a look that found nothing free, so many windows pass until the next one. */
@@ -188,6 +190,10 @@ export class EndpointLeases {
     const free = freeOf(count);
     if (free > 0) await this.#ask(current, free < WORTH ? free : Math.ceil(free / 2), !current.hasAsked);
     this.#wanted = GIVEN_PARTS;
+    // Those that came together have their halves then: the rest is nobody's.
+    this.#skippedLooks = IDLE_LOOKS + 1;
+    const into = this.#options.store.nowMs() / this.#windowMs - current.window;
+    this.#tidyAt = Math.min(this.#tidyAt, into + JOINED_MS / this.#windowMs);
   }
 
   /** In the middle of a window: gives back what is not needed, takes what others gave back. */
