@@ -11,7 +11,7 @@ export const GIVEN_PARTS = 9_800;
 const ONE_PROCESS = 2 ** 22;
 
 /** Tokens of a typical call: how many calls a second a limit in tokens is. */
-const CALL_TOKENS = 500;
+const CALL_TOKENS = 1_000;
 
 /** What is counted for one window of one endpoint, read from the store's number. */
 export interface WindowCount {
