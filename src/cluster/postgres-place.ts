@@ -1,8 +1,7 @@
 import type { Pool } from "pg";
 import { loadPeers } from "../observe/peer-package.ts";
-import { storeAway } from "./store-url.ts";
+import { connectPatiently } from "./patient-connect.ts";
 
-const FIRST_MS = 10_000;
 const STATEMENT_MS = 5_000;
 const CONNECTIONS = 4;
 
@@ -12,22 +11,21 @@ const CONNECTIONS = 4;
  */
 export async function connectPostgres(url: string): Promise<Pool> {
   const [loaded] = (await loadPeers("--workers-at postgres://…", ["pg"])) as [typeof import("pg")];
-  const pool = new loaded.default.Pool({
-    connectionString: url,
-    max: CONNECTIONS,
-    keepAlive: true,
-    connectionTimeoutMillis: STATEMENT_MS,
+  return await connectPatiently(url, async () => {
+    const pool = new loaded.default.Pool({
+      connectionString: url,
+      max: CONNECTIONS,
+      keepAlive: true,
+      connectionTimeoutMillis: STATEMENT_MS,
+    });
+    // An idle connection that breaks is no error of anybody.
+    pool.on("error", () => {});
+    try {
+      await pool.query("select 1");
+      return pool;
+    } catch (error) {
+      void pool.end().catch(() => {});
+      throw error;
+    }
   });
-  // An idle connection that breaks is no error of anybody.
-  pool.on("error", () => {});
-  const late = new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error("no answer")), FIRST_MS).unref();
-  });
-  try {
-    await Promise.race([pool.query("select 1"), late]);
-    return pool;
-  } catch (error) {
-    void pool.end().catch(() => {});
-    throw storeAway(error, url);
-  }
 }

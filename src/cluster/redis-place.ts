@@ -1,9 +1,8 @@
 import type { Redis, RedisOptions } from "ioredis";
 import { loadPeers } from "../observe/peer-package.ts";
-import { storeAway } from "./store-url.ts";
+import { connectPatiently } from "./patient-connect.ts";
 
-/** How long the first connection may take, and one command, in ms. */
-const FIRST_MS = 10_000;
+/** How long a connection may take, and one command, in ms. */
 const COMMAND_MS = 5_000;
 const LONGEST_PAUSE_MS = 10_000;
 
@@ -30,19 +29,21 @@ export async function connectRedis(url: string, blocking = false): Promise<Redis
       ? { maxRetriesPerRequest: null }
       : { maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: COMMAND_MS }),
   } satisfies RedisOptions;
-  const redis = new Client(url, options);
-  let last: unknown = new Error("no answer");
-  redis.on("error", (error) => {
-    last = error;
+  return await connectPatiently(url, async () => {
+    const redis = new Client(url, options);
+    let last: unknown = null;
+    redis.on("error", (error) => {
+      last = error;
+    });
+    const late = setTimeout(() => redis.disconnect(), COMMAND_MS);
+    try {
+      await redis.connect();
+      return redis;
+    } catch (error) {
+      redis.disconnect();
+      throw last ?? error;
+    } finally {
+      clearTimeout(late);
+    }
   });
-  const late = setTimeout(() => redis.disconnect(), FIRST_MS);
-  try {
-    await redis.connect();
-    return redis;
-  } catch (error) {
-    redis.disconnect();
-    throw storeAway(last ?? error, url);
-  } finally {
-    clearTimeout(late);
-  }
 }

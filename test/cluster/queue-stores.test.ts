@@ -139,13 +139,16 @@ describe("a queue store that fails", () => {
         () => "opened",
         (error: Error & { code?: string }) => `${error.code}: ${error.message}`,
       );
-    expect(await refused(valkey.url.replace("s3cret", "wr0ng"))).toMatch(
-      /^STORE_REFUSED: Redis at redis:\/\/127.0.0.1:\d+ refused access/,
-    );
-    expect(await refused(valkey.url.replace("s3cret", "wr0ng"))).not.toContain("wr0ng");
-    expect(await refused("redis://:s3cret@127.0.0.1:1")).toMatch(/^STORE_UNREACHABLE: Redis at redis:\/\/127.0.0.1:1 /);
-    expect(await refused("postgres://me:s3cret@127.0.0.1:1/db")).toMatch(/^STORE_UNREACHABLE: PostgreSQL at /);
-    expect(await refused("postgres://me:s3cret@127.0.0.1:1/db")).not.toMatch(/s3cret|\bme\b/);
+    const [login, away, postgresAway] = await Promise.all([
+      refused(valkey.url.replace("s3cret", "wr0ng")),
+      refused("redis://:s3cret@127.0.0.1:1"),
+      refused("postgres://me:s3cret@127.0.0.1:1/db"),
+    ]);
+    expect(login).toMatch(/^STORE_REFUSED: Redis at redis:\/\/127.0.0.1:\d+ refused access/);
+    expect(login).not.toContain("wr0ng");
+    expect(away).toMatch(/^STORE_UNREACHABLE: Redis at redis:\/\/127.0.0.1:1 /);
+    expect(postgresAway).toMatch(/^STORE_UNREACHABLE: PostgreSQL at /);
+    expect(postgresAway).not.toMatch(/s3cret|\bme\b/);
     expect(await refused("mysql://127.0.0.1")).toMatch(/^CONFIG_INVALID: --workers-at takes redis:/);
   });
 });
