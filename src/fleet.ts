@@ -28,6 +28,8 @@ export interface WorkerReport extends WorkerIdentity {
   readonly startedAtMs: number;
   /** Why it does nothing, or what went wrong last; null when nothing did. */
   readonly trouble: string | null;
+  /** How long nothing was heard of it, in ms; only where it is looked at by others. */
+  readonly silentMs?: number;
 }
 
 /** The fleet at one moment. */

@@ -110,14 +110,14 @@ export async function runTenants(flags: Flags, names: readonly string[]): Promis
   });
   try {
     around = await openTenantsBeside({
-      ...{ tenants, common, logger: log.logger },
+      ...{ tenants, common, logger: log.logger, input: { flags, env: process.env, cwd } },
       note: (text) => shown?.note(null, text),
+      // For the eyes of the user alone: it may have a token.
+      handOver: (text) => {
+        if (kind === "live") shown?.note(null, text);
+        else process.stderr.write(`${text}\n`);
+      },
     });
-    if (common.service.dashboard?.listen)
-      shown.note(
-        null,
-        "The dashboard shows one tenant at a time: querymill dashboard --tenant NAME, while this process runs.",
-      );
     const ended = await tenants.run();
     const told = withSignal(ended, tenants, signals.received(), pipe.broken());
     shown.end(told);

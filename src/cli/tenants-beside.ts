@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { systemClocks } from "../clocks.ts";
-import type { LoadedSettings } from "../config/load.ts";
+import type { LoadedSettings, SettingsInput } from "../config/load.ts";
+import type { TenantsDashboard } from "../dashboard/tenants-server.ts";
 import type { Execution } from "../jobs/execution.ts";
 import { attachTelemetry } from "../observe/attach.ts";
 import { HealthWatch } from "../observe/health-watch.ts";
@@ -22,10 +23,21 @@ export interface TenantsHost {
   readonly common: LoadedSettings;
   readonly logger: Logger;
   readonly note: (text: string) => void;
+  /** Where the settings are read. */
+  readonly input: SettingsInput;
+  /** One line for the eyes of the user alone. */
+  readonly handOver: (text: string) => void;
 }
 
 /** @throws QuerymillError for what cannot work: nothing was spent yet */
-export async function openTenantsBeside({ tenants, common, logger, note }: TenantsHost): Promise<TenantsBeside> {
+export async function openTenantsBeside({
+  tenants,
+  common,
+  logger,
+  note,
+  input,
+  handOver,
+}: TenantsHost): Promise<TenantsBeside> {
   const { service, settings } = common;
   const probes = new Map<string, HealthWatch>();
   let isOver = false;
@@ -44,6 +56,12 @@ export async function openTenantsBeside({ tenants, common, logger, note }: Tenan
     if (listen !== null && telemetry?.text != null)
       server = await serveMetrics(listen, { ...pages, text: telemetry.text }, note);
   }
+  const dashboard = await openPage(common, { tenants, logger, input });
+  if (dashboard !== null) {
+    if (dashboard.warning !== null) note(dashboard.warning);
+    handOver(`Dashboard: ${dashboard.link}`);
+    logger.info({ url: dashboard.url }, "the dashboard is served");
+  }
   const manager = process.env.NOTIFY_SOCKET
     ? openTenantsService(tenants, probes, (why) =>
         note(`The service manager cannot be told how this process does: ${why}.`),
@@ -53,6 +71,7 @@ export async function openTenantsBeside({ tenants, common, logger, note }: Tenan
     watch: async (loaded, execution) => {
       const { tenant, deadlines, batchDir } = loaded.settings;
       probes.set(tenant, new HealthWatch(execution, deadlines, batchDir, systemClocks.steadyNow));
+      await dashboard?.hear(tenant, loaded.settings, execution.events);
       const detach = await attachTelemetry(execution);
       const stop = telemetry?.watch(execution);
       return () => {
@@ -64,9 +83,26 @@ export async function openTenantsBeside({ tenants, common, logger, note }: Tenan
     stopping: (drainMs) => manager?.stopping(drainMs),
     close: async () => {
       isOver = true;
+      await dashboard?.close();
       await server?.close();
       await telemetry?.close();
       await manager?.close();
     },
   };
+}
+
+/** One page for all tenants. @returns null when none is wanted */
+async function openPage(
+  { service, settings }: LoadedSettings,
+  { tenants, logger, input }: Pick<TenantsHost, "tenants" | "logger" | "input">,
+): Promise<TenantsDashboard | null> {
+  const { dashboard } = service;
+  if (!dashboard?.listen) return null;
+  const [{ openTenantsDashboard }, { tenantsOfProcess }] = await Promise.all([
+    import("../dashboard/tenants-server.ts"),
+    import("./tenants-dashboard.ts"),
+  ]);
+  const { batchDir } = settings;
+  const shown = tenantsOfProcess(tenants, input);
+  return await openTenantsDashboard({ dashboard, listen: dashboard.listen, logger, batchDir, tenants: shown });
 }

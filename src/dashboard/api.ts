@@ -1,4 +1,6 @@
 import type { ExecutionEnd, JobTotals, RunSnapshot } from "../events.ts";
+import type { RangeCounts, RangeState, WorkerReport } from "../fleet.ts";
+import type { Share } from "../job.ts";
 import type { LimitReason } from "../rate-limits.ts";
 import type { ScheduleSnapshot } from "../scheduling/schedule.ts";
 
@@ -10,6 +12,8 @@ import type { ScheduleSnapshot } from "../scheduling/schedule.ts";
  * | method and path | answer |
  * |---|---|
  * | `POST /session` `{token}` | 204 and the cookie |
+ * | `GET /session` | {@link Seat} |
+ * | `GET /tenants` | {@link TenantsOverview}; only where several tenants are served, and for those who may see all |
  * | `GET /me` | {@link Me} |
  * | `GET /live` | server-sent events: `overview` ({@link Overview}), `sample` ({@link Sample}), `limit` ({@link LimitStep}), `event` ({@link LoggedEvent}) |
  * | `GET /overview` | {@link Overview} |
@@ -29,7 +33,11 @@ import type { ScheduleSnapshot } from "../scheduling/schedule.ts";
  * | `GET /notifications` | {@link SentNotification}[] |
  * | `GET /notifications/export?format=csv\|jsonl` | a file: one row for each channel of each notification |
  * | `GET /export?q=&format=csv\|jsonl` | a file |
+ * | `GET /fleet` | {@link FleetDetail} |
  * | `POST /control/:verb` | {@link Done}; verbs and bodies as those of `querymill control` |
+ *
+ * Where several tenants are served, all but `session` and `tenants` is below `/api/v1/t/NAME`, and the page of each is
+ * `/t/NAME/`. For a token of one tenant, all others and the whole are not there (404).
  *
  * Every request but `GET` needs the header `x-querymill: 1` and a cookie with the role `operator`.
  */
@@ -46,6 +54,8 @@ export interface Me {
   readonly version: string;
   readonly job: string;
   readonly tenant: string;
+  /** Several machines work on it. */
+  readonly fleet: boolean;
   readonly store: string;
   readonly source: string;
   readonly target: string;
@@ -64,6 +74,84 @@ export interface Me {
   readonly runCommand: string;
   /** IANA name of the zone whose clock tells the times. */
   readonly timezone: string;
+}
+
+/** Who asks, and what is to be seen. */
+export interface Seat {
+  readonly role: Role;
+  /** Tenants that may be seen, where several are served; null: there is one job, without a name in its paths. */
+  readonly tenants: readonly string[] | null;
+  /** The one of the token; null: all. */
+  readonly tenant: string | null;
+}
+
+/** How a tenant is doing, in a row. Numbers are null when they are not known. */
+export interface TenantRow {
+  readonly name: string;
+  readonly state: RunSnapshot["state"] | "failed" | "removed" | "idle";
+  readonly level: Level;
+  /** In a sentence: health, or why it does not run. */
+  readonly title: string;
+  readonly detail: string;
+  /** Whether its views can be opened: false while its settings cannot be used. */
+  readonly open: boolean;
+  /** Of the present run, else of all. */
+  readonly done: number | null;
+  readonly left: number | null;
+  readonly itemsPerSecond: number | null;
+  /** USD of this month (UTC). */
+  readonly monthUsd: number | null;
+  readonly budget: { readonly usd: number; readonly spentUsd: number } | null;
+  readonly workers: number | null;
+  /** What needs somebody: how much, and the first of it. */
+  readonly needs: { readonly count: number; readonly level: Need["level"]; readonly title: string } | null;
+  readonly share: Share | null;
+}
+
+/** An endpoint that several tenants ask. */
+export interface SharedEndpoint {
+  readonly endpoint: string;
+  readonly model: string;
+  readonly limit: number;
+  readonly tenants: readonly {
+    readonly name: string;
+    readonly weight: number;
+    readonly inFlight: number;
+    readonly callsPerSecond: number;
+  }[];
+}
+
+export interface TenantsOverview {
+  readonly nowMs: number;
+  /** In the order of the settings. */
+  readonly tenants: readonly TenantRow[];
+  readonly shared: readonly SharedEndpoint[];
+}
+
+/** The ranges of a fleet as its plan stands: dead ones first, then those that are held. */
+export interface FleetDetail {
+  /** null: the job is worked off by one process. */
+  readonly workers: readonly WorkerReport[] | null;
+  readonly counts: RangeCounts | null;
+  /** At most 100, those that are dead or held. */
+  readonly ranges: readonly {
+    readonly name: string;
+    readonly number: number;
+    readonly state: RangeState;
+    /** About how many it had when it was cut. */
+    readonly items: number;
+    readonly done: number;
+    /** Who has it, or had it last. */
+    readonly worker: string | null;
+    readonly takenAtMs: number | null;
+    readonly attempts: number;
+    readonly crashes: number;
+    readonly reason: string | null;
+  }[];
+  /** False when there are more ranges. */
+  readonly complete: boolean;
+  /** A worker that says nothing for so long is shown no more. */
+  readonly silentMs: number;
 }
 
 export type Level = "ok" | "warn" | "bad" | "idle";

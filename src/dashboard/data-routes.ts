@@ -1,6 +1,5 @@
 import type { Context, Env, Hono } from "hono";
 import { systemClocks } from "../clocks.ts";
-import type { Events } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import { scheduledTimes } from "../jobs/scheduled-times.ts";
 import { compareRuns, executionsOf } from "../results/compare-runs.ts";
@@ -30,8 +29,8 @@ export interface DataDeps<E extends Env = Env> {
   readonly by: (context: Context<E>) => string | null;
   /** Called after a decision was written or taken back. */
   readonly changed?: () => void;
-  /** Of the execution of this process, for the calls of an item. @default none */
-  readonly events?: Events | null;
+  /** Calls of executions of this process, for the story of an item. @default none */
+  readonly calls?: CallRing;
   /** @default when the settings, or the job's state, say */
   readonly schedules?: () => Promise<readonly ScheduleSnapshot[]>;
   /** Flags that lead a command to the same job, as they are typed. @default none */
@@ -67,8 +66,7 @@ export function mountData<E extends Env>(app: Hono<E>, deps: DataDeps<E>, base: 
   const look = new Look(deps.store, settings);
   const similar = new SimilarItems(settings, steadyNow);
   const insights = new InsightsView(settings, { timezone, now, steadyNow });
-  const calls = new CallRing();
-  if (deps.events) calls.hear(deps.events);
+  const calls = deps.calls ?? new CallRing();
   const command = (query: string): string =>
     [
       `${deps.program ?? "querymill"} items`,

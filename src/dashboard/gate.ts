@@ -10,8 +10,20 @@ export interface Behind {
   Bindings: HttpBindings;
   Variables: { session: Session };
 }
+
+/** What a tenant's routes, or a job's, are handed by the gate. */
+export interface Inside {
+  Bindings: HttpBindings & {
+    readonly session: Session;
+    /** Of every answer. */
+    readonly safeHeaders: Headers;
+  };
+  Variables: { session: Session };
+}
 export type DashboardApp = Hono<Behind>;
 export type DashboardContext = Context<Behind>;
+export type SiteApp = Hono<Inside>;
+export type SiteContext = Context<Inside>;
 
 export interface GateOptions {
   readonly sessions: Sessions;
@@ -20,12 +32,15 @@ export interface GateOptions {
   readonly port: () => number;
   /** Names under which the dashboard is opened. */
   readonly hosts: readonly string[];
+  /** The one tenant that is served; null: several, each below `/t/NAME`. */
+  readonly only: string | null;
   /** Told of tokens that are none of ours, now and then. @param address of the last */
   readonly onFailedLogins: (tokens: number, address: string) => void;
 }
 
 export const MOST_BODY_BYTES = 64 * 1_024;
 const MOST_COOKIES = 8_192;
+export const NOTHING_HERE = "There is nothing here.";
 
 const HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy":
@@ -59,17 +74,22 @@ export async function mountGate(app: DashboardApp, options: GateOptions): Promis
   app.use(`${API}/*`, onlySessions(options));
 }
 
+/** The tenant that a path of the API is about; null: none, or all. */
+export function tenantIn(path: string): string | null {
+  return path.startsWith(`${API}/t/`) ? (path.slice(API.length + 3).split("/")[0] ?? null) : null;
+}
+
 /** The role of whoever asks. */
-export const roleOf = (context: Context): Role => (context.get("session") as Session).role;
+export const roleOf = (context: { get(name: "session"): Session }): Role => context.get("session").role;
 
 /** Where a request came from, as the log and others are told. */
-export function addressOf(context: Context): string {
+export function addressOf(context: { readonly env: unknown }): string {
   const { socket } = (context.env as HttpBindings).incoming;
   return (socket.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
 }
 
 /** The body as JSON; undefined when it is none. */
-export async function bodyOf(context: Context): Promise<unknown> {
+export async function bodyOf(context: { readonly req: { text(): Promise<string> } }): Promise<unknown> {
   const text = await context.req.text();
   try {
     return text === "" ? {} : JSON.parse(text);
@@ -129,7 +149,7 @@ async function login(context: Context, options: GateOptions): Promise<Response> 
   return refuse(context, 429, "TOO_MANY", "Too many wrong tokens at a time. Try again in some seconds.");
 }
 
-function onlySessions({ sessions, port }: GateOptions): MiddlewareHandler<Behind> {
+function onlySessions({ sessions, port, only }: GateOptions): MiddlewareHandler<Behind> {
   return async (context, next) => {
     const session = sessions.read(cookieOf(context, port) ?? "");
     if (session === null)
@@ -139,7 +159,11 @@ function onlySessions({ sessions, port }: GateOptions): MiddlewareHandler<Behind
         "LOGIN_NEEDED",
         "Open the link that the dashboard showed when it started: it has the token.",
       );
-    if (context.req.method === "POST" && session.role !== "operator")
+    const { path, method } = context.req;
+    // Before anything else: what is not theirs is not there, whatever they want of it.
+    if (session.tenant !== null && path !== `${API}/session` && (only ?? tenantIn(path)) !== session.tenant)
+      return refuse(context, 404, "NOT_FOUND", NOTHING_HERE);
+    if (method === "POST" && session.role !== "operator")
       return refuse(context, 403, "READ_ONLY", "You may look and not change anything: this is a link for readers.");
     const renewed = sessions.renewed(session);
     if (renewed !== null) giveCookie(context, port, renewed.value, renewed.session.untilMs);
@@ -153,7 +177,7 @@ const cookieName = (port: () => number): string => `querymill-${port()}`;
 /** Behind https it goes over https only. The header may be made up: all that it can do is keep the cookie back. */
 function giveCookie(context: Context, port: () => number, value: string, untilMs: number): void {
   const isSecure = context.req.header("x-forwarded-proto")?.split(",")[0]?.trim() === "https";
-  const seconds = Math.floor((untilMs - Date.now()) / 1_000);
+  const seconds = Math.round((untilMs - Date.now()) / 1_000);
   const parts = [`${cookieName(port)}=${value}`, "Path=/", `Max-Age=${seconds}`, "HttpOnly", "SameSite=Strict"];
   context.header("set-cookie", [...parts, ...(isSecure ? ["Secure"] : [])].join("; "));
 }

@@ -47,7 +47,9 @@ export class RunHistory {
 
 /** @returns one second of a run */
 export function sampleOf(snapshot: RunSnapshot): Sample {
-  const { nowMs, itemsPerSecond, slots, counters, endpoints } = snapshot;
+  const { nowMs, itemsPerSecond, slots, counters, endpoints, fleet } = snapshot;
+  // Those of a fleet are its workers'.
+  const places = fleet?.workers ?? [{ inFlight: slots.busy, limit: slots.limit }];
   const known = endpoints.filter(({ p50Ms }) => p50Ms !== null);
   const weight = (callsPerSecond: number): number => Math.max(callsPerSecond, 1e-3);
   const whole = known.reduce((sum, { callsPerSecond }) => sum + weight(callsPerSecond), 0);
@@ -57,8 +59,8 @@ export function sampleOf(snapshot: RunSnapshot): Sample {
     itemsPerSecond,
     p50Ms: known.length === 0 ? null : Math.round(middle / whole),
     p95Ms: known.length === 0 ? null : Math.max(...known.map(({ p95Ms }) => p95Ms ?? 0)),
-    inFlight: slots.busy,
-    limit: slots.limit,
+    inFlight: places.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    limit: places.reduce((sum, { limit }) => sum + limit, 0),
     settled: counters.read - counters.inFlight,
     costUsd: counters.costUsd,
   };

@@ -8,6 +8,7 @@ import { TOLD_EVENTS, type ToldEvent, toldOf } from "./event-words.ts";
 import { limitStep, RunHistory, sampleOf } from "./history.ts";
 import type { LiveHub } from "./live.ts";
 import { overviewOf, type Sight } from "./overview.ts";
+import { ownChanges, ownSnapshot } from "./own-changes.ts";
 import { changesBetween } from "./snapshot-changes.ts";
 import { type StateReader, troubleOf } from "./state-reader.ts";
 import type { Look, Worker } from "./worker.ts";
@@ -43,6 +44,7 @@ export class JobWatch {
   readonly #options: JobWatchOptions;
   readonly #history = new RunHistory();
   #panel: PanelHistory = NO_HISTORY;
+  #whole: RunSnapshot | null = null;
   #look: Look = { from: "nobody", trouble: null, snapshot: null };
   #lookMs = Number.NEGATIVE_INFINITY;
   #looking: Promise<void> | null = null;
@@ -96,6 +98,12 @@ export class JobWatch {
     return this.#look;
   }
 
+  /** With what is of all tenants of its process; null when nobody works on it. */
+  async whole(): Promise<RunSnapshot | null> {
+    await this.look();
+    return this.#whole;
+  }
+
   /** Everything of the first view. @param isFirst the state is read before, so that nothing is missing */
   async overview(isFirst = false): Promise<Overview> {
     const look = await this.look();
@@ -107,7 +115,11 @@ export class JobWatch {
 
   /** Something happened, in words. */
   tell<Name extends ToldEvent>(name: Name, payload: EventMap[Name]): void {
-    this.say(name, toldOf(name, payload));
+    const told =
+      "changes" in payload
+        ? { ...payload, changes: ownChanges(payload.changes, this.#options.settings.tenant) }
+        : payload;
+    this.say(name, toldOf(name, told));
   }
 
   say(name: string, told: ReturnType<typeof toldOf>): void {
@@ -152,7 +164,9 @@ export class JobWatch {
     return this.#looking;
   }
 
-  #saw(look: Look): void {
+  #saw(seen: Look): void {
+    this.#whole = seen.snapshot;
+    const look = seen.snapshot === null ? seen : { ...seen, snapshot: ownSnapshot(seen.snapshot) };
     const { hub, steadyNow, reader } = this.#options;
     const before = this.#look;
     this.#look = look;

@@ -21,6 +21,8 @@ interface Viewer {
   readonly response: ServerResponse;
   /** Epoch ms: until then its session is good. */
   readonly untilMs: number;
+  /** Whether its token is still one. */
+  readonly holds: () => boolean;
 }
 
 /** The stream of server-sent events: everything is written down once, and sent to all viewers as it is. */
@@ -57,18 +59,24 @@ export class LiveHub {
     this.#unsent = [];
     const bytes = Buffer.from(text);
     for (const viewer of this.#viewers) {
-      if (viewer.untilMs <= nowMs) viewer.response.end();
+      if (viewer.untilMs <= nowMs || !viewer.holds()) viewer.response.end();
       else this.#write(viewer, bytes);
     }
   }
 
   /**
    * @param lastId of the last message that a viewer has seen, when it comes back
+   * @param holds whether it may still be told
    * @returns false when there are too many
    */
-  add(response: ServerResponse, lastId: string | undefined, untilMs: number, overview: Overview): boolean {
+  add(
+    response: ServerResponse,
+    lastId: string | undefined,
+    { untilMs, holds = () => true }: { readonly untilMs: number; readonly holds?: () => boolean },
+    overview: Overview,
+  ): boolean {
     if (this.#viewers.size >= MOST_VIEWERS) return false;
-    const viewer: Viewer = { response, untilMs };
+    const viewer: Viewer = { response, untilMs, holds };
     response.on("error", () => {});
     response.once("close", () => this.#viewers.delete(viewer));
     response.flushHeaders();

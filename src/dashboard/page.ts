@@ -52,6 +52,8 @@ export function mountPage(app: DashboardApp, page: () => Promise<Page>): void {
     return context.body(file.gzipped);
   };
   app.get("/", (context) => serve(context, START));
+  // The same page for each tenant: it asks for what is below its own address.
+  app.get("/t/:tenant/", (context) => serve(context, START));
   app.get("/assets/*", (context) => serve(context, context.req.path.slice(1)));
 }
 

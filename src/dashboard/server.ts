@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import { systemClocks } from "../clocks.ts";
 import type { DashboardSettings } from "../config/dashboard.ts";
@@ -6,39 +5,34 @@ import { isLoopback } from "../config/loopback.ts";
 import type { ListenSettings } from "../config/metrics.ts";
 import type { Events } from "../events.ts";
 import type { JobSettings } from "../job.ts";
-import { openPrices } from "../jobs/wiring.ts";
 import { openHttpServer } from "../observe/http-server.ts";
-import { countByPersons, countToReview } from "../results/decisions.ts";
-import { LazyStore } from "../results/lazy-store.ts";
-import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
-import { mountData } from "./data-routes.ts";
-import { Exports } from "./export-stream.ts";
+import { API, type Seat } from "./api.ts";
 import { FailedLogins } from "./failed-logins.ts";
-import { type DashboardApp, mountGate } from "./gate.ts";
-import { JobWatch } from "./job-watch.ts";
-import { LiveHub } from "./live.ts";
+import { type DashboardApp, type DashboardContext, mountGate, NOTHING_HERE, roleOf } from "./gate.ts";
 import { loadPage, mountPage, type Page } from "./page.ts";
 import { problemOf, refuse, refuseError } from "./problem.ts";
-import { byOf, mountRoutes } from "./routes.ts";
-import { SentNotifications } from "./sent-notifications.ts";
-import { Sessions } from "./session.ts";
-import { StateReader } from "./state-reader.ts";
+import { type Session, Sessions } from "./session.ts";
+import { openSite } from "./site.ts";
+import { TokenFile } from "./token-file.ts";
 import type { Worker } from "./worker.ts";
 
-export interface DashboardOptions {
-  readonly settings: JobSettings;
+export interface ServerOptions {
   readonly dashboard: DashboardSettings;
   readonly listen: ListenSettings;
-  readonly worker: Worker;
-  /** Of the execution of this process; null: it has none. */
-  readonly events: Events | null;
   readonly logger: Logger;
-  /** Flags that lead a command to the same job, for commands that the page shows. @default none */
-  readonly jobFlags?: string;
-  /** How the command line is typed, for the same. @default `querymill` */
+  /** How the command line is typed, for commands that the page shows. @default `querymill` */
   readonly program?: string;
   /** @default the one that the package brings */
   readonly page?: () => Promise<Page>;
+}
+
+export interface DashboardOptions extends ServerOptions {
+  readonly settings: JobSettings;
+  readonly worker: Worker;
+  /** Of the execution of this process; null: it has none. */
+  readonly events: Events | null;
+  /** Flags that lead a command to the same job, for commands that the page shows. @default none */
+  readonly jobFlags?: string;
 }
 
 export interface Dashboard {
@@ -48,7 +42,32 @@ export interface Dashboard {
   readonly link: string;
   /** What has to be known of where it listens; null on this machine alone. */
   readonly warning: string | null;
+  /** All that it answers, by method and path, for whoever checks that nothing is open to others. */
+  readonly routes: () => readonly { readonly method: string; readonly path: string }[];
   close(): Promise<void>;
+}
+
+/** What is served behind the gate. */
+export interface Served {
+  /** Where the tokens that were made are kept. */
+  readonly batchDir: string;
+  /** The one tenant whose job it is; null: several. */
+  readonly only: string | null;
+  readonly hasTenant: (name: string) => boolean;
+  /** Names of all tenants; null: one job. */
+  readonly tenants: () => readonly string[] | null;
+  readonly routes: Dashboard["routes"];
+  /** Told of a token that is none of ours. */
+  readonly onFailedLogins: (tokens: number, address: string) => void;
+  /** Adds what is behind the gate, the page excepted. */
+  readonly mount: (app: DashboardApp) => void;
+  close(): Promise<void>;
+}
+
+/** What is behind the gate has of it. */
+export interface Door {
+  readonly holds: (session: Session) => boolean;
+  readonly onError: (error: unknown) => void;
 }
 
 /** A page has one stream and asks some things beside it. */
@@ -59,97 +78,100 @@ const CONNECTIONS = 320;
  * @throws QuerymillError USAGE when it cannot listen there; CONFIG_INVALID for a token that is none
  */
 export async function openDashboard(options: DashboardOptions): Promise<Dashboard> {
-  const {
-    settings,
-    dashboard,
-    listen,
-    worker,
-    events,
-    logger,
-    jobFlags = "",
-    program = "querymill",
-    page = loadPage,
-  } = options;
-  const { now, steadyNow } = systemClocks;
-  const sessions = new Sessions(dashboard, now);
-  const onError = (error: unknown): void => logger.error({ err: error }, "the dashboard met an error");
-  const hub = new LiveHub(randomBytes(6).toString("hex"));
-  const reader = new StateReader(settings, steadyNow);
-  const store = new LazyStore(settings);
-  const watch = new JobWatch({
-    settings,
-    worker,
-    reader,
-    hub,
-    countToReview: async () => (await countToReview(await store.get(), settings))?.items ?? null,
-    countByPersons: async (executionId) => await countByPersons(await store.get(), settings, executionId),
-    openPrices: () => openPrices(settings),
-    now,
-    steadyNow,
-    onError,
-  });
-  const identity = { tenant: settings.tenant, job: settings.job, range: WHOLE_RANGE };
-  const notifications = new SentNotifications(jobFolder(settings.batchDir, identity), identity);
-  const exports = new Exports();
-  if (events !== null) {
-    watch.hear(events);
-    notifications.hear(events, now);
-  }
-  const mount = async (app: DashboardApp): Promise<void> => {
-    app.notFound((context) => refuse(context, 404, "NOT_FOUND", "There is nothing here."));
-    app.onError((error, context) => refuseError(context, error, onError));
-    await mountGate(app, {
-      sessions,
-      failedLogins: new FailedLogins(steadyNow),
-      port: () => port,
-      hosts: listen.hosts,
+  const { settings, worker, events, jobFlags = "", program = "querymill" } = options;
+  return await serveDashboard(options, async ({ holds, onError }) => {
+    const site = await openSite({ settings, worker, base: API, jobFlags, program, holds, onError });
+    if (events !== null) site.hear(events);
+    return {
+      batchDir: settings.batchDir,
+      only: settings.tenant,
+      hasTenant: (name) => name === settings.tenant,
+      tenants: () => null,
+      routes: () => site.app.routes,
       onFailedLogins: (tokens, address) => {
-        logger.warn({ address, tokens }, "a wrong token was given to the dashboard");
         const text =
           tokens === 1
             ? `A wrong token was given from ${address}.`
             : `${tokens} wrong tokens were given, the last from ${address}.`;
-        watch.say("login:failed", { level: "warn", text });
+        site.watch.say("login:failed", { level: "warn", text });
       },
-    });
-    const changed = (): void => watch.changed();
-    mountData(app, { settings, store: store.get, exports, by: byOf, changed, events, jobFlags, program });
-    const runCommand = runCommandOf(program, jobFlags);
-    await mountRoutes(app, { settings, watch, reader, worker, hub, notifications, exports, runCommand });
-    let loaded: Promise<Page> | null = null;
-    mountPage(app, () => {
-      loaded ??= page();
-      return loaded;
-    });
-  };
-  let port = listen.port;
-  const server = await openHttpServer(listen, {
-    option: "--dashboard",
-    hostsOption: "dashboard.hosts",
-    connections: CONNECTIONS,
-    problem: (message) => problemOf("FORBIDDEN", message),
-    mount: (app) => mount(app as unknown as DashboardApp),
+      mount: (app) => app.all(`${API}/*`, (context) => site.answer(context)),
+      close: () => site.close(),
+    };
   });
-  port = Number(new URL(server.url).port);
-  watch.start();
-  const { shownToken } = sessions;
-  return {
-    url: server.url,
-    link: shownToken === null ? server.url : `${server.url}/#token=${shownToken}`,
-    warning: isLoopback(listen.host)
-      ? null
-      : `The dashboard listens at ${listen.host} without TLS: whoever reads the network reads the token and your texts. Put a proxy with https before it, and name its host in dashboard.hosts.`,
-    close: async () => {
-      await watch.stop().catch(onError);
-      hub.close();
-      await server.close();
-      await store.close();
-    },
-  };
 }
 
-/** The demo's job is run by a command of its own. */
-function runCommandOf(program: string, jobFlags: string): string {
-  const [first, ...rest] = jobFlags.split(" ");
-  return [program, ...(first === "--demo" ? ["demo", ...rest] : ["run", jobFlags])].join(" ").trim();
+/** One server, one gate and one page before whatever is served. @throws as {@link openDashboard} */
+export async function serveDashboard(
+  { dashboard, listen, logger, page = loadPage }: ServerOptions,
+  open: (door: Door) => Promise<Served>,
+): Promise<Dashboard> {
+  const { now, steadyNow } = systemClocks;
+  const onError = (error: unknown): void => logger.error({ err: error }, "the dashboard met an error");
+  let sessions: Sessions | null = null;
+  const served = await open({ holds: (session) => sessions?.holds(session) ?? false, onError });
+  try {
+    const made = { file: new TokenFile(served.batchDir), hasTenant: served.hasTenant };
+    const opened = new Sessions(dashboard, now, made);
+    sessions = opened;
+    let port = listen.port;
+    let root: DashboardApp | null = null;
+    const mount = async (app: DashboardApp): Promise<void> => {
+      root = app;
+      app.notFound((context) => refuse(context, 404, "NOT_FOUND", NOTHING_HERE));
+      app.onError((error, context) => refuseError(context, error, onError));
+      await mountGate(app, {
+        sessions: opened,
+        failedLogins: new FailedLogins(steadyNow),
+        port: () => port,
+        hosts: listen.hosts,
+        only: served.only,
+        onFailedLogins: (tokens, address) => {
+          logger.warn({ address, tokens }, "a wrong token was given to the dashboard");
+          served.onFailedLogins(tokens, address);
+        },
+      });
+      app.get(`${API}/session`, (context) => context.json(seatOf(context, served)));
+      served.mount(app);
+      let loaded: Promise<Page> | null = null;
+      mountPage(app, () => {
+        loaded ??= page();
+        return loaded;
+      });
+    };
+    const server = await openHttpServer(listen, {
+      option: "--dashboard",
+      hostsOption: "dashboard.hosts",
+      connections: CONNECTIONS,
+      problem: (message) => problemOf("FORBIDDEN", message),
+      mount: (app) => mount(app as unknown as DashboardApp),
+    });
+    port = Number(new URL(server.url).port);
+    const { shownToken } = opened;
+    return {
+      url: server.url,
+      link: shownToken === null ? server.url : `${server.url}/#token=${shownToken}`,
+      warning: isLoopback(listen.host)
+        ? null
+        : `The dashboard listens at ${listen.host} without TLS: whoever reads the network reads the token and your texts. Put a proxy with https before it, and name its host in dashboard.hosts.`,
+      routes: () => [...(root?.routes ?? []), ...served.routes()],
+      close: async () => {
+        await served.close();
+        await server.close();
+      },
+    };
+  } catch (error) {
+    await served.close();
+    throw error;
+  }
+}
+
+function seatOf(context: DashboardContext, { tenants }: Served): Seat {
+  const { tenant } = context.get("session");
+  const all = tenants();
+  return {
+    role: roleOf(context),
+    tenants: all === null || tenant === null ? all : all.filter((name) => name === tenant),
+    tenant,
+  };
 }

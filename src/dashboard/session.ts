@@ -2,6 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { DashboardSettings, NamedToken } from "../config/dashboard.ts";
 import { QuerymillError } from "../errors.ts";
 import type { Role } from "./api.ts";
+import type { MadeToken, TokenFile } from "./token-file.ts";
 
 /** Bytes of a token that is made here. */
 const TOKEN_BYTES = 32;
@@ -13,9 +14,23 @@ const SESSION_MS = 12 * 3_600_000;
 /** Who somebody is, and until when. */
 export interface Session {
   readonly role: Role;
+  /** The one that may be seen; null: all. */
+  readonly tenant: string | null;
+  /** Id of the token that was made for somebody; null: one of the start, or of the settings. */
+  readonly token: string | null;
   /** Epoch ms. */
   readonly untilMs: number;
 }
+
+/** Tokens that were made for somebody, and the tenants that there are to be seen. */
+export interface MadeTokens {
+  readonly file: Pick<TokenFile, "list" | "find">;
+  readonly hasTenant: (name: string) => boolean;
+}
+
+const NOBODYS: MadeTokens = { file: { list: () => [], find: () => null }, hasTenant: () => true };
+/** In front of the id of a token in the place of the role. */
+const MADE = "~";
 
 /**
  * Tokens against sessions. A session is a random id with role and end, signed with a key that is derived from the
@@ -30,9 +45,14 @@ export class Sessions {
   readonly #readOnly: boolean;
   readonly #key: Buffer;
   readonly #now: () => number;
+  readonly #made: MadeTokens;
 
   /** @throws QuerymillError CONFIG_INVALID for a variable that is not set, or too short */
-  constructor(settings: Pick<DashboardSettings, "readOnly" | "token" | "readerToken">, now: () => number) {
+  constructor(
+    settings: Pick<DashboardSettings, "readOnly" | "token" | "readerToken">,
+    now: () => number,
+    made: MadeTokens = NOBODYS,
+  ) {
     const { readOnly, token, readerToken } = settings;
     const lasting = token === null ? null : checked(token, "dashboard.tokenVariable");
     this.#operator = lasting ?? randomBytes(TOKEN_BYTES).toString("base64url");
@@ -46,13 +66,16 @@ export class Sessions {
     this.#readOnly = readOnly;
     this.#key = createHmac("sha256", this.#operator).update("querymill dashboard sessions").digest();
     this.#now = now;
+    this.#made = made;
   }
 
-  /** @returns a new session for a token; null when it is none of ours */
+  /** @returns a new session for a token; null when it is none of ours. @throws QuerymillError STATE_DAMAGED */
   login(token: string): { readonly value: string; readonly session: Session } | null {
     const isOperator = isSame(token, this.#operator);
     const isReader = this.#reader !== null && isSame(token, this.#reader);
-    return isOperator || isReader ? this.#make(isOperator ? "operator" : "reader") : null;
+    if (isOperator || isReader) return this.#make(isOperator ? "operator" : "reader");
+    const made = this.#made.file.find(token);
+    return made === null || !this.#isServed(made) ? null : this.#make(`${MADE}${made.id}`);
   }
 
   /** @returns null for what is none of ours, was changed, or is over */
@@ -61,20 +84,44 @@ export class Sessions {
     if (more !== undefined || !isSame(mark, this.#sign(`${role}.${until}.${id}`))) return null;
     const untilMs = Number.parseInt(until, 36);
     if (untilMs <= this.#now()) return null;
-    // What was given before the dashboard became one to look at only gives no more.
-    return { role: this.#readOnly ? "reader" : (role as Role), untilMs };
+    return this.#sessionOf(role, untilMs);
+  }
+
+  /** Whether it still holds: its token was not removed. */
+  holds({ token }: Session): boolean {
+    return token === null || this.#find(token) !== null;
   }
 
   /** @returns a session that lasts as long as a new one, when more than half of it is over */
-  renewed({ role, untilMs }: Session): { readonly value: string; readonly session: Session } | null {
-    return untilMs - this.#now() < SESSION_MS / 2 ? this.#make(role) : null;
+  renewed({ role, token, untilMs }: Session): { readonly value: string; readonly session: Session } | null {
+    if (untilMs - this.#now() >= SESSION_MS / 2) return null;
+    return this.#make(token === null ? role : `${MADE}${token}`);
   }
 
-  #make(role: Role): { readonly value: string; readonly session: Session } {
+  /** @param who a role, or a token that was made for somebody */
+  #make(who: string): { readonly value: string; readonly session: Session } | null {
     const untilMs = this.#now() + SESSION_MS;
-    const start = `${role}.${untilMs.toString(36)}.${randomBytes(16).toString("base64url")}`;
-    const session: Session = { role: this.#readOnly ? "reader" : role, untilMs };
-    return { value: `${start}.${this.#sign(start)}`, session };
+    const start = `${who}.${untilMs.toString(36)}.${randomBytes(16).toString("base64url")}`;
+    const session = this.#sessionOf(who, untilMs);
+    return session === null ? null : { value: `${start}.${this.#sign(start)}`, session };
+  }
+
+  #sessionOf(who: string, untilMs: number): Session | null {
+    // What was given before the dashboard became one to look at only gives no more.
+    const allowed = (role: Role): Role => (this.#readOnly ? "reader" : role);
+    if (!who.startsWith(MADE)) return { role: allowed(who as Role), tenant: null, token: null, untilMs };
+    const made = this.#find(who.slice(MADE.length));
+    return made === null ? null : { role: allowed(made.role), tenant: made.tenant, token: made.id, untilMs };
+  }
+
+  #find(id: string): MadeToken | null {
+    const made = this.#made.file.list().find((one) => one.id === id);
+    return made !== undefined && this.#isServed(made) ? made : null;
+  }
+
+  /** One of a tenant that is not there opens nothing. */
+  #isServed({ tenant }: MadeToken): boolean {
+    return tenant === null || this.#made.hasTenant(tenant);
   }
 
   #sign(text: string): string {

@@ -45,7 +45,9 @@ export class MongoBoard implements FleetBoard {
           { $project: { report: 1, silentMs: { $toDouble: { $subtract: ["$$NOW", "$at"] } } } },
         ])
         .toArray();
-      return found.filter(({ silentMs }) => silentMs <= FLEET_SILENT_MS).map(({ report }) => report);
+      return found
+        .filter(({ silentMs }) => silentMs <= FLEET_SILENT_MS)
+        .map(({ report, silentMs }) => ({ ...report, silentMs }));
     });
   }
 

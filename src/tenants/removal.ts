@@ -2,6 +2,7 @@ import { lstat, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { findControl } from "../control/client.ts";
+import { TokenFile } from "../dashboard/token-file.ts";
 import { QuerymillError } from "../errors.ts";
 import { historyOf } from "../history.ts";
 import { keyOf } from "../item.ts";
@@ -124,6 +125,7 @@ export async function removeTenant(options: RemovalOptions, forget: () => Promis
   const removal: Removal = { format: 1, name, data, begunAt: begun?.begunAt ?? new Date().toISOString() };
   await nodeFileSystem.makeFolder(join(batchDir, FOLDER));
   await replaceFile(nodeFileSystem, recordOf(batchDir, name), JSON.stringify(removal));
+  await new TokenFile(batchDir).remove(({ tenant }) => tenant === name);
   const jobs = await tenantJobs(batchDir, name);
   const locks = jobs.map((identity) => {
     const { folder } = new BatchFileManager(batchDir, identity);

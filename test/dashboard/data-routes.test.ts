@@ -11,6 +11,7 @@ import {
   type Runs,
   type SimilarItem,
 } from "../../src/dashboard/api.ts";
+import { CallRing } from "../../src/dashboard/call-ring.ts";
 import { type DataDeps, mountData } from "../../src/dashboard/data-routes.ts";
 import { Exports } from "../../src/dashboard/export-stream.ts";
 import { scoreReviewed } from "../../src/evaluation/evaluate-reviewed.ts";
@@ -134,9 +135,11 @@ describe.each(STORES)("what the dashboard shows of a job, over %s", (name) => {
       },
     ]);
     const events = new Events();
+    const calls = new CallRing();
+    calls.hear(events);
     const started = await job.start();
     started.execution.events.pipeTo(events);
-    const { get, ask, problem } = open(job.settings, { events });
+    const { get, ask, problem } = open(job.settings, { calls });
     watched.resolve();
     await started.ended;
     const detail = await get<ItemDetail>(`/items/${encoded("a/1 %?")}`);

@@ -108,9 +108,10 @@ export function openStream(
   url: string,
   cookie: string,
   headers: Readonly<Record<string, string>> = {},
+  path = "/live",
 ): Promise<Stream> {
   return new Promise((resolve, reject) => {
-    const made = request(`${url}${API}/live`, { headers: { cookie, ...headers }, agent: false }, (response) => {
+    const made = request(`${url}${API}${path}`, { headers: { cookie, ...headers }, agent: false }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (part: string) => {
         text += part;
