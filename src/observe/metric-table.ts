@@ -146,6 +146,20 @@ export const OBSERVED = {
     "endpoint",
     "limit",
   ]),
+  endpointShare: gauge(
+    "querymill.endpoint.share",
+    "1",
+    "Share of the calls in flight at an endpoint that several tenants of the process ask",
+    ["endpoint"],
+  ),
+  fleetWorkers: gauge("querymill.fleet.workers", "{worker}", "Workers of the job by what they do", ["state"]),
+  fleetRanges: gauge(
+    "querymill.fleet.ranges",
+    "{range}",
+    "Ranges of the job by their state; those that are counted are gone",
+    ["state"],
+  ),
+  fleetRate: gauge("querymill.fleet.items_per_second", "{item}", "Items that all workers together settle a second"),
   budget: gauge("querymill.budget.usd", "{USD}", "The budget, where there is one"),
   budgetSpent: gauge(
     "querymill.budget.spent.usd",

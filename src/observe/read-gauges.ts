@@ -1,10 +1,12 @@
 import type { EndpointSnapshot, RunSnapshot } from "../events.ts";
+import type { WorkerReport } from "../fleet.ts";
 import type { ObservedName } from "./metric-table.ts";
 
 /** Labels of one dimension that are told at most; the most frequent ones. */
 const MOST_LABELS = 100;
 const STATES = ["starting", "recovering", "running", "waiting", "paused", "draining", "ended"] as const;
 const ENDPOINT_STATES: readonly EndpointSnapshot["state"][] = ["open", "resting", "draining", "out"];
+const WORKER_STATES: readonly WorkerReport["state"][] = ["starting", "idle", "running", "paused", "draining"];
 const LIMITS = {
   requestsPerMinute: "requests_per_minute",
   tokensPerMinute: "tokens_per_minute",
@@ -45,6 +47,7 @@ export function readGauges(snapshot: RunSnapshot, { checkpointAtMs, lastSuccessM
   tell("utilization", slots.utilization);
   tell("oldestCall", (snapshot.oldestInFlightMs ?? 0) / 1000);
   for (const endpoint of snapshot.endpoints) tellEndpoint(endpoint, snapshot.nowMs, tell);
+  tellFleet(snapshot, tell);
   if (budget !== null) {
     tell("budget", budget.usd);
     tell("budgetSpent", budget.spentUsd);
@@ -89,6 +92,9 @@ function tellEndpoint(endpoint: EndpointSnapshot, nowMs: number, tell: Tell): vo
     tell("endpointState", state === endpoint.state ? 1 : 0, { endpoint: name, model, state });
   tell("endpointLimit", limit, { endpoint: name });
   tell("endpointInFlight", inFlight, { endpoint: name });
+  const { shared } = endpoint;
+  if (shared !== undefined && shared.inFlight > 0)
+    tell("endpointShare", inFlight / shared.inFlight, { endpoint: name });
   tell("endpointPause", Math.max(0, (pausedUntilMs ?? nowMs) - nowMs) / 1000, { endpoint: name });
   for (const [key, word] of Object.entries(LIMITS)) {
     const known = limits[key as keyof typeof LIMITS];
@@ -96,6 +102,15 @@ function tellEndpoint(endpoint: EndpointSnapshot, nowMs: number, tell: Tell): vo
     tell("rateLimit", known.limit, { endpoint: name, limit: word });
     tell("rateRemaining", known.remaining, { endpoint: name, limit: word });
   }
+}
+
+/** A state that nobody is in is told too, so that it can be seen to end. */
+function tellFleet({ fleet }: RunSnapshot, tell: Tell): void {
+  if (fleet === undefined) return;
+  for (const state of WORKER_STATES)
+    tell("fleetWorkers", fleet.workers.filter((one) => one.state === state).length, { state });
+  for (const [state, ranges] of Object.entries(fleet.ranges)) tell("fleetRanges", ranges, { state });
+  tell("fleetRate", fleet.itemsPerSecond);
 }
 
 function tellSchedules({ schedules }: RunSnapshot, tell: Tell): void {

@@ -22,6 +22,10 @@ const ONLY_SOMETIMES = [
   "querymill_schedule_missed_total",
   "querymill_grown_items_total",
   "querymill_unpriced_calls_total",
+  "querymill_endpoint_share_ratio",
+  "querymill_fleet_workers",
+  "querymill_fleet_ranges",
+  "querymill_fleet_items_per_second",
 ];
 
 interface Panel {
