@@ -17,6 +17,8 @@ import { route, type View } from "./route.ts";
 import { RunsView } from "./runs/runs.tsx";
 import { SignIn } from "./sign-in-view.tsx";
 import { link, me, overview } from "./state.ts";
+import { isWhole } from "./tenant.ts";
+import { TenantsPage } from "./tenants.tsx";
 import { tabTitle } from "./words.ts";
 
 const VIEWS: Readonly<Record<View, () => JSX.Element>> = {
@@ -41,6 +43,7 @@ export function App(): JSX.Element {
     );
   });
   if (signedIn.value === false) return <SignIn />;
+  if (isWhole.value) return <TenantsPage />;
   return (
     <div class={`app ${link.value.state === "lost" ? "is-old" : ""}`}>
       <button type="button" class="skip" onClick={skip}>

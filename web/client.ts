@@ -1,5 +1,6 @@
 import { signal } from "@preact/signals";
 import { API, type Problem } from "../src/dashboard/api.ts";
+import { tenantHere } from "./tenant.ts";
 
 /** What the server refused, in its own words. */
 class Refused extends Error {
@@ -12,6 +13,13 @@ class Refused extends Error {
     this.code = code;
   }
 }
+
+/** Where what this page shows is asked for. */
+const BASE = tenantHere === null ? API : `${API}/t/${tenantHere}`;
+/** What is not of one tenant. */
+const OF_ALL: ReadonlySet<string> = new Set(["/session", "/tenants"]);
+
+export const addressOf = (path: string): string => (OF_ALL.has(path) ? API : BASE) + path;
 
 /** Whether the server knows us: null until it was asked. */
 export const signedIn = signal<boolean | null>(null);
@@ -44,13 +52,14 @@ export async function post<T>(path: string, body: unknown): Promise<T> {
 async function answerOf(path: string, init: RequestInit): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch(API + path, { ...init, credentials: "same-origin", cache: "no-store" });
+    answer = await fetch(addressOf(path), { ...init, credentials: "same-origin", cache: "no-store" });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Refused(0, "UNREACHABLE", "The server does not answer. Is querymill dashboard still running?");
   }
   if (answer.ok) return answer;
-  if (answer.status === 401 && path !== "/session") signedIn.value = false;
+  // A token that is refused is told where it was typed.
+  if (answer.status === 401 && init.method !== "POST") signedIn.value = false;
   const problem = (await answer.json().catch(() => null)) as Problem | null;
   const { code, message } = problem?.error ?? { code: "HTTP", message: `The server answered with ${answer.status}.` };
   throw new Refused(answer.status, code, message);
@@ -76,5 +85,5 @@ export function withQuery(path: string, query: Readonly<Record<string, string | 
 
 /** The address of a file; see `src/dashboard/api.ts`. */
 export function exportUrl(path: string, query: Readonly<Record<string, string>>, format: "csv" | "jsonl"): string {
-  return API + withQuery(path, { ...query, format });
+  return addressOf(withQuery(path, { ...query, format }));
 }

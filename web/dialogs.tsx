@@ -7,6 +7,7 @@ import { SaveFilterDialog } from "./items/save-dialog.tsx";
 import { KeysDialog } from "./keys-dialog.tsx";
 import { route, VIEWS } from "./route.ts";
 import { dialog, type OpenDialog, run } from "./state.ts";
+import { TenantsDialog } from "./tenants.tsx";
 import { TuneDialog } from "./tune-dialog.tsx";
 
 /** The one dialog that is open, if any. */
@@ -20,6 +21,8 @@ function Opened({ open }: { open: OpenDialog }): JSX.Element {
   switch (open.kind) {
     case "keys":
       return <KeysDialog />;
+    case "tenants":
+      return <TenantsDialog />;
     case "more":
       return <MoreDialog />;
     case "tune":

@@ -6,7 +6,8 @@ import { reconnectNow } from "./live.ts";
 import { Button, Key } from "./parts.tsx";
 import { hrefOf, route, type View } from "./route.ts";
 import { dialog, link, me, now, overview, part, run, toasts, unsay } from "./state.ts";
-import { choose, nextTheme, theme } from "./theme.ts";
+import { seat, tenantHere } from "./tenant.ts";
+import { ThemeButton } from "./theme-button.tsx";
 
 const NAMES: Readonly<Record<View, { readonly long: string; readonly short: string }>> = {
   overview: { long: "Overview", short: "Overview" },
@@ -111,11 +112,11 @@ const executionId = part(() => overview.value?.run?.executionId ?? null);
 /** The upper edge: which job, whether the numbers are live, search and theme. */
 export function Bar(): JSX.Element {
   const job = me.value;
-  const next = nextTheme();
   return (
     <header class="bar">
       <p class="job">
         <strong>{job?.job ?? "…"}</strong>
+        {tenantHere !== null && (seat.value?.tenant ?? null) === null && <Switcher />}
         {job !== null && (
           <span class="path">
             {job.source} → {job.target}
@@ -127,16 +128,7 @@ export function Bar(): JSX.Element {
       <Button look="quiet" icon="search" class="find" onClick={findSearch} keyHint="/" label="Find an item">
         <span class="wide-only">Find an item</span>
       </Button>
-      <Button
-        look="quiet"
-        icon={theme.value}
-        class="square"
-        label={`Theme: ${theme.value}. Change to ${next}`}
-        onClick={() => choose(nextTheme())}
-        testid="theme"
-      >
-        {null}
-      </Button>
+      <ThemeButton />
       <Button
         look="quiet"
         class="square wide-only"
@@ -148,6 +140,23 @@ export function Bar(): JSX.Element {
         <Key name="?" />
       </Button>
     </header>
+  );
+}
+
+/** Leads to another tenant, or to all. */
+function Switcher(): JSX.Element {
+  return (
+    <Button
+      look="quiet"
+      class="switcher"
+      label={`Tenant ${tenantHere}: show another, or all`}
+      onClick={() => {
+        dialog.value = { kind: "tenants" };
+      }}
+      testid="switcher"
+    >
+      Switch tenant
+    </Button>
   );
 }
 

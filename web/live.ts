@@ -1,9 +1,10 @@
 import { batch } from "@preact/signals";
-import { API, type LimitStep, type LoggedEvent, type Me, type Overview, type Sample } from "../src/dashboard/api.ts";
-import { get, refusalOf, signedIn } from "./client.ts";
+import type { LimitStep, LoggedEvent, Me, Overview, Sample, Seat } from "../src/dashboard/api.ts";
+import { addressOf, get, refusalOf, signedIn } from "./client.ts";
 import { setZone } from "./format.ts";
 import { withSample } from "./samples.ts";
 import { freshEvents, history, learnClock, link, me, overview, streams, tick } from "./state.ts";
+import { isWhole, placeFor, seat } from "./tenant.ts";
 
 /** Points of the curves that are kept. */
 const MOST_SAMPLES = 3_600;
@@ -40,10 +41,18 @@ export async function stayLive(): Promise<void> {
 /** Asks who we are and opens the stream; where we are not known the page shows how to sign in. */
 export async function begin(): Promise<void> {
   try {
+    const found = await get<Seat>("/session");
+    const place = placeFor(found);
+    if (place !== null) {
+      location.replace(place);
+      return;
+    }
+    seat.value = found;
+    signedIn.value = true;
+    if (isWhole.peek()) return;
     const answer = await get<Me>("/me");
     setZone(answer.timezone);
     me.value = answer;
-    signedIn.value = true;
     await connect();
   } catch {
     if (signedIn.value !== false) lose(null);
@@ -54,7 +63,7 @@ async function connect(): Promise<void> {
   clearTimeout(retry);
   source?.close();
   heardMs = Date.now();
-  const stream = new EventSource(`${API}/live`);
+  const stream = new EventSource(addressOf("/live"));
   source = stream;
   let isFirst = true;
   stream.addEventListener("overview", ({ data }) => {

@@ -60,6 +60,8 @@ export const isRunning = computed(() => {
 /** Why controls cannot be used; null: they can. */
 export const blocked = computed(() => {
   if (!isOperator.value) return "You may only read. Open the link of the operator to control the run.";
+  if (!isRunning.value && me.value?.fleet === true)
+    return "What workers are told goes through the run that shares the job out, and none is on this machine: use its dashboard, or querymill control there.";
   return isRunning.value ? null : "Nobody works on this job now: start querymill run first.";
 });
 /** Why nothing may be written; null: it may. */
@@ -113,7 +115,7 @@ export function unsayKey(key: string): void {
 
 /** The dialog that is open, by name; controls and questions write here, `Dialogs` draws it. */
 export type OpenDialog =
-  | { readonly kind: "tune" | "pause" | "resume" | "drain" | "stop" | "keys" | "more" }
+  | { readonly kind: "tune" | "pause" | "resume" | "drain" | "stop" | "keys" | "more" | "tenants" }
   | { readonly kind: "save-filter"; readonly q: string }
   | {
       readonly kind: "ask";

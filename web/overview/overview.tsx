@@ -1,12 +1,13 @@
 import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import { Empty, Filling, Loading } from "../parts.tsx";
-import { overview } from "../state.ts";
+import { me, overview } from "../state.ts";
 import { CostCard } from "./cost.tsx";
 import { RateCard } from "./curves.tsx";
 import { EndpointsCard } from "./endpoints.tsx";
 import { ErrorsCard } from "./errors.tsx";
 import { Figures } from "./figures.tsx";
+import { FleetCard } from "./fleet.tsx";
 import { LabelsCard } from "./labels.tsx";
 import { NeedsCard } from "./needs.tsx";
 import { SumCard } from "./sum.tsx";
@@ -17,6 +18,7 @@ import { WaitingCard } from "./waiting.tsx";
 export function OverviewView(): JSX.Element {
   const isKnown = useComputed(() => overview.value !== null);
   const isWorking = useComputed(() => (overview.value?.run ?? null) !== null);
+  const hasFleet = useComputed(() => me.value?.fleet === true);
   if (!isKnown.value)
     return (
       <>
@@ -33,6 +35,7 @@ export function OverviewView(): JSX.Element {
       <SumCard />
       <div class="two">
         <div class="two-main">
+          {hasFleet.value && <FleetCard />}
           {isWorking.value ? (
             <>
               <RateCard />
