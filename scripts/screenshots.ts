@@ -8,13 +8,17 @@ import { parseArgs } from "node:util";
 import type { Browser, Page } from "playwright-core";
 import { openChromium } from "../test/support/chromium.ts";
 import { makePictureJob } from "./screenshots/job.ts";
+import { makeTenantsPictureJob } from "./screenshots/tenants-job.ts";
 
-const USAGE = `npm run screenshots -- [--out FOLDER] [--items 4000] [--seconds 100]
+const USAGE = `npm run screenshots -- [--out FOLDER] [--items 4000] [--seconds 100] [--tenants]
 
 Pictures of every view of the dashboard, in both themes, 390 and 1440 px wide, of a run over the embedded store: three endpoints,
 failures, a pause, four weeks of records. The best go to docs/screenshots/, all of them to --out (a temporary folder by default).
 
+Then of three tenants of one process over a replica set, one of them with four workers.
+
 --seconds   how long the run goes on before the first picture
+--tenants   only the pictures of tenants and workers
 `;
 const root = fileURLToPath(new URL("..", import.meta.url));
 const SOON = { timeout: 20_000 };
@@ -32,13 +36,23 @@ const VIEWS: readonly (readonly [name: string, hash: string, ready: string, heig
   ["activity", "#/activity", "main li", 1_000],
 ];
 /** What the README shows, by name. */
-const BEST = new Set(["overview-light-1440", "item-dark-1440", "review-light-1440", "overview-dark-390"]);
+const BEST = new Set([
+  "overview-light-1440",
+  "item-dark-1440",
+  "review-light-1440",
+  "overview-dark-390",
+  "tenants-light-1440",
+  "fleet-light-1440",
+]);
+/** How long tenants and workers go on before their first picture. */
+const WARM_MS = 45_000;
 
 async function main(): Promise<void> {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
     options: {
       ...{ out: text, items: { ...text, default: "4000" }, seconds: { ...text, default: "100" } },
+      tenants: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -49,29 +63,75 @@ async function main(): Promise<void> {
   const out = resolve(values.out ?? (await mkdtemp(join(tmpdir(), "querymill-screenshots-"))));
   await mkdir(out, { recursive: true });
   await mkdir(join(root, "docs", "screenshots"), { recursive: true });
+  const browser = await openChromium();
+  try {
+    if (!values.tenants) await takeJob(browser, out, Number(values.items), Number(values.seconds) * 1_000);
+    await takeTenants(browser, out);
+  } finally {
+    await browser.close();
+  }
+  process.stdout.write(`Pictures in ${out}\n`);
+}
+
+async function makeFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "querymill-pictures-"));
   // Under this name it tells commands as an installed one does.
   await symlink(join(root, "src", "bin.ts"), join(folder, PROGRAM));
-  const job = await makePictureJob(folder, Number(values.items));
-  const browser = await openChromium();
+  return folder;
+}
+
+/** Pictures of one job with three endpoints. */
+async function takeJob(browser: Browser, out: string, items: number, ms: number): Promise<void> {
+  const folder = await makeFolder();
+  const job = await makePictureJob(folder, items);
   try {
     await querymill(folder, ["run", "--limit", "300", "--no-wait", "--quiet"]).ended;
     await job.schedule(soon());
     const run = querymill(folder, ["run", "--dashboard", "0"]);
     try {
       const link = await run.link;
-      await live(browser, link, Number(values.seconds) * 1_000, job.overload);
+      await live(browser, link, ms, job.overload);
       for (const theme of ["light", "dark"] as const)
         for (const width of WIDTHS) await takeAll(browser, link, { theme, width, out });
     } finally {
       run.end();
     }
   } finally {
-    await browser.close();
     await job.close();
     await rm(folder, { recursive: true, force: true });
   }
-  process.stdout.write(`Pictures in ${out}\n`);
+}
+
+/** Pictures of three tenants, and of the one that four workers work on. */
+async function takeTenants(browser: Browser, out: string): Promise<void> {
+  const folder = await makeFolder();
+  const job = await makeTenantsPictureJob(folder);
+  const started: Command[] = [];
+  try {
+    const run = querymill(folder, ["run", "--dashboard", "0"], job.env);
+    started.push(run);
+    const link = await run.link;
+    for (const machine of ["mill-1", "mill-2", "mill-3", "mill-4"]) {
+      const batchDir = join(folder, machine);
+      started.push(querymill(folder, ["worker", "--tenant", "support", "--batch-dir", batchDir], job.env));
+    }
+    await delay(WARM_MS);
+    for (const theme of ["light", "dark"] as const)
+      for (const width of WIDTHS) {
+        const { page, close } = await openWhole(browser, link, theme, width);
+        await picture(page, "tenants", { theme, width, out }, 1_200);
+        await page.getByRole("link", { name: "support" }).click();
+        await page.getByTestId("worker").nth(3).waitFor(SOON);
+        await page.getByTestId("ranges").locator("summary").click();
+        await delay(700);
+        await picture(page, "fleet", { theme, width, out }, 2_400);
+        await close();
+      }
+  } finally {
+    for (const one of started) one.end();
+    await job.close();
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** A schedule that comes in a few seconds. */
@@ -88,10 +148,10 @@ interface Command {
   end(): void;
 }
 
-function querymill(cwd: string, args: readonly string[]): Command {
+function querymill(cwd: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Command {
   const child = spawn(process.execPath, [join(cwd, PROGRAM), ...args], {
     cwd,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, LANG: "C.UTF-8", QUERYMILL_LOG_LEVEL: "silent" },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, LANG: "C.UTF-8", QUERYMILL_LOG_LEVEL: "silent", ...env },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";
@@ -137,6 +197,18 @@ async function live(browser: Browser, link: string, ms: number, overload: () => 
 }
 
 async function open(browser: Browser, link: string, theme: "light" | "dark", width: number) {
+  const { page, close } = await openWindow(browser, link, theme, width);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  return { page, close };
+}
+
+async function openWhole(browser: Browser, link: string, theme: "light" | "dark", width: number) {
+  const { page, close } = await openWindow(browser, link, theme, width);
+  await page.getByTestId("tenants").waitFor(SOON);
+  return { page, close };
+}
+
+async function openWindow(browser: Browser, link: string, theme: "light" | "dark", width: number) {
   const context = await browser.newContext({
     viewport: { width, height: 900 },
     colorScheme: theme,
@@ -147,33 +219,39 @@ async function open(browser: Browser, link: string, theme: "light" | "dark", wid
   });
   const page = await context.newPage();
   await page.goto(link);
-  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
   return { page, close: () => context.close() };
 }
 
-async function takeAll(
-  browser: Browser,
-  link: string,
-  { theme, width, out }: { readonly theme: "light" | "dark"; readonly width: number; readonly out: string },
-): Promise<void> {
+async function takeAll(browser: Browser, link: string, { theme, width, out }: Look): Promise<void> {
   const { page, close } = await open(browser, link, theme, width);
   for (const [view, hash, ready, height] of VIEWS) {
     await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
     await page.locator(ready).first().waitFor(SOON);
     if (view === "item") await openItem(page);
-    // Charts follow the data by a frame or two.
-    await delay(700);
-    const name = `${view}-${theme}-${width}`;
-    const tall = Math.min(height, width < 600 ? 1_800 : height);
-    const path = join(out, `${name}.png`);
-    await show(page, width, tall);
-    await page.mouse.move(0, 0);
-    await page.screenshot({ path });
-    process.stdout.write(`${name}  ${Math.round((await stat(path)).size / 1_000)} kB\n`);
-    if (BEST.has(name)) await writeFile(join(root, "docs", "screenshots", `${name}.webp`), await webpOf(page));
-    await page.setViewportSize({ width, height: 900 });
+    await picture(page, view, { theme, width, out }, height);
   }
   await close();
+}
+
+interface Look {
+  readonly theme: "light" | "dark";
+  readonly width: number;
+  readonly out: string;
+}
+
+/** Takes the page as it is. @param height how much of a long page is shown, in px */
+async function picture(page: Page, view: string, { theme, width, out }: Look, height: number): Promise<void> {
+  // Charts follow the data by a frame or two.
+  await delay(700);
+  const name = `${view}-${theme}-${width}`;
+  const tall = Math.min(height, width < 600 ? 1_800 : height);
+  const path = join(out, `${name}.png`);
+  await show(page, width, tall);
+  await page.mouse.move(0, 0);
+  await page.screenshot({ path });
+  process.stdout.write(`${name}  ${Math.round((await stat(path)).size / 1_000)} kB\n`);
+  if (BEST.has(name)) await writeFile(join(root, "docs", "screenshots", `${name}.webp`), await webpOf(page));
+  await page.setViewportSize({ width, height: 900 });
 }
 
 /** One of several messages, when there is one on the page. */

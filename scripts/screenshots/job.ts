@@ -91,7 +91,7 @@ schedules:
 }
 
 /** What the model answers, and what goes wrong on the way. */
-function answers(isOverloaded: () => boolean = () => false): ModelServerOptions {
+export function answers(isOverloaded: () => boolean = () => false): ModelServerOptions {
   return {
     content: (id, _attempt, value, text) => {
       const told = toldOf(text);
@@ -122,7 +122,7 @@ function answers(isOverloaded: () => boolean = () => false): ModelServerOptions 
 }
 
 /** A query of some day before today. @param daysAgo what customers write about changes with time */
-function drawnAt(number: number, daysAgo: number): Told {
+export function drawnAt(number: number, daysAgo: number): Told {
   const key = `query ${number}`;
   const weights = TOLD.map(({ category }) => {
     const isRecent = daysAgo < DAYS / 2;
@@ -139,7 +139,7 @@ function drawnAt(number: number, daysAgo: number): Told {
   );
 }
 
-function documentOf(number: number, told: Told, atMs: number): SourceDocument {
+export function documentOf(number: number, told: Told, atMs: number): SourceDocument {
   let digit = 0;
   // One in eight writes what another one wrote: a form with one click.
   const key = uniform(`query ${number}`, 33) < 0.12 ? `twin ${number % 5}` : `query ${number}`;
