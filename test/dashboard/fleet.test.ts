@@ -102,6 +102,21 @@ it("shows who works and what they have, tells all of them what to do, and counts
   expect((await dashboard.post("/control/stop", {}, cookie)).status).toBe(200);
   hold.resolve(null);
   await started.ended;
+
+  // A range that ended its workers is told with its reason, first of all.
+  const { book } = store;
+  await book.add([{ name: "r999999999", number: 999_999_999, items: 7, from: null, to: null }]);
+  const taker = { worker: HOSTILE, ownerId: "o", executionId: "e", fence: 999_999_999, alone: true };
+  expect(await book.take((await book.find("r999999999"))!, taker)).toBe(true);
+  expect(await book.finish("r999999999", taker, "dead", null, "it ended two workers")).toBe(true);
+  expect((await fleet()).ranges[0]).toMatchObject({
+    name: "r999999999",
+    state: "dead",
+    reason: "it ended two workers",
+  });
+  await expect.poll(() => page.getByTestId("ranges").innerText(), SOON).toContain("it ended two workers");
+  await page.getByRole("link", { name: "Its dead letters" }).click();
+  await expect.poll(() => page.locator("main").innerText(), SOON).toContain("outcome:dead");
 });
 
 const dashboardFlagsOf = (settings: JobSettings): string[] => [

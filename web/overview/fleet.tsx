@@ -158,7 +158,7 @@ function Ranges({ detail: { counts, ranges, complete } }: { detail: FleetDetail 
                     {one.reason !== null && <small>{one.reason}</small>}
                     {one.state === "dead" && (
                       <small>
-                        <a href={itemsHref("outcome:dead-letter")}>Its dead letters</a>
+                        <a href={itemsHref("outcome:dead failure:poison")}>Its dead letters</a>
                       </small>
                     )}
                   </td>
