@@ -1,13 +1,12 @@
 export { type LoadedSettings, loadSettings, type SettingsInput } from "./config/load.ts";
 export { parseTaxonomy } from "./config/taxonomy.ts";
+export type { Counters, JobTotals } from "./counters.ts";
 export { DEFAULT_TAXONOMY } from "./default-taxonomy.ts";
 export { type ErrorCode, type FailureClass, ModelError, QuerymillError } from "./errors.ts";
 export type {
-  Counters,
   EventMap,
   ExecutionEnd,
   ExecutionStatus,
-  JobTotals,
   PauseHolder,
   RunSnapshot,
   StopReason,

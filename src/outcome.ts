@@ -1,5 +1,5 @@
+import type { Counters, JobTotals } from "./counters.ts";
 import { FAILURE_CLASSES } from "./errors.ts";
-import type { Counters, JobTotals } from "./events.ts";
 import type { ItemKey, SkipReason } from "./item.ts";
 import {
   addUsage,

@@ -1,5 +1,6 @@
 import type { Clocks } from "./clocks.ts";
-import type { Counters, EventMap, Events, ExecutionEnd, JobTotals } from "./events.ts";
+import type { Counters, JobTotals } from "./counters.ts";
+import type { EventMap, Events, ExecutionEnd } from "./events.ts";
 import {
   type Absorbed,
   addSpend,

@@ -11,6 +11,7 @@ const DATA = ["dashboard/api.ts", "default-taxonomy.ts", "cli/demo-queries.ts", 
 const NOUNS = [
   "item.ts",
   "errors.ts",
+  "counters.ts",
   "events.ts",
   "lag.ts",
   "grown.ts",

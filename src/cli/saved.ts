@@ -1,4 +1,4 @@
-import type { Counters } from "../events.ts";
+import type { Counters } from "../counters.ts";
 import { count, money } from "./format.ts";
 
 /** `1,204 duplicates answered from the cache, about $0.62 saved`; empty when there were none. */

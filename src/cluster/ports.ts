@@ -1,4 +1,5 @@
-import type { Counters, ExecutionEnd } from "../events.ts";
+import type { Counters } from "../counters.ts";
+import type { ExecutionEnd } from "../events.ts";
 import type { RangeCounts, RangeState, WorkerReport } from "../fleet.ts";
 import type { ItemKey } from "../item.ts";
 import type { RangeSettings } from "../job.ts";

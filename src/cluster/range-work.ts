@@ -1,4 +1,5 @@
-import type { Counters, ExecutionEnd, JobTotals, RunSnapshot } from "../events.ts";
+import type { Counters, JobTotals } from "../counters.ts";
+import type { ExecutionEnd, RunSnapshot } from "../events.ts";
 import { NO_COUNTERS } from "../jobs/no-counters.ts";
 import type { RangeWork } from "./ports.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Counters } from "../counters.ts";
 import { QuerymillError } from "../errors.ts";
-import type { Counters } from "../events.ts";
 import type { FleetSnapshot } from "../fleet.ts";
 import type { ItemKey } from "../item.ts";
 import type { JobSettings } from "../job.ts";

@@ -1,4 +1,5 @@
-import type { ExecutionEnd, JobTotals, RunSnapshot } from "../events.ts";
+import type { JobTotals } from "../counters.ts";
+import type { ExecutionEnd, RunSnapshot } from "../events.ts";
 import type { RangeCounts, RangeState, WorkerReport } from "../fleet.ts";
 import type { Share } from "../job.ts";
 import type { LimitReason } from "../rate-limits.ts";

@@ -1,5 +1,6 @@
+import type { Counters, JobTotals } from "../counters.ts";
 import { costRange, type PanelHistory } from "../estimation/finish.ts";
-import type { Counters, JobTotals, RunSnapshot } from "../events.ts";
+import type { RunSnapshot } from "../events.ts";
 import type { Usage } from "../record.ts";
 import type { Overview } from "./api.ts";
 import { type HealthSight, healthOf } from "./health-words.ts";

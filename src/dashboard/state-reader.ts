@@ -1,5 +1,6 @@
+import type { JobTotals } from "../counters.ts";
 import { QuerymillError } from "../errors.ts";
-import type { ExecutionEnd, JobTotals } from "../events.ts";
+import type { ExecutionEnd } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import { type JobStatus, readStatus } from "../jobs/status.ts";
 import { BatchFileManager, WHOLE_RANGE } from "../state/batch-file-manager.ts";

@@ -1,4 +1,4 @@
-import type { Counters } from "../events.ts";
+import type { Counters } from "../counters.ts";
 
 /** Of an execution that has done nothing yet. */
 export const NO_COUNTERS: Readonly<Counters> = {

@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { controlFolder, readRecord } from "../control/place.ts";
+import type { JobTotals } from "../counters.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
-import type { JobTotals } from "../events.ts";
 import { type Lag, lagNow } from "../lag.ts";
 import type { DaySpend } from "../outcome.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";

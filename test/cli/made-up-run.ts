@@ -1,4 +1,5 @@
-import type { Counters, ExecutionEnd, RunSnapshot } from "../../src/events.ts";
+import type { Counters } from "../../src/counters.ts";
+import type { ExecutionEnd, RunSnapshot } from "../../src/events.ts";
 import { UNKNOWN_LAG } from "../../src/lag.ts";
 
 /** 23 Nov, 13:14:08 local time. */

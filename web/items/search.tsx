@@ -6,6 +6,7 @@ import { has, termsOf, toggled, without, wordOf } from "../query.ts";
 import { commonChips } from "../query-chips.ts";
 import { goTo, hrefOf } from "../route.ts";
 import { dialog, me } from "../state.ts";
+import { tenantHere } from "../tenant.ts";
 import { forgetFilter, openSaved, savedFilters } from "./saved-filters.ts";
 
 /** How long the typing has to rest before the list follows, ms. */
@@ -116,7 +117,7 @@ export function ItemSearch({ q, order }: { q: string; order: string }): JSX.Elem
 function SavedFilters({ q, press }: { q: string; press: (query: string) => void }): JSX.Element | null {
   const job = me.value?.job ?? null;
   useEffect(() => {
-    if (job !== null) openSaved(job);
+    if (job !== null) openSaved(tenantHere === null ? job : `${tenantHere}/${job}`);
   }, [job]);
   if (savedFilters.value.length === 0) return null;
   return (
