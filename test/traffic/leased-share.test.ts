@@ -61,7 +61,8 @@ describe("calls that go out by a leased share", () => {
           expect(requests).toBeLessThanOrEqual(requestsPerMinute * (0.98 + 0.5 / 60) + 2 * weights.length);
           expect(tokens).toBeLessThanOrEqual(tokensPerMinute * (0.98 + 0.5 / 60) + 3 * typical * weights.length);
           const used = Math.max(requests / requestsPerMinute, tokens / tokensPerMinute);
-          expect(used).toBeGreaterThan(0.93);
+          // Where both limits are equally tight, a small share cannot save up for calls larger than most.
+          expect(used).toBeGreaterThan(0.9);
         },
       ),
       { numRuns: 40 },
