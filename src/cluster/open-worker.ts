@@ -4,6 +4,7 @@ import type { Adapters } from "../jobs/adapters.ts";
 import { Closers } from "../jobs/closers.ts";
 import { chooseAdapters, keepOpen, type Own, openStore } from "../jobs/wiring.ts";
 import type { ModelProvider } from "../llm/provider.ts";
+import { EndpointPool } from "../traffic/endpoint-pool.ts";
 import { openAllowance } from "./open-allowance.ts";
 import { openDispatcher } from "./open-dispatcher.ts";
 import { Worker, type WorkerOptions } from "./worker.ts";
@@ -43,7 +44,9 @@ export async function openWorker(
     closers.add(() => dispatcher.close());
     const allowance = await openAllowance(settings);
     closers.add(() => allowance?.close());
-    const own = { ...adapters, openStore: async () => keepOpen(store), allowance };
+    // Ranges begin with what those before them found out. Who answers in place of the model is not at that model's place.
+    const pool = provider === undefined ? new EndpointPool(slotCeiling(settings)) : null;
+    const own = { ...adapters, openStore: async () => keepOpen(store), allowance, pool };
     return { worker: new Worker({ settings, adapters: own, store, dispatcher, idleMs, tell }), close };
   } catch (error) {
     await close();

@@ -13,21 +13,23 @@ export interface Wanted {
 
 const HELD = "the range before it has the slots";
 /** What was told last, so that nothing is told twice. */
-const told = new WeakMap<Execution, { ceiling: number | null; drained: readonly string[] }>();
+const told = new WeakMap<Execution, { ceiling: number; drained: readonly string[] }>();
 
 /**
- * Shares the calls of a worker among its ranges, the oldest first: a later one gets what those before it leave, and is
- * paused while they leave nothing.
+ * Shares the calls of a worker among its ranges, the oldest first: one that uses all it was given may have all that is
+ * free, a later one gets what those before it leave, and is paused while they leave nothing.
  */
 export function shareSlots(runs: readonly { readonly execution: Execution }[], { calls, most, orders }: Wanted): void {
-  const whole = calls === "auto" ? most : calls;
   const busy = runs.map(({ execution }) => execution.snapshot().slots.busy);
+  let left = calls === "auto" ? most : calls;
   for (const [at, { execution }] of runs.entries()) {
-    const others = busy.reduce((sum, calls, other) => (other === at ? sum : sum + calls), 0);
-    const room = Math.max(0, whole - others);
-    pauseOrGoOn(execution, orders, at > 0 && room === 0 && busy[at] === 0);
-    const before = told.get(execution) ?? { ceiling: null, drained: [] };
-    const ceiling = runs.length === 1 ? whole : Math.max(1, room);
+    const own = busy[at]!;
+    const before = told.get(execution) ?? { ceiling: 0, drained: [] };
+    const later = busy.slice(at + 1).reduce((sum, other) => sum + other, 0);
+    const wanted = own >= before.ceiling ? left - later : own;
+    const ceiling = Math.max(1, at === runs.length - 1 ? left : wanted);
+    pauseOrGoOn(execution, orders, at > 0 && left <= 0 && own === 0);
+    left -= ceiling;
     if (ceiling !== before.ceiling)
       void execution
         .change(calls === "auto" ? { concurrent: "auto", concurrentMax: ceiling } : { concurrent: ceiling })

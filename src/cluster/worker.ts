@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, QuerymillError } from "../errors.ts";
-import { Events, type StopReason } from "../events.ts";
+import { Events, type ExecutionEnd, type StopReason } from "../events.ts";
 import type { WorkerReport } from "../fleet.ts";
-import { fingerprintOf, type JobSettings } from "../job.ts";
+import { fingerprintOf, type JobSettings, slotCeiling } from "../job.ts";
 import type { Adapters } from "../jobs/adapters.ts";
 import type { Store } from "../store.ts";
 import { insist } from "../traffic/insist.ts";
@@ -76,7 +76,7 @@ export class Worker {
   async run(): Promise<WorkerEnd> {
     const { tell } = this.#options;
     tell({ event: "worker:start", worker: this.name });
-    const ticker = setInterval(() => shareSlots([...this.#runs], this.#wanted()), TICK_MS);
+    const ticker = setInterval(() => this.#shareCalls(), TICK_MS);
     const reporting = this.#report();
     try {
       await this.#work();
@@ -180,8 +180,15 @@ export class Worker {
       watch: this.#watch,
     });
     this.#runs.add(run);
-    shareSlots([...this.#runs], this.#wanted());
+    this.#shareCalls();
     return run;
+  }
+
+  #shareCalls(): void {
+    const wanted = this.#wanted();
+    const { settings, adapters } = this.#options;
+    adapters.pool?.bound(slotCeiling({ ...settings, concurrent: wanted.calls }));
+    shareSlots([...this.#runs], wanted);
   }
 
   async #finish(run: RangeRun, handout: Handout | null): Promise<void> {
@@ -224,12 +231,7 @@ export class Worker {
     }
   }
 
-  #count({
-    read,
-    inFlight,
-    modelCalls,
-    costUsd,
-  }: { [K in "read" | "inFlight" | "modelCalls"]: number } & { costUsd: number | null }): void {
+  #count({ read, inFlight, modelCalls, costUsd }: ExecutionEnd): void {
     this.#settled += read - inFlight;
     this.#modelCalls += modelCalls;
     this.#costUsd = this.#costUsd === null || costUsd === null ? null : this.#costUsd + costUsd;
@@ -310,6 +312,9 @@ export class Worker {
     const sum = (of: (one: (typeof snapshots)[number]) => number): number =>
       snapshots.reduce((total, one) => total + of(one), 0);
     const { calls, most } = this.#wanted();
+    const limits = snapshots.map(({ slots }) => slots.limit);
+    // At places that its ranges share, the limit of one is that of all.
+    const limit = this.#options.adapters.pool ? Math.max(0, ...limits) : sum(({ slots }) => slots.limit);
     const cost = snapshots.map(({ counters }) => counters.costUsd);
     return {
       name: this.name,
@@ -318,13 +323,7 @@ export class Worker {
       state: this.#state(),
       ranges: [...this.#runs].map(({ range }) => range.name),
       inFlight: sum(({ slots }) => slots.busy),
-      limit:
-        calls === "auto"
-          ? Math.min(
-              most,
-              sum(({ slots }) => slots.limit),
-            )
-          : calls,
+      limit: calls === "auto" ? Math.min(most, limit) : calls,
       itemsPerSecond: sum(({ itemsPerSecond }) => itemsPerSecond),
       settled: this.#settled + sum(({ counters }) => counters.read - counters.inFlight),
       modelCalls: this.#modelCalls + sum(({ counters }) => counters.modelCalls),

@@ -7,13 +7,29 @@ import { Upstream } from "./upstream.ts";
  * limits, its calls at once, its refusals. The same are endpoints with one provider, base URL, key, settings and model:
  * providers count by key, and within it by model. Names, weights and limits do not make a difference: of limits that
  * differ the strictest holds for all. A place is forgotten with the last run that asks it.
+ *
+ * A pool of a number of calls is for runs that are parts of one, side by side and one after the other: so many calls are
+ * theirs at once at each place, and places are kept, so that a part begins with what those before it found out.
  */
 export class EndpointPool {
   readonly #upstreams = new Map<string, Upstream>();
+  #calls: number | null;
+
+  /** @param calls at once of all parts of one run, integer >= 1; null: the runs are of their own */
+  constructor(calls: number | null = null) {
+    this.#calls = calls;
+  }
 
   /** Places that are asked now. */
   get size(): number {
     return this.#upstreams.size;
+  }
+
+  /** Other calls at once of all parts, from now on. */
+  bound(calls: number): void {
+    if (calls === this.#calls) return;
+    this.#calls = calls;
+    for (const upstream of this.#upstreams.values()) upstream.bound(calls);
   }
 
   /**
@@ -24,7 +40,8 @@ export class EndpointPool {
     const place = placeOf(model);
     let upstream = this.#upstreams.get(place);
     if (upstream === undefined) {
-      upstream = new Upstream(now, () => this.#upstreams.delete(place));
+      const forget = (): unknown => this.#upstreams.delete(place);
+      upstream = new Upstream(now, this.#calls === null ? { onEmpty: forget } : { together: this.#calls });
       this.#upstreams.set(place, upstream);
     }
     return upstream;

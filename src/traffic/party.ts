@@ -50,3 +50,13 @@ export function boundsOf(
 ): PartyBounds {
   return { limits, concurrency, mostOfAll: concurrent };
 }
+
+/** Of all that share a place, at least one. @param together their calls at once; null: as many as they may make together */
+export function concurrencyOfAll(all: readonly PartyBounds[], together: number | null): ConcurrencyOptions {
+  const most = together ?? all.reduce((sum, { concurrency }) => sum + concurrency.max, 0);
+  return {
+    start: Math.max(...all.map(({ concurrency }) => concurrency.start)),
+    max: Math.min(most, ...all.map(({ mostOfAll }) => mostOfAll ?? Number.POSITIVE_INFINITY)),
+    mode: all.some(({ concurrency }) => concurrency.mode === "auto") ? "auto" : "fixed",
+  };
+}

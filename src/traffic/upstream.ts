@@ -14,7 +14,7 @@ import {
 import { type Contender, FairShare } from "./fair-share.ts";
 import { RateLimiter } from "./limiter.ts";
 import { Paces } from "./paces.ts";
-import type { Party, Passage } from "./party.ts";
+import { concurrencyOfAll, type Party, type Passage } from "./party.ts";
 import { SharedEndpoint } from "./shared-endpoint.ts";
 
 /** Calls in a row that met a limit which {@link RateLimiter} knew, before the endpoint rests as one that is not understood. */
@@ -24,6 +24,13 @@ const TOLD_PAUSE_MS = 1_000;
 const LONGEST_TIMER_MS = 600_000;
 /** Stands for a usual latency where none is known, in ms. */
 const SOME_LATENCY_MS = 1_000;
+
+export interface UpstreamOptions {
+  /** Called when the last one has left. */
+  readonly onEmpty?: () => void;
+  /** Calls at once of all that share it; null: as many as they may make together. See {@link Upstream.bound}. */
+  readonly together?: number | null;
+}
 
 /**
  * One model at one URL with one key, as its provider counts it: calls at once, requests and tokens in a minute. Of one run,
@@ -38,6 +45,7 @@ export class Upstream {
   readonly #onEmpty: () => void;
   readonly #parties = new Set<Party>();
   readonly #fair = new FairShare<Party>();
+  #together: number | null;
   #concurrency: ConcurrencyState | null = null;
   #bounds: ConcurrencyOptions = { start: 1, max: 1, mode: "auto" };
   /** null until several have shared it. */
@@ -53,13 +61,11 @@ export class Upstream {
   #isServing = false;
   #timer: NodeJS.Timeout | null = null;
 
-  /**
-   * @param now a clock that is never set, in ms
-   * @param onEmpty called when the last one has left
-   */
-  constructor(now: () => number, onEmpty: () => void = () => {}) {
+  /** @param now a clock that is never set, in ms */
+  constructor(now: () => number, { onEmpty = () => {}, together = null }: UpstreamOptions = {}) {
     this.#now = now;
     this.#onEmpty = onEmpty;
+    this.#together = together;
     this.#limiter = new RateLimiter({ configured: NO_LIMITS, now });
     this.shared = new SharedEndpoint(this.#limiter, (isRefused) => this.#hear(isRefused));
   }
@@ -88,7 +94,7 @@ export class Upstream {
 
   join(party: Party): void {
     if (this.#parties.size === 1) {
-      this.#paces ??= this.#firstPaces();
+      if (this.#together === null) this.#paces ??= this.#firstPaces();
       this.#era += 1;
       for (const alone of this.#parties) this.#fair.wasAlone(alone, this.#limiter.openTokens);
     }
@@ -104,13 +110,22 @@ export class Upstream {
     this.#fair.leave(party);
     this.#paces?.leave(party);
     if (this.#parties.size === 0) {
-      this.shared.onLeave();
+      if (this.#together === null) this.shared.onLeave();
       this.#onEmpty();
     } else this.#retune();
     this.#serveIn(0);
     if (this.#parties.size > 1) this.serve();
     // One that is alone waits for limits by itself.
     else for (const last of this.#parties) last.onTurn();
+  }
+
+  /**
+   * Set where those that share it are parts of one run, which come and go: the calls at once of all of them. Their texts
+   * take the same time, and what other processes tell of it holds for the next one.
+   */
+  bound(calls: number): void {
+    this.#together = calls;
+    this.retuned();
   }
 
   /** The bounds of a party were changed. */
@@ -302,14 +317,9 @@ export class Upstream {
   /** The strictest of the limits that they name hold for all; calls at once are what they may make together. */
   #retune(): void {
     const all = [...this.#parties].map(({ bounds }) => bounds);
+    if (all.length === 0) return;
     this.#limiter.configure(all.map(({ limits }) => limits).reduce(strictest));
-    const together = all.reduce((sum, { concurrency }) => sum + concurrency.max, 0);
-    const most = Math.min(...all.map(({ mostOfAll }) => mostOfAll ?? Number.POSITIVE_INFINITY));
-    this.#bounds = {
-      start: Math.max(...all.map(({ concurrency }) => concurrency.start)),
-      max: Math.min(together, most),
-      mode: all.some(({ concurrency }) => concurrency.mode === "auto") ? "auto" : "fixed",
-    };
+    this.#bounds = concurrencyOfAll(all, this.#together);
     if (this.#concurrency === null) this.#concurrency = firstLimit(this.#bounds);
     else this.#move(retunedLimit(this.#concurrency, this.#bounds));
   }

@@ -11,7 +11,7 @@ describe("a text that kills its worker", () => {
         while (!until()) {
           await workers[at]!.ended;
           if (until()) return;
-          workers[at] = startFleetProcess("worker", await settings(at));
+          workers[at] = startFleetProcess("mortal", await settings(at));
         }
       }),
     );
@@ -22,7 +22,7 @@ describe("a text that kills its worker", () => {
     const own = await Promise.all([1, 2].map(() => machine(job, { leaseMs: 6_000 })));
     const runSettings = await machine(job, { leaseMs: 6_000 });
     let isOver = false;
-    const workers = own.map((settings) => startFleetProcess("worker", settings));
+    const workers = own.map((settings) => startFleetProcess("mortal", settings));
     const run = startFleetProcess("run", runSettings);
     const kept = keepAlive(
       workers,
@@ -43,7 +43,7 @@ describe("a text that kills its worker", () => {
     await job.seed(400, textOf);
     const fresh = () => machine(job, { leaseMs: 1_500 });
     let isOver = false;
-    const workers = await Promise.all([1, 2].map(async () => startFleetProcess("worker", await fresh())));
+    const workers = await Promise.all([1, 2].map(async () => startFleetProcess("mortal", await fresh())));
     const run = startFleetProcess("run", await fresh());
     const kept = keepAlive(workers, fresh, () => isOver);
     const { end, stderr } = await run.ended;

@@ -1,6 +1,6 @@
 /**
- * A process of a fleet: `run` shares a job out, `worker` takes ranges of it. Arguments: which of both, and the job's
- * settings as JSON. Tells what happens as JSON lines. A text with "poison" ends the process that asks it.
+ * A process of a fleet: `run` shares a job out, `worker` takes ranges of it, and so does `mortal`, which ends at a text with
+ * "poison". Arguments: which of them, and the job's settings as JSON. Tells what happens as JSON lines.
  */
 import { openWorker } from "../../src/cluster/open-worker.ts";
 import { type JobSettings, slotCeiling } from "../../src/job.ts";
@@ -30,7 +30,11 @@ if (role === "run") {
     clearInterval(looking);
   }
 } else {
-  const { worker, close } = await openWorker(settings, { idleMs: null, tell: say, provider: poisonable() });
+  const { worker, close } = await openWorker(settings, {
+    idleMs: null,
+    tell: say,
+    ...(role === "mortal" ? { provider: poisonable() } : {}),
+  });
   process.on("SIGTERM", () => worker.stop());
   try {
     await worker.run();

@@ -52,8 +52,8 @@ export async function machine(job: Job, changes: Partial<JobSettings> = {}): Pro
   };
 }
 
-/** Starts one; it ends with the test. */
-export function startFleetProcess(role: "run" | "worker", settings: JobSettings): FleetProcess {
+/** Starts one; it ends with the test. A `mortal` is a worker that a text with "poison" ends. */
+export function startFleetProcess(role: "run" | "worker" | "mortal", settings: JobSettings): FleetProcess {
   const child = spawn(process.execPath, [script, role, JSON.stringify(settings)], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME },
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,12 +1,17 @@
 import { expect, it } from "vitest";
 import type { ModelSettings } from "../../src/job.ts";
 import { EndpointPool } from "../../src/traffic/endpoint-pool.ts";
-import { handAnswered } from "../support/hand-answered.ts";
+import { type HandOptions, handAnswered, REQUEST } from "../support/hand-answered.ts";
+import { SILENT } from "../support/limited-server.ts";
 
 const MODEL: ModelSettings = { provider: "openai", name: "m", baseUrl: "https://a.example/v1", apiKey: "one" };
 
 function open(pool: EndpointPool, changes: Partial<ModelSettings> = {}) {
-  return handAnswered({ upstream: pool.upstreamOf({ ...MODEL, ...changes }, Date.now) }).endpoint;
+  return byHand(pool, changes).endpoint;
+}
+
+function byHand(pool: EndpointPool, changes: Partial<ModelSettings> = {}, options: HandOptions = {}) {
+  return handAnswered({ upstream: pool.upstreamOf({ ...MODEL, ...changes }, Date.now), ...options });
 }
 
 it("one place is one model of one provider at one URL with one key and the same settings", () => {
@@ -45,4 +50,50 @@ it("is kept as long as somebody asks there, and begun anew afterwards", async ()
   b.close();
   b.close();
   expect(pool.size).toBe(0);
+});
+
+it("parts of one run come and go: the place stays with its calls at once, its limits and its news", async () => {
+  const pool = new EndpointPool(6);
+  const auto = { concurrency: { start: 4, max: 6, mode: "auto" } } as const;
+  const first = byHand(pool, {}, auto);
+  let left = 0;
+  first.endpoint.shared.onLeave = () => {
+    left += 1;
+  };
+  const refused = first.endpoint.take(100).call(REQUEST, new AbortController().signal);
+  const rate = { ...SILENT, limitRequests: 60, remainingRequests: 0, resetRequestsMs: 60_000 };
+  first.fail("throttled", 30_000, 0, rate);
+  await expect(refused).rejects.toThrow();
+  expect(first.endpoint.limit).toBe(2);
+  first.endpoint.close();
+  expect([pool.size, left]).toEqual([1, 0]);
+  // What another process tells while nobody asks here.
+  first.endpoint.shared.hear({ requestsPerMinute: 30, tokensPerMinute: null, restMs: 0, isRefused: false });
+  const next = byHand(pool, {}, auto).endpoint;
+  expect([next.limit, (next.shared.pace.requests ?? 0) * 60_000]).toEqual([2, 30]);
+  expect(next.waitMs(100)).toBeGreaterThan(20_000);
+});
+
+it("parts of one run make no more calls at once than it may, also when that is changed", () => {
+  const pool = new EndpointPool(3);
+  const fixed = { concurrency: { start: 8, max: 3, mode: "fixed" } } as const;
+  const [a, b] = [byHand(pool, {}, fixed), byHand(pool, {}, fixed)];
+  const take = (): number => {
+    let taken = 0;
+    for (const { endpoint } of [a, b])
+      for (let at = 0; at < 5 && endpoint.waitMs(100) === 0; at += 1) {
+        void endpoint.take(100).call(REQUEST, new AbortController().signal);
+        taken += 1;
+      }
+    return taken;
+  };
+  expect(take()).toBe(3);
+  pool.bound(5);
+  expect(take()).toBe(2);
+  // Nobody is there, and the next ones hold to it.
+  a.endpoint.close();
+  b.endpoint.close();
+  pool.bound(9);
+  const c = byHand(pool, {}, { concurrency: { start: 8, max: 20, mode: "fixed" } });
+  expect(c.endpoint.limit).toBe(9);
 });
