@@ -13,6 +13,7 @@ import type { CoordinatorAllowance } from "./coordinator-allowance.ts";
 import { takeOver } from "./hand-over.ts";
 import type { Dispatcher, FleetOrders, FleetPlan, FleetStore, PlannedRange } from "./ports.ts";
 import { questionOf } from "./question.ts";
+import { RangeCutter } from "./range-cutter.ts";
 import { addCounters, sumOf } from "./range-work.ts";
 
 export interface ShareOutOptions {
@@ -134,6 +135,7 @@ export class ShareOut implements Together {
       question: questionOf(settings, fingerprint),
     };
     this.#next = Math.max(plan?.next ?? 1, (last?.number ?? 0) + 1, (shared.recorder.state.absorbedRanges ?? 0) + 1);
+    const cutter = new RangeCutter((from, size) => ask(() => open.source.cut!(from, size)), this.#size);
     let from: ItemKey | null = last?.to ?? null;
     let cut = last !== null && (last.to === null || plan?.cut === true);
     await ask(() => book.change({ ...said, cut }, open.lease.fence));
@@ -145,7 +147,7 @@ export class ShareOut implements Together {
       let { waiting } = ranges;
       const ahead = Math.max(AHEAD, AHEAD_OF_EACH * workers.length);
       while (!cut && waiting < ahead && !signal.aborted) {
-        const end = await ask(() => open.source.cut!(from, this.#size));
+        const end = await cutter.next(from, workers.length);
         if (end !== null) {
           await ask(() => this.#add(from, end));
           from = end.to;

@@ -59,8 +59,9 @@ describe("a job that four workers work off", () => {
       SOURCE,
       ids.map((_id, at) => ({ _id, text: textWith(`m${at}`) })),
     );
+    // Ranges become smaller towards the end.
     const worker = startFleetProcess("worker", await machine(job, { concurrent: 16 }));
-    const { end, stderr } = await startFleetProcess("run", await machine(job)).ended;
+    const { end, stderr } = await startFleetProcess("run", await machine(job, { rangeSize: 250 })).ended;
     expect(stderr).toBe("");
     expect(end).toMatchObject({ classified: 600, exitCode: 0 });
     expect((await job.records()).size).toBe(600);

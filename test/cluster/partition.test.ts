@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { Binary, Decimal128, Long, MaxKey, MinKey, MongoClient, ObjectId, Timestamp, UUID } from "mongodb";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { RangeCutter } from "../../src/cluster/range-cutter.ts";
 import { type ItemKey, keyOf } from "../../src/item.ts";
 import { MARK_FIELDS } from "../../src/job.ts";
 import type { Source, SourceDocument, Store } from "../../src/store.ts";
@@ -71,6 +72,40 @@ describe.each(["with our indexes", "without the right to build any", "with marks
     });
   },
 );
+
+describe.each(["with our indexes", "with marks in the target"])("ranges cut %s", (how) => {
+  it("become smaller towards the end, and nothing is in two or in none, also when another one goes on with them", async () => {
+    const kinds = [(at: number) => at, (at: number) => `s${at}`, () => new ObjectId(), () => new UUID()];
+    const documents = Array.from(
+      { length: 5_000 },
+      (_, at) => [kinds[at % 4]!(at), [undefined, false][at % 2]] as const,
+    );
+    const { source, over, open, insert } = await fill(how, documents);
+    const [size, workers] = [600, 2];
+    const parts: Part[] = [];
+    const cutSome = async (most: number): Promise<boolean> => {
+      const cutter = new RangeCutter(source.cut!.bind(source), size);
+      for (let at = 0; at < most; at += 1) {
+        const from = parts.at(-1)?.to ?? null;
+        const end = await cutter.next(from, workers);
+        if (end !== null) parts.push({ from, ...end });
+        if (end === null || end.to === null) return true;
+      }
+      return false;
+    };
+    expect(await cutSome(3)).toBe(false);
+    await insert([{ _id: "s0late", text: "late" }]);
+    expect(await cutSome(1_000)).toBe(true);
+    const read: ItemKey[] = [];
+    for (const part of parts) read.push(...(await readAll(over(part), 1_000)));
+    expect(new Set(read).size).toBe(read.length);
+    expect(read.filter((key) => key !== keyOf("s0late")).toSorted()).toEqual([...open].sort());
+    const sizes = parts.map(({ items }) => items);
+    expect(sizes.slice(0, 4)).toEqual([size, size, size, size]);
+    expect(sizes.slice(4)).toEqual(sizes.slice(4).sort((a, b) => b - a));
+    expect(Math.max(...sizes.slice(-4))).toBeLessThan(size / 2);
+  });
+});
 
 describe("a part", () => {
   it("is counted and read by pages, each document once", async () => {
