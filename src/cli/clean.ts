@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { relative } from "node:path";
 import { type Command, Option } from "commander";
+import type { FleetLeft } from "../cluster/fleet-removal.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { QuerymillError } from "../errors.ts";
 import { type CleanPlan, clean, planClean } from "../jobs/clean.ts";
@@ -23,10 +24,15 @@ querymill clean --job support-inbox --older-than 30 --yes`,
   );
   command.addOption(new Option("--older-than <days>", "only what is older; expired dead letters go too"));
   command.addOption(new Option("--cache", "the answers kept for equal texts too: those are asked again"));
-  command.addOption(new Option("--all", "the whole state of the job: ledger, dead letters and retry queues too"));
+  command.addOption(
+    new Option(
+      "--all",
+      "the whole state of the job: ledger, dead letters and retry queues too, and what a fleet keeps beside the results",
+    ),
+  );
   command.addOption(new Option("--dry-run", "show what would go, and leave it"));
   command.addOption(new Option("--yes", "do it without asking"));
-  return addJobOptions(command).action(async (flags: Record<string, unknown>) => {
+  return addJobOptions(command, ["workersAt"]).action(async (flags: Record<string, unknown>) => {
     process.exitCode = await cleanUp(flags);
   });
 }
@@ -43,31 +49,42 @@ async function cleanUp({ olderThan, all, cache, dryRun, yes, ...flags }: Record<
   const found = (await findJobs(batchDir)).filter(
     ({ tenant }) => flags.tenant === undefined || tenant === settings.tenant,
   );
+  const beforeMs = days === null ? null : Date.now() - days * DAY_MS;
   const wanted = named ? found.filter((identity) => identity.job === job) : found;
-  if (named && wanted.length === 0) {
+  const plans: CleanPlan[] = [];
+  for (const identity of wanted)
+    plans.push(await planClean(batchDir, identity, { beforeMs, all: all === true, cache: cache === true }));
+  const { planFleetRemoval, refuseUnfinished, removeFleet } = await import("../cluster/fleet-removal.ts");
+  const fleet = all === true ? await planFleetRemoval(settings) : null;
+  if (fleet !== null) refuseUnfinished(fleet, settings);
+  if (named && wanted.length === 0 && (fleet?.collections ?? []).length === 0) {
     const names = found.map((identity) => identity.job);
     throw refused(
       `No job ${job} has state in ${batchDir}.${didYouMean(job, names)} There are: ${names.join(", ") || "none"}.`,
     );
   }
-  const beforeMs = days === null ? null : Date.now() - days * DAY_MS;
-  const plans: CleanPlan[] = [];
-  for (const identity of wanted)
-    plans.push(await planClean(batchDir, identity, { beforeMs, all: all === true, cache: cache === true }));
   const full = plans.filter(({ paths, deadLetters }) => paths.length + deadLetters.length > 0);
   const screen = openScreen();
   const report = (removed: boolean): void =>
-    screen.json({ event: removed ? "clean:end" : "clean:preview", removed, jobs: full.map(summaryOf) });
-  if (!output.json) screen.print(full.length === 0 ? ["Nothing to clean."] : full.flatMap(linesOf));
-  if (full.length === 0 || dryRun === true) {
+    screen.json({
+      event: removed ? "clean:end" : "clean:preview",
+      removed,
+      jobs: full.map(summaryOf),
+      ...(fleet === null ? {} : { fleet }),
+    });
+  const lines = [...full.flatMap(linesOf), ...(fleet === null ? [] : fleetLines(fleet))];
+  const isNothing = full.length === 0 && fleet === null;
+  if (!output.json) screen.print(isNothing ? ["Nothing to clean."] : lines);
+  if (isNothing || dryRun === true) {
     if (output.json) report(false);
-    else if (full.length > 0) screen.print(["", "Nothing was removed."]);
+    else if (!isNothing) screen.print(["", "Nothing was removed."]);
     return 0;
   }
   if (yes !== true && !(await confirm("Remove this?", "Removing"))) {
     screen.print(["Nothing was removed."]);
     return 0;
   }
+  if (fleet !== null) await removeFleet(settings, fleet);
   for (const plan of full) await clean(batchDir, plan, { pid: process.pid, host: hostname() });
   if (output.json) report(true);
   else
@@ -84,6 +101,16 @@ function linesOf({ identity, paths, deadLetters }: CleanPlan): string[] {
   );
   const dead = deadLetters.length === 0 ? [] : [`  ${left("expired dead letters", 26)} ${count(deadLetters.length)}`];
   return [identity.job, ...rows, ...dead];
+}
+
+function fleetLines({ collections, queue, trouble }: FleetLeft): string[] {
+  return [
+    ...collections.map(
+      ({ name, documents }) => `  ${left("of the fleet", 26)} ${name}   ${count(documents)} documents`,
+    ),
+    ...(queue === null ? [] : [`  ${left("queue of ranges", 26)} ${queue}`]),
+    ...(trouble === null ? [] : ["", `  Whether a fleet left something beside the results is not known: ${trouble}`]),
+  ];
 }
 
 function summaryOf({ identity, paths, deadLetters }: CleanPlan): object {

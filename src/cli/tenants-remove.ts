@@ -88,7 +88,7 @@ async function placesOf(
 }
 
 function planLines(plan: RemovalPlan, hasSection: boolean, look: Look): string[] {
-  const { name, goesOn, data, folder, bytes, jobs, collections, marksIn } = plan;
+  const { name, goesOn, data, folder, bytes, jobs, collections, fleet, marksIn } = plan;
   const row = (what: string, text: string): string => `  ${left(what, 18)}${text}`;
   const kept = data ? [] : ["", "  Records, their history and the marks in the source stay: --data removes them too."];
   return [
@@ -113,6 +113,22 @@ function planLines(plan: RemovalPlan, hasSection: boolean, look: Look): string[]
     ...collections.map((one) =>
       row("collection", `${one.name}   ${one.documents === null ? "?" : count(one.documents)} documents`),
     ),
+    ...(fleet?.collections ?? []).map((one) => row("of the fleet", `${one.name}   ${count(one.documents)} documents`)),
+    ...((fleet?.unfinished ?? 0) > 0
+      ? [
+          row(
+            "",
+            look.style(
+              "yellow",
+              `${count(fleet!.unfinished)} ranges are begun: what workers were paid and did not store is lost`,
+            ),
+          ),
+        ]
+      : []),
+    ...(fleet?.queue ? [row("queue of ranges", fleet.queue)] : []),
+    ...(fleet?.trouble
+      ? [row("", look.style("yellow", `whether a fleet left something is not known: ${fleet.trouble}`))]
+      : []),
     ...(marksIn === null ? [] : [row("marks", `of this tenant in ${marksIn}: its items count as unprocessed then`)]),
     ...kept,
   ];

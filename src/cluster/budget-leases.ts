@@ -130,7 +130,7 @@ export class BudgetLeases implements SharedBudget {
   }
 
   get #key(): string {
-    return `usd:${this.#options.job}:${this.#period}`;
+    return keyOf(this.#options.job, this.#period);
   }
 
   #periodNow(): string {
@@ -138,4 +138,13 @@ export class BudgetLeases implements SharedBudget {
     const today = new Date(store.nowMs()).toISOString();
     return per === "day" ? today.slice(0, 10) : per === "month" ? today.slice(0, 7) : per;
   }
+}
+
+/** Whether a counter is that of a budget of the job, of whichever period. */
+export function isBudgetOf(job: string, key: string): boolean {
+  return key === keyOf(job, key.slice(key.lastIndexOf(":") + 1));
+}
+
+function keyOf(job: string, period: string): string {
+  return `usd:${job}:${period}`;
 }

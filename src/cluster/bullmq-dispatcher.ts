@@ -24,6 +24,14 @@ const AGAIN_MS = 60_000;
 /** A range that could not be worked on is brought again after so long, in ms. */
 const BACK_MS = 1_000;
 
+const WORK = {
+  autorun: false,
+  lockDuration: LOCK_MS,
+  stalledInterval: STALLED_MS,
+  maxStalledCount: EVERY_STALL,
+  drainDelay: BLOCK_S,
+} satisfies Partial<WorkerOptions>;
+
 interface Parts {
   readonly queue: Queue;
   readonly worker: Worker;
@@ -61,16 +69,18 @@ export class BullDispatcher implements Dispatcher {
   /** @throws QuerymillError CONFIG_INVALID without the packages; STORE_UNREACHABLE, STORE_REFUSED */
   static async open(place: FleetPlace): Promise<BullDispatcher> {
     const url = place.workersAt;
-    const name = `${place.tenant}.${place.job}`;
-    const work = {
-      autorun: false,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_MS,
-      maxStalledCount: EVERY_STALL,
-      drainDelay: BLOCK_S,
-    } satisfies Partial<WorkerOptions>;
-    const parts = kindOf(url) === "Redis" ? await redisParts(url, name, work) : await postgresParts(url, name, work);
+    const parts = await (kindOf(url) === "Redis" ? redisParts : postgresParts)(url, `${place.tenant}.${place.job}`);
     return new BullDispatcher(url, parts);
+  }
+
+  /** Removes the queue of the job, whatever is in it. @throws QuerymillError STORE_UNREACHABLE, STORE_REFUSED */
+  async remove(): Promise<void> {
+    const { queue } = this.#parts;
+    try {
+      await this.#does(() => queue.obliterate({ force: true }));
+    } catch (error) {
+      throw storeAway(error, this.#url);
+    }
   }
 
   get operations(): number {
@@ -196,7 +206,7 @@ export class BullDispatcher implements Dispatcher {
   }
 }
 
-async function redisParts(url: string, name: string, work: Partial<WorkerOptions>): Promise<Parts> {
+async function redisParts(url: string, name: string): Promise<Parts> {
   // The packages, the login and the place are right, or it is said here, in words.
   const [{ Queue: Q, Worker: W }] = (await loadPeers("--workers-at redis://…", ["bullmq", "ioredis"])) as unknown as [
     typeof import("bullmq"),
@@ -208,18 +218,18 @@ async function redisParts(url: string, name: string, work: Partial<WorkerOptions
   const options = { prefix: PREFIX, skipVersionCheck: true };
   return {
     queue: new Q(name, { ...options, connection: { ...lasting, enableOfflineQueue: false } }),
-    worker: new W(name, null, { ...options, ...work, connection: lasting }),
+    worker: new W(name, null, { ...options, ...WORK, connection: lasting }),
   };
 }
 
-async function postgresParts(url: string, name: string, work: Partial<WorkerOptions>): Promise<Parts> {
+async function postgresParts(url: string, name: string): Promise<Parts> {
   const [bull] = (await loadPeers("--workers-at postgres://…", ["bullmq", "pg"])) as unknown as [
     typeof import("bullmq"),
   ];
   await (await connectPostgres(url)).end();
   const { Queue: Q, Worker: W } = bull.withBackend(bull.createPostgresBackend);
   const connection = { connectionString: url, schema: PREFIX, migrate: true, max: 4 };
-  const parts = { queue: new Q(name, { connection }), worker: new W(name, null, { ...work, connection }) };
+  const parts = { queue: new Q(name, { connection }), worker: new W(name, null, { ...WORK, connection }) };
   try {
     await Promise.all([parts.queue.waitUntilReady(), parts.worker.waitUntilReady()]);
   } catch (error) {

@@ -1,9 +1,9 @@
-import { readdir, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { JobSettings } from "../job.ts";
 import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
 import { currentOwner } from "../state/owner.ts";
-import type { RangeBook } from "./ports.ts";
+import type { PlannedRange, RangeBook } from "./ports.ts";
 
 const RANGE = /^r\d{9,}$/;
 
@@ -24,8 +24,15 @@ export async function sweepFolders(
     const folder = join(parent, name);
     if (currentOwner(folder) !== null) continue;
     const range = await book.find(name);
-    if (range === null || range.state === "done" || range.state === "dead") await rm(folder, { recursive: true });
+    if (range === null || range.state === "done" || range.state === "dead" || (await isOfBefore(folder, range)))
+      await rm(folder, { recursive: true });
     else left.push(name);
   }
   return left;
+}
+
+/** It was worked on here, but under another plan that had a range of this name. */
+async function isOfBefore(folder: string, { ownerId, work }: PlannedRange): Promise<boolean> {
+  const own = (await readFile(join(folder, "owner-id"), "utf8").catch(() => "")).trim();
+  return own !== "" && own !== ownerId && !(own in work);
 }

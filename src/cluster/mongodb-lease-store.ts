@@ -1,4 +1,5 @@
 import { loadPeers } from "../observe/peer-package.ts";
+import { isBudgetOf } from "./budget-leases.ts";
 import type { KeyedNews, LeaseStore } from "./lease-store.ts";
 import { StoreClock } from "./store-clock.ts";
 
@@ -77,4 +78,21 @@ export async function openMongodbLeases(uri: string, db: string, now: () => numb
     },
   };
   return store;
+}
+
+/** Forgets what a job leased of its budgets. @param job as {@link BudgetLeases} names it */
+export async function forgetBudgets(uri: string, db: string, job: string): Promise<void> {
+  const { MongoClient } = await import("mongodb");
+  const client = new MongoClient(uri, { serverSelectionTimeoutMS: FIRST_MS, writeConcern: { w: "majority" } });
+  try {
+    const counters = client.db(db).collection(COUNTERS);
+    const keys = await counters.distinct("key");
+    // The package puts a word of its own before each key.
+    const own = keys.filter(
+      (key: unknown) => typeof key === "string" && isBudgetOf(job, key.slice(key.indexOf(":") + 1)),
+    );
+    await counters.deleteMany({ key: { $in: own } });
+  } finally {
+    await client.close();
+  }
 }

@@ -131,6 +131,10 @@ export interface FleetStore {
   readonly book: RangeBook;
   readonly handed: HandedOver;
   readonly board: FleetBoard;
+  /** The collections that it is in, with its documents there; empty when no fleet has worked on the target. */
+  left(): Promise<readonly { readonly name: string; readonly documents: number }[]>;
+  /** Takes all of it away, when nobody works: what others put into a collection of such a name stays. */
+  remove(): Promise<void>;
 }
 
 /** What a worker got from a dispatcher: a range to try, which the book may refuse. */

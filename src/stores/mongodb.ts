@@ -2,11 +2,9 @@ import { type Db, type Document, MongoClient, ReadConcern } from "mongodb";
 import type { FleetStore } from "../cluster/ports.ts";
 import { historyOf } from "../history.ts";
 import type { CollectionSize, Lease, Source, SourceDocument, SourceOptions, Store, Target } from "../store.ts";
-import { MongoBoard } from "./mongodb-board.ts";
 import { connectFailed, hostsOf, notConnectionString, storeErrors } from "./mongodb-errors.ts";
-import { MongoHandedOver } from "./mongodb-handed.ts";
-import { liveRangesOf, MongoLease } from "./mongodb-lease.ts";
-import { MongoRangeBook } from "./mongodb-ranges.ts";
+import { MongoFleet } from "./mongodb-fleet.ts";
+import { MongoLease } from "./mongodb-lease.ts";
 import { MongoSource } from "./mongodb-source.ts";
 import { MongoTarget } from "./mongodb-target.ts";
 
@@ -85,14 +83,7 @@ export class MongoStore implements Store {
   }
 
   fleet(target: string): FleetStore {
-    const guarded = storeErrors(this.#uri);
-    const [ranges, fleet, queue] = fleetCollections(target).map((name) => this.#db.collection(name));
-    const live = () => liveRangesOf(this.#db.collection("querymill_leases"), target);
-    return {
-      book: new MongoRangeBook({ ranges: ranges!, fleet: fleet!, live, guarded }),
-      handed: new MongoHandedOver(queue!, guarded),
-      board: new MongoBoard(fleet!, guarded),
-    };
+    return new MongoFleet(this.#db, target, storeErrors(this.#uri));
   }
 
   async insert(
@@ -143,11 +134,6 @@ export class MongoStore implements Store {
   async close(): Promise<void> {
     if (this.#owned) await this.#client.close();
   }
-}
-
-/** What stands beside a target that several processes work off: the plan, the workers and orders, failures on their way. */
-function fleetCollections(target: string): [string, string, string] {
-  return [`${target}_ranges`, `${target}_fleet`, `${target}_queue`];
 }
 
 function newClient(uri: string, connectTimeoutMs: number): MongoClient {

@@ -1,6 +1,7 @@
 import { lstat, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { type FleetLeft, planFleetRemoval, removeFleet } from "../cluster/fleet-removal.ts";
 import { findControl } from "../control/client.ts";
 import { TokenFile } from "../dashboard/token-file.ts";
 import { QuerymillError } from "../errors.ts";
@@ -35,6 +36,8 @@ export interface RemovalPlan {
   }[];
   /** Collections that go with `data`; empty without. */
   readonly collections: readonly { readonly name: string; readonly documents: number | null }[];
+  /** What a fleet keeps of it; null without settings. */
+  readonly fleet: FleetLeft | null;
   /** The collection whose marks go with `data`; null when there are none. */
   readonly marksIn: string | null;
 }
@@ -63,7 +66,7 @@ const PAGE = 500;
 
 /**
  * Looks what would go; changes nothing.
- * @throws QuerymillError JOB_HELD while a process runs it; USAGE when nothing is known of it; STORE_UNREACHABLE with `data`
+ * @throws QuerymillError JOB_HELD while a process or a fleet runs it; USAGE when nothing is known of it; STORE_UNREACHABLE with `data` or `workersAt`
  */
 export async function planRemoval({
   batchDir,
@@ -108,6 +111,7 @@ export async function planRemoval({
   const collections = withData && settings !== null ? await collectionsOf(settings) : [];
   return {
     ...{ name, goesOn: begun !== null, data: withData, folder, bytes: await bytesOf(folder), jobs: told, collections },
+    fleet: settings === null ? null : await planFleetRemoval(settings),
     marksIn: withData && settings !== null && settings.markIn !== "target" ? settings.sourceCollection : null,
   };
 }
@@ -133,6 +137,7 @@ export async function removeTenant(options: RemovalOptions, forget: () => Promis
     return OwnerLock.take(folder, owner, identity.job);
   });
   try {
+    if (settings !== null) await removeFleet(settings, await planFleetRemoval(settings));
     if (data && settings !== null) await removeData(settings);
     for (const identity of jobs) {
       const { folder } = new BatchFileManager(batchDir, identity);

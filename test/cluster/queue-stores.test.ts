@@ -73,6 +73,27 @@ describe.each(QUEUE_STORES)("ranges handed out by %s", (name) => {
     expect(run!.operations).toBeLessThan(12);
   });
 
+  it("are gone when the job's queue is removed, and no other job's", async () => {
+    const [job, other] = [`job-${jobs++}`, `job-${jobs++}`];
+    const [run, worker, beside] = [
+      await dispatcher(urlOf(name), job),
+      await dispatcher(urlOf(name), job),
+      await dispatcher(urlOf(name), other),
+    ];
+    await run.offer(["r1", "r2"]);
+    await beside.offer(["r1"]);
+    await until(worker);
+    await worker.close();
+    await run.remove();
+    await run.remove();
+    expect((await until(beside)).range).toBe("r1");
+    // It is made anew where the job begins again.
+    const next = await dispatcher(urlOf(name), job);
+    await next.offer(["r3"]);
+    expect((await until(next)).range).toBe("r3");
+    expect(await next.next(1_000, never)).toBeNull();
+  });
+
   it("are those of one job only", async () => {
     const [mine, other] = await Promise.all([dispatcher(urlOf(name)), dispatcher(urlOf(name))]);
     await mine.offer(["r1"]);

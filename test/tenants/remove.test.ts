@@ -70,6 +70,18 @@ describe("querymill tenants remove", () => {
     expect(existsSync(space.path("batch_files", "sales"))).toBe(false);
   });
 
+  it("takes what a fleet keeps of it too, with its data or without", async () => {
+    const space = await ran();
+    const db = space.database.client.db(space.database.name);
+    expect((await space.run("run", "--tenant", "sales", "--workers-at", "mongodb")).code).toBeLessThanOrEqual(3);
+    const names = async () => (await db.listCollections().toArray()).map(({ name }) => name);
+    expect(await names()).toContain("sales_results_fleet");
+    const dry = await space.run("tenants", "remove", "sales", "--dry-run");
+    expect(dry.stdout).toMatch(/of the fleet +sales_results_fleet/);
+    expect((await space.run("tenants", "remove", "sales", "--yes")).code).toBe(0);
+    expect((await names()).filter((name) => name.startsWith("sales")).sort()).toEqual(["sales_mails", "sales_results"]);
+  });
+
   it("is refused while a process runs it, and says how to stop that", async () => {
     const space = await makeTenantSpace();
     const server = await serveModel();
