@@ -52,9 +52,14 @@ export async function machine(job: Job, changes: Partial<JobSettings> = {}): Pro
   };
 }
 
-/** Starts one; it ends with the test. A `mortal` is a worker that a text with "poison" ends. */
-export function startFleetProcess(role: "run" | "worker" | "mortal", settings: JobSettings): FleetProcess {
-  const child = spawn(process.execPath, [script, role, JSON.stringify(settings)], {
+/** Starts one; it ends with the test. A `mortal` is a worker that a text with "poison" ends. @param before words of a command that starts others */
+export function startFleetProcess(
+  role: "run" | "worker" | "mortal",
+  settings: JobSettings,
+  before: readonly string[] = [],
+): FleetProcess {
+  const [program, ...words] = [...before, process.execPath, script, role, JSON.stringify(settings)];
+  const child = spawn(program!, words, {
     env: { PATH: process.env.PATH, HOME: process.env.HOME },
     stdio: ["ignore", "pipe", "pipe"],
   });
