@@ -17,6 +17,8 @@ const UNITS = 1_000;
 /** A lease is at most this part of the budget, and enough for so many of the calls that want it. */
 const LARGEST_PART = 1 / 100;
 const CALLS = 200;
+/** What is estimated of a call before it is made may be so much more than what calls cost on average. */
+const HELD_BACK = 2;
 const RETRY_MS = 1_000;
 /** More than a process has under way at once. */
 const RUNS = 16;
@@ -78,14 +80,18 @@ export class BudgetLeases implements SharedBudget {
     );
   }
 
-  /** What is counted as leased is at least so much. @returns true when less than a lease is left */
-  async raise(spentUsd: number): Promise<boolean> {
+  /**
+   * What is counted as leased is at least so much.
+   * @param callUsd about what a call costs
+   * @returns true when less is left than a lease, or than calls are held back for
+   */
+  async raise(spentUsd: number, callUsd = 0): Promise<boolean> {
     const { store, usd } = this.#options;
     const key = this.#key;
     const count = await store.add(key, 0, KEPT_MS);
     const missing = Math.ceil(spentUsd * UNITS) - count;
     const raised = missing > 0 ? await store.add(key, missing, KEPT_MS) : count;
-    return raised >= Math.floor(usd * UNITS * (1 - LARGEST_PART));
+    return raised >= Math.floor(UNITS * (usd - Math.max(usd * LARGEST_PART, HELD_BACK * callUsd)));
   }
 
   /** Gives back what is not spent. */

@@ -27,10 +27,11 @@ export class CoordinatorAllowance implements SharedAllowance {
 
   /**
    * Tells the fleet what the job has spent, also before there was a fleet.
-   * @returns true when less of the budget is left than a lease
+   * @param callUsd about what a call costs
+   * @returns true when no more calls can be paid of the budget
    */
-  async spent(budget: JobSettings["budget"], usd: number): Promise<boolean> {
-    return budget !== null && (await this.#opened?.raise(budget, usd)) === true;
+  async spent(budget: JobSettings["budget"], usd: number, callUsd: number): Promise<boolean> {
+    return budget !== null && (await this.#opened?.raise(budget, usd, callUsd)) === true;
   }
 
   async close(): Promise<void> {

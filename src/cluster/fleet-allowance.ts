@@ -64,9 +64,9 @@ export class FleetAllowance implements SharedAllowance {
     return leases;
   }
 
-  /** What the job has spent is counted at least. @returns true when less than a lease is left */
-  async raise(budget: Budget, spentUsd: number): Promise<boolean> {
-    return await this.#leasesOf(budget).raise(spentUsd);
+  /** What the job has spent is counted at least. @returns true when no call can be paid any more, as {@link BudgetLeases.raise} */
+  async raise(budget: Budget, spentUsd: number, callUsd: number): Promise<boolean> {
+    return await this.#leasesOf(budget).raise(spentUsd, callUsd);
   }
 
   /** Operations on its stores so far, by this process. */

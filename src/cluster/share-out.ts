@@ -173,7 +173,10 @@ export class ShareOut implements Together {
   async #isSpent(recorder: Recorder): Promise<boolean> {
     const { allowance, settings } = this.#options;
     const spent = spentOf(settings, recorder, Date.now());
-    return await allowance.spent(settings.budget, spent).catch(() => false);
+    const [{ totals }, { counters }] = [recorder, this];
+    const callUsd =
+      ((totals.costUsd ?? 0) + (counters.costUsd ?? 0)) / Math.max(1, totals.modelCalls + counters.modelCalls);
+    return await allowance.spent(settings.budget, spent, callUsd).catch(() => false);
   }
 
   async #add(from: ItemKey | null, { to, items }: { to: ItemKey | null; items: number }): Promise<void> {
