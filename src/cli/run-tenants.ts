@@ -117,6 +117,7 @@ export async function runTenants(flags: Flags, names: readonly string[]): Promis
         if (kind === "live") shown?.note(null, text);
         else process.stderr.write(`${text}\n`);
       },
+      onListening: (url) => shown?.listening({ tenants: names, url }),
     });
     const ended = await tenants.run();
     const told = withSignal(ended, tenants, signals.received(), pipe.broken());

@@ -27,6 +27,8 @@ export interface TenantsHost {
   readonly input: SettingsInput;
   /** One line for the eyes of the user alone. */
   readonly handOver: (text: string) => void;
+  /** The dashboard of all tenants is served there. */
+  readonly onListening: (url: string) => void;
 }
 
 /** @throws QuerymillError for what cannot work: nothing was spent yet */
@@ -37,6 +39,7 @@ export async function openTenantsBeside({
   note,
   input,
   handOver,
+  onListening,
 }: TenantsHost): Promise<TenantsBeside> {
   const { service, settings } = common;
   const probes = new Map<string, HealthWatch>();
@@ -61,6 +64,7 @@ export async function openTenantsBeside({
     if (dashboard.warning !== null) note(dashboard.warning);
     handOver(`Dashboard: ${dashboard.link}`);
     logger.info({ url: dashboard.url }, "the dashboard is served");
+    onListening(dashboard.url);
   }
   const manager = process.env.NOTIFY_SOCKET
     ? openTenantsService(tenants, probes, (why) =>

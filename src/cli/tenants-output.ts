@@ -18,6 +18,8 @@ export interface TenantsOutput {
   note(tenant: string | null, text: string): void;
   /** A log line that must not run through a panel; true when it was taken. */
   log(line: string): boolean;
+  /** The dashboard of all these tenants is there: an event where events are shown. */
+  listening(dashboard: { readonly tenants: readonly string[]; readonly url: string }): void;
   stopping(how: "drain" | "abort"): void;
   /** The last thing. */
   end(end: TenantsEnd): void;
@@ -88,6 +90,7 @@ function openLive(tenants: Tenants, stream: NodeJS.WriteStream): TenantsOutput {
       );
       return true;
     },
+    listening: () => {},
     stopping: (how) => {
       draining = true;
       if (how === "abort") note(null, "Stopped at once: answers of calls that were under way may be paid again.");
@@ -145,6 +148,7 @@ function openLines(tenants: Tenants, stream: NodeJS.WriteStream): TenantsOutput 
   return {
     note,
     log: () => false,
+    listening: () => {},
     stopping: (how) => {
       if (how === "abort") stream.write(`${clock(Date.now())} abort\n`);
     },
@@ -166,6 +170,7 @@ function openJson(tenants: Tenants, stream: NodeJS.WriteStream): TenantsOutput {
   return {
     note: (tenant, message) => say("note", tenant, { message }),
     log: () => false,
+    listening: (dashboard) => say("dashboard:listening", null, dashboard),
     stopping: () => {},
     end: (end) => say("tenants:end", null, end),
     close: () => {},
@@ -176,6 +181,7 @@ function openQuiet(stream: NodeJS.WriteStream, json: boolean): TenantsOutput {
   return {
     note: () => {},
     log: () => false,
+    listening: () => {},
     stopping: () => {},
     end: (end) => {
       if (json) stream.write(`${JSON.stringify({ event: "tenants:end", time: new Date().toISOString(), ...end })}\n`);

@@ -7,7 +7,7 @@ import { API, type ItemPage, type Me, type Seat, type TenantsOverview } from "..
 import { openTenantsDashboard } from "../../src/dashboard/tenants-server.ts";
 import { openLog } from "../../src/observe/log.ts";
 import { type Answer, askerOf, openStream } from "../support/dashboard.ts";
-import { makeTenantSpace, section, type TenantSpace, until } from "../support/tenants.ts";
+import { eventsIn, makeTenantSpace, section, type TenantSpace, until } from "../support/tenants.ts";
 import { lastEvent, serveModel } from "../support/workspace.ts";
 
 const SOON = { timeout: 20_000 };
@@ -215,5 +215,33 @@ describe("a token of one tenant", () => {
     expect(await served.get("/t/c/me", cookie)).toMatchObject({ status: 503 });
     expect((await served.ask("/t/b/")).status).toBe(200);
     expect((await served.get("/me", cookie)).status).toBe(404);
+  });
+});
+
+describe("dashboard:listening", () => {
+  it.each(["run --dashboard 0", "dashboard --port 0"])("is told once for all tenants by %s --json", async (typed) => {
+    const space = await makeTenantSpace();
+    const answer = Promise.withResolvers<null>();
+    const server = await serveModel({ fail: () => answer.promise });
+    space.settings(server, section("a") + section("b"));
+    await space.fill("a", 1);
+    await space.fill("b", 1);
+    const { child, ended } = space.begin(...typed.split(" "), "--json");
+    onTestFinished(() => void child.kill("SIGKILL"));
+    let said = "";
+    child.stdout!.on("data", (part) => {
+      said += part;
+    });
+    const listening = () => eventsIn(said).filter(({ event }) => event === "dashboard:listening");
+    await until(() => listening().length > 0);
+    const [{ url, time, ...told }] = listening() as [Record<string, unknown>];
+    expect(told).toEqual({ event: "dashboard:listening", tenants: ["a", "b"] });
+    expect(time).toMatch(/Z$/);
+    expect((await fetch(`${String(url)}${API}/session`)).status).toBe(401);
+    answer.resolve(null);
+    if (typed.startsWith("dashboard")) child.kill("SIGTERM");
+    expect((await ended).code).toBe(0);
+    expect(listening()).toHaveLength(1);
+    expect(said).not.toContain("token=");
   });
 });
