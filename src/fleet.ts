@@ -32,12 +32,23 @@ export interface WorkerReport extends WorkerIdentity {
   readonly silentMs?: number;
 }
 
+/** A range that ended its workers: what was not done of it became dead letters. */
+export interface DeadRange {
+  readonly range: string;
+  /** About how many it had when it was cut. */
+  readonly items: number;
+  /** When it was first seen dead, epoch ms. */
+  readonly atMs: number;
+}
+
 /** The fleet at one moment. */
 export interface FleetSnapshot {
   readonly workers: readonly WorkerReport[];
   readonly ranges: RangeCounts;
   /** Ranges that are taken, at most 100: who has which, since when (epoch ms). */
   readonly held: readonly { readonly range: string; readonly worker: string; readonly sinceMs: number }[];
+  /** Ranges that are dead, the last 100. In the snapshot of a run also those that it has counted since it began. */
+  readonly dead: readonly DeadRange[];
   readonly itemsPerSecond: number;
   /** Of what the ranges have cost so far; null when a price is not known. */
   readonly costUsd: number | null;

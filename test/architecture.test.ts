@@ -183,6 +183,8 @@ const PURE = [
   ...[
     "announcements",
     "conditions",
+    "fleet-conditions",
+    "fleet-memory",
     "label-hours",
     "label-shift",
     "minute-counts",

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Counters } from "../counters.ts";
 import { QuerymillError } from "../errors.ts";
-import type { FleetSnapshot } from "../fleet.ts";
+import type { DeadRange, FleetSnapshot } from "../fleet.ts";
 import type { ItemKey } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import { spentOf } from "../jobs/budget.ts";
@@ -33,6 +33,8 @@ const AHEAD = 16;
 const AHEAD_OF_EACH = 4;
 /** Ranges that are looked at together. */
 const AT_ONCE = 200;
+/** Ranges that are shown, of those that are held and of those that are dead. */
+const MOST_SHOWN = 100;
 /** Cutting again what remains, within one pass of a source that is worked off once. */
 const MOST_ROUNDS = 3;
 const DEFAULT_SIZE = 2_000;
@@ -49,6 +51,8 @@ export class ShareOut implements Together {
   #dispatcher: Dispatcher | null = null;
   /** As it was seen last; what it says of items is not counted for the job yet. */
   #seen: FleetLook | null = null;
+  /** Counted ones too, which are no longer in the plan. */
+  readonly #dead = new Map<string, DeadRange>();
   #next = 1;
   #told: Promise<unknown> = Promise.resolve();
   #orders: Orders = { ending: null, paused: null, drained: [], concurrent: null };
@@ -214,7 +218,10 @@ export class ShareOut implements Together {
   }
 
   async #look(): Promise<FleetSnapshot> {
-    this.#seen = await lookAt(this.#fleet!);
+    const { fleet, ...seen } = await lookAt(this.#fleet!);
+    for (const one of fleet.dead) if (!this.#dead.has(one.range)) this.#dead.set(one.range, one);
+    const dead = [...this.#dead.values()].slice(-MOST_SHOWN);
+    this.#seen = { ...seen, fleet: { ...fleet, dead } };
     return this.#seen.fleet;
   }
 }
@@ -231,7 +238,10 @@ export interface FleetLook {
 }
 
 export async function lookAt({ book, board }: Pick<FleetStore, "book" | "board">): Promise<FleetLook> {
-  const [workers, ranges, listed] = await Promise.all([board.workers(), book.counts(), book.list(AT_ONCE)]);
+  // Before the ranges: one who leaves has given back what it had, and would be missing with something in its hands.
+  const workers = await board.workers();
+  const [ranges, listed] = await Promise.all([book.counts(), book.list(AT_ONCE)]);
+  const atMs = Date.now();
   const costs = workers.map(({ costUsd }) => costUsd);
   return {
     fleet: {
@@ -239,8 +249,12 @@ export async function lookAt({ book, board }: Pick<FleetStore, "book" | "board">
       ranges,
       held: listed
         .filter(({ state }) => state === "taken")
-        .slice(0, 100)
+        .slice(0, MOST_SHOWN)
         .map(({ name, worker, takenAtMs }) => ({ range: name, worker: worker ?? "", sinceMs: takenAtMs ?? 0 })),
+      dead: listed
+        .filter(({ state }) => state === "dead")
+        .slice(-MOST_SHOWN)
+        .map(({ name, items }) => ({ range: name, items, atMs })),
       itemsPerSecond: workers.reduce((sum, { itemsPerSecond }) => sum + itemsPerSecond, 0),
       costUsd: costs.includes(null) ? null : costs.reduce<number>((sum, cost) => sum + (cost ?? 0), 0),
     },

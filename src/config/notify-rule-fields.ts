@@ -102,6 +102,11 @@ export const RULE_FIELDS: Readonly<Record<RuleName, OptionTable>> = {
     idleMinutes: minutes("without a settled item although there is work", 1, DEFAULTS.idle.idleMinutes),
   },
   "store-away": { ...BASICS, ...LASTING },
+  "worker-gone": { ...BASICS, ...LASTING },
+  "range-dead": {
+    ...BASICS,
+    windowMinutes: minutes("in which one ended its workers", 1, DEFAULTS["range-dead"].windowMinutes),
+  },
   "missed-schedule": BASICS,
 };
 

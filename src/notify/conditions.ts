@@ -39,12 +39,12 @@ function isUnderWay(snapshot: RunSnapshot): boolean {
 }
 
 /** Scheduled, and not its time: all else in the snapshot is of the run before. */
-function isBetweenRuns({ waiting }: RunSnapshot): boolean {
+export function isBetweenRuns({ waiting }: RunSnapshot): boolean {
   return waiting?.reason === "next scheduled time";
 }
 
 /** Nothing may wait for it just now, and then its lease is late. */
-function waitsForStore({ waiting, held }: RunSnapshot): boolean {
+export function waitsForStore({ waiting, held }: RunSnapshot): boolean {
   return waiting?.reason.startsWith(STORE_AWAY) === true || held !== null;
 }
 

@@ -86,6 +86,13 @@ export class Problems {
     });
   }
 
+  /** Forgets what has ended, of a rule whose subjects seldom come back. @param sinceMs one that was told since then is kept */
+  forgetEnded(rule: RuleName, sinceMs: number): void {
+    for (const [subject, problem] of this.#problems)
+      if (problem.rule === rule && problem.open === null && problem.sinceMs === null && (problem.toldMs ?? 0) < sinceMs)
+        this.#problems.delete(subject);
+  }
+
   isOpen(rule: RuleName): boolean {
     return [...this.#problems.values()].some((problem) => problem.rule === rule && problem.open !== null);
   }

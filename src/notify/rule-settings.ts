@@ -43,6 +43,8 @@ export interface RuleThresholds {
   readonly "endpoint-down": object;
   readonly idle: { readonly idleMinutes: number };
   readonly "store-away": object;
+  readonly "worker-gone": object;
+  readonly "range-dead": { readonly windowMinutes: number };
   readonly "missed-schedule": object;
 }
 
@@ -104,6 +106,16 @@ export const RULES: Readonly<Record<RuleName, RuleDescription>> = {
     recovery: "it answers",
     modes: ALWAYS,
   },
+  "worker-gone": {
+    looksAt: "workers of a fleet that are not heard of while they have ranges",
+    recovery: "it is heard of again, or others have what it had",
+    modes: ALWAYS,
+  },
+  "range-dead": {
+    looksAt: "ranges of a fleet that ended their workers",
+    recovery: "none in the window",
+    modes: ALWAYS,
+  },
   "missed-schedule": {
     looksAt: "scheduled times at which nothing could run",
     recovery: null,
@@ -135,6 +147,8 @@ export function defaultRules(timezone: string): { readonly [K in RuleName]: Rule
     "endpoint-down": { ...basics("warning", 5, HOUR / 2) },
     idle: { ...basics("warning", 0, HOUR), idleMinutes: 15 },
     "store-away": { ...basics("critical", 2, HOUR / 2) },
+    "worker-gone": basics("warning", 0, HOUR / 2),
+    "range-dead": { ...basics("warning", 0, HOUR), windowMinutes: HOUR },
     "missed-schedule": basics("warning", 0, HOUR),
   };
 }

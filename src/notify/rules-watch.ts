@@ -28,8 +28,11 @@ export interface RulesWatch {
   close(): Promise<void>;
 }
 
-/** From what happens to the look at it, and between two looks while nothing does, in ms. */
-const LOOK_MS = { stirred: 2_000, quiet: 15_000 };
+/**
+ * From what happens to the look at it, and between two looks while nothing does, in ms. What happens in a fleet happens
+ * elsewhere: one of its workers that died is missing for 5 s at least before another has what it had.
+ */
+const LOOK_MS = { stirred: 2_000, fleet: 4_000, quiet: 15_000 };
 /** What nobody was told of is saved this often: counts, labels, what is wrong and not told yet. */
 const SAVE_MS = 60_000;
 /** Errors of a command, not of a run; and a job that another process runs, whose state this is not. */
@@ -90,7 +93,9 @@ export async function watchRules(options: RulesWatchOptions): Promise<RulesWatch
     lookIn(working === null ? LOOK_MS.quiet : LOOK_MS.stirred);
     if (!isOurs || working !== null) return;
     safely(() => {
-      working = hand(rules.look(execution.snapshot(), now())).finally(() => {
+      const snapshot = execution.snapshot();
+      if (snapshot.fleet !== undefined) lookIn(LOOK_MS.fleet);
+      working = hand(rules.look(snapshot, now())).finally(() => {
         working = null;
       });
     });

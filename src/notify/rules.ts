@@ -1,7 +1,10 @@
 import type { EventMap, ExecutionEnd, RunSnapshot, StopReason } from "../events.ts";
+import type { DeadRange } from "../fleet.ts";
 import { type Mode, shortHash } from "../job.ts";
 import { type Announcement, type AnnouncementState, Announcements } from "./announcements.ts";
 import { allDown, conditions, labelMix, type Sight } from "./conditions.ts";
+import { fleetConditions, goneWorkers, whyBack } from "./fleet-conditions.ts";
+import { FleetMemory } from "./fleet-memory.ts";
 import { type LabelHour, LabelHours } from "./label-hours.ts";
 import { type MinuteCount, MinuteCounts } from "./minute-counts.ts";
 import type { Notification } from "./notification.ts";
@@ -30,6 +33,8 @@ export interface RulesState {
   readonly announcements: AnnouncementState;
   readonly minutes: readonly MinuteCount[];
   readonly labels: readonly LabelHour[];
+  /** An older version has none. */
+  readonly deadRanges?: readonly DeadRange[];
   readonly lanes: Readonly<Record<string, LaneState>>;
 }
 
@@ -47,7 +52,8 @@ const STOPPED_ITSELF: Readonly<Partial<Record<StopReason, string>>> = {
 };
 /** A run that has gone on for this long is over what stopped the one before, in ms. */
 const GONE_ON_MS = 10 * 60_000;
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 /**
  * Decides what is told of a run, and when. A calculation: what happened and what time it is come in, notifications go
@@ -60,6 +66,7 @@ export class NotificationRules {
   readonly #announcements: Announcements;
   readonly #counts: MinuteCounts;
   readonly #labels: LabelHours;
+  readonly #fleet: FleetMemory;
   readonly #pacer: Pacer;
   #made: number;
   #executionId: string | null = null;
@@ -81,6 +88,7 @@ export class NotificationRules {
     const windows = [rules["error-share"]?.windowMinutes ?? 0, rules["dead-letters"]?.windowMinutes ?? 0];
     this.#counts = new MinuteCounts(Math.max(1, ...windows), saved?.minutes);
     this.#labels = new LabelHours(rules["label-mix"]?.hours ?? 0, saved?.labels);
+    this.#fleet = new FleetMemory((rules["range-dead"]?.windowMinutes ?? 0) * MINUTE_MS, saved?.deadRanges);
     this.#pacer = new Pacer(pacing, context.channels, saved?.lanes);
   }
 
@@ -119,8 +127,10 @@ export class NotificationRules {
       settledMs: this.#settledMs,
       jobFlags: this.#jobFlags,
     };
-    for (const finding of [...conditions(sight), ...this.#mix(sight)]) this.#step(finding, nowMs);
+    const found = [...conditions(sight), ...fleetConditions(sight, this.#fleet), ...this.#mix(sight)];
+    for (const finding of found) this.#step(finding, nowMs);
     this.#endGoneEndpoints(snapshot, nowMs);
+    this.#endGoneWorkers(snapshot, nowMs);
     if (this.#hasGoneOn(snapshot, nowMs)) this.#goesOn(nowMs);
     this.#announce(this.#announcements.look(snapshot, this.#isBudgetSpent, nowMs), nowMs);
     this.#isBudgetSpent = false;
@@ -140,6 +150,7 @@ export class NotificationRules {
       announcements: this.#announcements.saved(),
       minutes: this.#counts.saved(),
       labels: this.#labels.saved(),
+      deadRanges: this.#fleet.dead,
       lanes: this.#pacer.saved(),
     };
   }
@@ -218,6 +229,19 @@ export class NotificationRules {
     const gone = (subject: string, rule: string): boolean => rule === "endpoint-down" && !subjects.has(subject);
     const why = (subject: string): string => `Endpoint ${subject.split(":")[1]} is not asked any more`;
     this.#tell(this.#problems.endWhere(gone, why, nowMs), nowMs);
+  }
+
+  #endGoneWorkers(snapshot: RunSnapshot, nowMs: number): void {
+    const { fleet } = snapshot;
+    const gone = goneWorkers(snapshot, this.#fleet, nowMs);
+    // A run that goes on without workers has nothing that one of them could hold.
+    if (gone === null && (fleet !== undefined || !this.#hasGoneOn(snapshot, nowMs))) return;
+    const nameOf = (subject: string): string => subject.slice("worker-gone:".length);
+    const isBack = (subject: string, rule: string): boolean => rule === "worker-gone" && !gone?.has(nameOf(subject));
+    const why = (subject: string): string => whyBack(nameOf(subject), fleet);
+    this.#tell(this.#problems.endWhere(isBack, why, nowMs), nowMs);
+    const { cooldownMinutes = 0 } = this.#settings.rules["worker-gone"] ?? {};
+    this.#problems.forgetEnded("worker-gone", nowMs - cooldownMinutes * MINUTE_MS);
   }
 
   #step(finding: Finding, nowMs: number): void {

@@ -18,7 +18,10 @@ test("one channel alone has every rule that makes sense in its mode, to all chan
     return RULE_NAMES.filter((name) => rules[name] !== null);
   };
   expect(await on("continuous")).toEqual(RULE_NAMES);
-  const batch = ["finished", "stopped", "error-share", "dead-letters", "budget", "endpoint-down", "idle", "store-away"];
+  const batch = [
+    ...["finished", "stopped", "error-share", "dead-letters", "budget", "endpoint-down", "idle", "store-away"],
+    ...["worker-gone", "range-dead"],
+  ];
   expect(await on("batch")).toEqual(batch);
   expect((await load({})).rules.lag).toMatchObject({ lagMinutes: 60, channels: null });
 });
