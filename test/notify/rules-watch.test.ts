@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from "vitest";
-import { Events } from "../../src/events.ts";
+import { Events, type RunSnapshot } from "../../src/events.ts";
 import { defaultRules } from "../../src/notify/rule-settings.ts";
 import { type RulesWatch, watchRules } from "../../src/notify/rules-watch.ts";
 import { WHOLE_RANGE } from "../../src/state/batch-file-manager.ts";
@@ -38,6 +38,19 @@ it("looks soon after something happened, however much that is, and seldom while 
   expect(looks() - busy).toBeLessThanOrEqual(30);
 });
 
+it("looks at a fleet more often than a worker that died can be missing: what happens there is no event here", async () => {
+  const none = { waiting: 0, taken: 0, done: 0, dead: 0 };
+  const fleet = { workers: [], ranges: none, held: [], dead: [], itemsPerSecond: 0, costUsd: 0 };
+  const { events, looks } = await watched([], { fleet });
+  events.emit("execution:wait", { executionId: "e1", reason: "x", untilMs: null, items: 0 });
+  await passed(2_000);
+  const before = looks();
+  for (let at = 1; at <= 12; at++) {
+    await passed(5_000);
+    expect(looks() - before).toBeGreaterThanOrEqual(at);
+  }
+});
+
 it("says of each notification that it was made, once it was handed on, and nothing of its words", async () => {
   const told: string[] = [];
   const { events, watch } = await watched(told);
@@ -56,13 +69,16 @@ it("says of each notification that it was made, once it was handed on, and nothi
 });
 
 /** Rules in front of an execution in which nothing happens but what a test emits. */
-async function watched(told: string[] = []): Promise<{ events: Events; looks: () => number; watch: RulesWatch }> {
+async function watched(
+  told: string[] = [],
+  changes: Partial<RunSnapshot> = {},
+): Promise<{ events: Events; looks: () => number; watch: RulesWatch }> {
   const folder = await mkdtemp(join(tmpdir(), "querymill-rules-"));
   const events = new Events();
   let looks = 0;
   const snapshot = () => {
     looks += 1;
-    return makeSnapshot({ endpoints: [], budget: null });
+    return makeSnapshot({ endpoints: [], budget: null, ...changes });
   };
   const watch = await watchRules({
     execution: { events, snapshot },
