@@ -194,6 +194,7 @@ const PURE = [
     "quiet-hours",
     "rule-settings",
     "rules",
+    "settled-elsewhere",
     "words",
   ].map((name) => `notify/${name}.ts`),
   "taxonomies/check.ts",

@@ -60,6 +60,15 @@ export class Announcements {
     day.costUsd += costUsd ?? 0;
   }
 
+  /** Items that workers of the run settled. */
+  settledElsewhere(
+    settled: Pick<NonNullable<AnnouncementState["day"]>, "classified" | "skipped" | "deadLetters" | "costUsd">,
+  ): void {
+    const { day } = this.#state;
+    if (day === null) return;
+    for (const name of ["classified", "skipped", "deadLetters", "costUsd"] as const) day[name] += settled[name];
+  }
+
   ended(end: ExecutionEnd, nowMs: number): Announcement[] {
     const rule = this.#rules.finished;
     const isEnd = end.status.startsWith("completed") || end.stopReason === "limit";

@@ -145,7 +145,8 @@ function idle({ rules, snapshot, nowMs, settledMs, jobFlags }: Sight): Finding[]
   const idleMs = settledMs === null ? 0 : nowMs - settledMs;
   const limitMs = rule.idleMinutes * MINUTE_MS;
   const { inFlight, pending } = snapshot.counters;
-  const hasWork = inFlight + pending > 0 || (snapshot.lag.ms ?? 0) >= limitMs;
+  const { waiting: free = 0, taken = 0 } = snapshot.fleet?.ranges ?? {};
+  const hasWork = inFlight + pending + free + taken > 0 || (snapshot.lag.ms ?? 0) >= limitMs;
   // Their own rules tell what these wait for.
   const isExplained = waitsForStore(snapshot) || allDown(snapshot);
   const waitsFor = snapshot.waiting === null ? [] : [sentence(`It waits: ${snapshot.waiting.reason}`)];

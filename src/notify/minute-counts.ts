@@ -19,7 +19,7 @@ export class MinuteCounts {
     this.#minutes = saved.map((count) => ({ ...count }));
   }
 
-  add(outcome: "classified" | "retryQueued" | "deadLetter", atMs: number): void {
+  add(outcome: "classified" | "retryQueued" | "deadLetter", atMs: number, items = 1): void {
     const minute = Math.floor(atMs / MINUTE_MS);
     let last = this.#minutes.at(-1);
     if (last === undefined || last.minute < minute) {
@@ -27,7 +27,7 @@ export class MinuteCounts {
       this.#minutes.push(last);
       this.#minutes = this.#minutes.filter((count) => count.minute > minute - this.#keptMinutes);
     }
-    last[outcome === "deadLetter" ? "deadLetters" : outcome] += 1;
+    last[outcome === "deadLetter" ? "deadLetters" : outcome] += items;
   }
 
   /** Sums over the last minutes, the present one included. */

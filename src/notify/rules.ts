@@ -11,6 +11,7 @@ import type { Notification } from "./notification.ts";
 import { type LaneState, type Outgoing, type PacedChannel, Pacer } from "./pacer.ts";
 import { type Finding, type ProblemState, Problems, type Told } from "./problems.ts";
 import type { NotifyRulesSettings, RuleName } from "./rule-settings.ts";
+import { SettledElsewhere } from "./settled-elsewhere.ts";
 import { counted } from "./words.ts";
 
 /** What the rules know of the job that they look at. */
@@ -67,6 +68,7 @@ export class NotificationRules {
   readonly #counts: MinuteCounts;
   readonly #labels: LabelHours;
   readonly #fleet: FleetMemory;
+  readonly #elsewhere = new SettledElsewhere();
   readonly #pacer: Pacer;
   #made: number;
   #executionId: string | null = null;
@@ -99,6 +101,7 @@ export class NotificationRules {
       this.#executionId = (payload as EventMap["execution:start"]).executionId;
       this.#startedMs = nowMs;
       this.#settledMs = nowMs;
+      this.#elsewhere.begin();
     } else if (name === "execution:end") this.#ended(payload as ExecutionEnd, nowMs);
     else if (name === "schedule:missed") {
       this.#announce(this.#announcements.missed(payload as EventMap["schedule:missed"], nowMs), nowMs);
@@ -118,6 +121,7 @@ export class NotificationRules {
   /** @returns what is to go out now */
   look(snapshot: RunSnapshot, nowMs: number): Outgoing[] {
     if (this.#isFirstLook) this.#endSwitchedOff(nowMs);
+    this.#countElsewhere(snapshot, nowMs);
     this.#labels.look(snapshot.executionId, snapshot.labels, nowMs);
     const sight: Sight = {
       rules: this.#settings.rules,
@@ -162,7 +166,18 @@ export class NotificationRules {
   #settled(settled: EventMap["item:settled"], nowMs: number): void {
     this.#settledMs = nowMs;
     this.#announcements.settled(settled);
+    this.#elsewhere.own(settled.outcome, settled.costUsd);
     if (settled.outcome !== "skipped") this.#counts.add(settled.outcome, nowMs);
+  }
+
+  #countElsewhere(snapshot: RunSnapshot, nowMs: number): void {
+    const settled = this.#elsewhere.look(snapshot);
+    if (settled === null) return;
+    this.#settledMs = nowMs;
+    this.#announcements.settledElsewhere(settled);
+    this.#counts.add("classified", nowMs, settled.classified);
+    this.#counts.add("retryQueued", nowMs, settled.retryQueued);
+    this.#counts.add("deadLetter", nowMs, settled.deadLetters);
   }
 
   #ended(end: ExecutionEnd, nowMs: number): void {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { FleetSnapshot, WorkerReport } from "../../src/fleet.ts";
+import { COUNTERS } from "../cli/made-up-run.ts";
 import { HOUR_MS, MINUTE_MS, only, WatchedRules } from "./watched-rules.ts";
 
 const ONE: WorkerReport = {
@@ -85,6 +86,50 @@ describe("the rule worker-gone", () => {
     }
     expect(seen.taken().filter((told) => told.startsWith("problem"))).toHaveLength(500);
     expect(Object.keys(seen.rules.saved(seen.nowMs).problems).length).toBeLessThan(40);
+  });
+});
+
+describe("what workers settle", () => {
+  const work = (changes: Partial<typeof COUNTERS>) => ({
+    counters: { ...COUNTERS, inFlight: 0, pending: 0, classified: 5_000, retryQueued: 0, deadLetters: 0, ...changes },
+    fleet: fleetOf([ONE, OTHER]),
+  });
+
+  it("counts as settled: a fleet that works is not idle, and one without workers is", () => {
+    const seen = new WatchedRules({ rules: only("idle") });
+    seen.event("execution:start").look(work({}));
+    for (let classified = 5_000; classified < 5_120; classified++) seen.look(work({ classified })).pass(MINUTE_MS);
+    expect(seen.taken()).toEqual([]);
+    const waiting = { reason: "no worker has joined", untilMs: null, items: 0 };
+    seen.look({ waiting, state: "waiting" }).pass(15 * MINUTE_MS);
+    expect(seen.notifications[0]!.details).toContain("It waits: no worker has joined.");
+    expect(seen.taken()).toEqual(["problem idle"]);
+    seen.look({ ...work({ classified: 5_130 }), waiting: null, state: "running" });
+    expect(seen.taken()).toEqual(["recovered idle"]);
+  });
+
+  it("counts for the share that failed and for dead letters, once, beside what the run settles itself", () => {
+    const seen = new WatchedRules({ rules: only("error-share", "dead-letters") });
+    seen.event("execution:start").look(work({ deadLetters: 400 }));
+    expect(seen.taken()).toEqual([]);
+    seen.settle("classified", 40).look(work({ classified: 5_040, deadLetters: 409 }));
+    expect(seen.taken()).toEqual([]);
+    // While a range is counted it is missing in the sum, and what it had is not new afterwards.
+    seen.look(work({ classified: 3_000, deadLetters: 0 })).look(work({ classified: 5_040, deadLetters: 409 }));
+    expect(seen.taken()).toEqual([]);
+    seen.look(work({ classified: 5_040, deadLetters: 412 }));
+    expect(seen.notifications.map(({ figures }) => figures)).toMatchObject([
+      { failed: 12, items: 52 },
+      { count: 12, limit: 10 },
+    ]);
+    expect(seen.taken()).toEqual(["problem error-share", "problem dead-letters"]);
+  });
+
+  it("counts for the summary of the day", () => {
+    const seen = new WatchedRules({ rules: only("finished") });
+    seen.event("execution:start").look(work({ costUsd: 10 }));
+    seen.look(work({ classified: 5_007, deadLetters: 2, costUsd: 11.5 })).pass(2 * HOUR_MS);
+    expect(seen.notifications[0]?.figures).toMatchObject({ classified: 7, deadLetters: 2, costUsd: 1.5 });
   });
 });
 
