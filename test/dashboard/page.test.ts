@@ -44,9 +44,9 @@ it("a run on MongoDB moves on the page, is paused and resumed from it as its ter
   expect(await page.evaluate("document.cookie")).toBe("");
   await expect.poll(() => page.getByTestId("done").innerText(), SOON).toContain("20");
 
-  // A dead letter is tried again, after its price was shown.
+  // A dead letter is tried again, after its price was shown: it is known with the next look at what the run has spent.
   const need = page.getByTestId("need-dead-letters:content");
-  await need.getByRole("button", { name: /^Retry 3/ }).click();
+  await need.getByRole("button", { name: /^Retry 3 · about \$/ }).click();
   await expect
     .poll(() => page.getByTestId("question").innerText(), SOON)
     .toMatch(/Try 3 items again\? That costs about \$/);
