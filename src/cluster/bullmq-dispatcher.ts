@@ -2,14 +2,14 @@ import { randomBytes } from "node:crypto";
 import type { Job, Queue, Worker, WorkerOptions } from "bullmq";
 import { QuerymillError } from "../errors.ts";
 import { loadPeers } from "../observe/peer-package.ts";
-import type { Dispatcher, FleetPlace, Handout } from "./ports.ts";
+import type { Dispatcher, FleetPlace, FreeRange, Handout } from "./ports.ts";
 import { connectPostgres } from "./postgres-place.ts";
 import { connectRedis, reconnectPauseMs } from "./redis-place.ts";
 import { kindOf, placeOf, reasonOf, storeAway } from "./store-url.ts";
 
 /** Of all keys in Redis, and the schema in PostgreSQL. */
 const PREFIX = "querymill";
-/** A job that its worker has not renewed for so long goes to another one: as long as the lease of a range. In ms. */
+/** A job that its worker has not renewed for so long goes to another one, if the range was not offered anew before. In ms. */
 const LOCK_MS = 30_000;
 const RENEW_MS = 12_000;
 const STALLED_MS = 30_000;
@@ -88,22 +88,23 @@ export class BullDispatcher implements Dispatcher {
   }
 
   /** Ends quietly while the store is away: what is free then is offered later. */
-  async offer(ranges: readonly string[]): Promise<void> {
+  async offer(free: readonly FreeRange[]): Promise<void> {
     const nowMs = performance.now();
+    const ranges = free.map(jobIdOf);
     // What is no longer free was taken; if it comes back, it is offered anew.
-    const free = new Set(ranges);
-    for (const name of this.#offered.keys()) if (!free.has(name)) this.#offered.delete(name);
+    const present = new Set(ranges);
+    for (const id of this.#offered.keys()) if (!present.has(id)) this.#offered.delete(id);
     try {
       if (await this.#hasLost(ranges, nowMs)) this.#offered.clear();
-      const missing = ranges.filter((name) => nowMs - (this.#offered.get(name) ?? -AGAIN_MS) >= AGAIN_MS);
+      const missing = ranges.filter((id) => nowMs - (this.#offered.get(id) ?? -AGAIN_MS) >= AGAIN_MS);
       if (missing.length === 0) return;
-      const jobs = missing.map((name) => ({
+      const jobs = missing.map((jobId) => ({
         name: "range",
         data: {},
-        opts: { jobId: name, removeOnComplete: true, removeOnFail: true },
+        opts: { jobId, removeOnComplete: true, removeOnFail: true },
       }));
       await this.#does(() => this.#parts.queue.addBulk(jobs), jobs.length);
-      for (const name of missing) this.#offered.set(name, nowMs);
+      for (const id of missing) this.#offered.set(id, nowMs);
     } catch (error) {
       this.#broke(error);
     }
@@ -151,15 +152,15 @@ export class BullDispatcher implements Dispatcher {
     }
   }
 
-  #handOut(job: Job, range: string, token: string): Handout {
-    this.#held.set(range, token);
+  #handOut(job: Job, id: string, token: string): Handout {
+    this.#held.set(id, token);
     const end = async (action: () => Promise<unknown>): Promise<void> => {
-      this.#held.delete(range);
+      this.#held.delete(id);
       // The queue may have forgotten it, or given it to another: the plan says who has it.
       await this.#does(action).catch((error: unknown) => this.#broke(error));
     };
     return {
-      range,
+      range: rangeOf(id),
       settle: () => end(() => job.moveToCompleted(null, token, false)),
       giveBack: () => end(() => job.moveToDelayed(Date.now() + BACK_MS, token)),
     };
@@ -173,13 +174,13 @@ export class BullDispatcher implements Dispatcher {
     );
   }
 
-  /** True when fewer are in the store than were offered and not taken. */
+  /** True when fewer wait in the store than were offered and not taken; what is in somebody's hands says nothing of these. */
   async #hasLost(ranges: readonly string[], nowMs: number): Promise<boolean> {
     if (nowMs - this.#lookedMs < LOOK_MS || this.#offered.size === 0) return false;
     this.#lookedMs = nowMs;
     const { queue } = this.#parts;
-    const there = await this.#does(() => queue.getJobCountByTypes("waiting", "active", "delayed", "prioritized"));
-    return there < ranges.filter((name) => this.#offered.has(name)).length;
+    const there = await this.#does(() => queue.getJobCountByTypes("waiting", "delayed", "prioritized"));
+    return there < ranges.filter((id) => this.#offered.has(id)).length;
   }
 
   async #does<T>(action: () => Promise<T>, operations = 1): Promise<T> {
@@ -205,6 +206,10 @@ export class BullDispatcher implements Dispatcher {
     );
   }
 }
+
+/** Another one whenever the range is free again: the job of a worker that died stays in its hands for a while. */
+const jobIdOf = ({ name, attempts }: FreeRange): string => `${name}.${attempts}`;
+const rangeOf = (jobId: string): string => jobId.split(".")[0]!;
 
 async function redisParts(url: string, name: string): Promise<Parts> {
   // The packages, the login and the place are right, or it is said here, in words.

@@ -24,7 +24,7 @@ export class PollingDispatcher implements Dispatcher {
     const untilMs = performance.now() + waitMs;
     for (let pauseMs = FIRST_MS; ; pauseMs = Math.min(LONGEST_MS, pauseMs * 2)) {
       if (signal.aborted) return null;
-      const free = await this.#book.free(CHOICE);
+      const free = (await this.#book.free(CHOICE)).map(({ name }) => name);
       const others = free.filter((name) => name !== this.#tried);
       const choice = others.length > 0 ? others : free;
       if (choice.length > 0) {

@@ -46,6 +46,9 @@ export interface PlannedRange extends RangeSettings {
   readonly reason: string | null;
 }
 
+/** A range that nobody has, and how often it was taken. */
+export type FreeRange = Pick<PlannedRange, "name" | "attempts">;
+
 /** Who takes a range. */
 export interface RangeTaker {
   readonly worker: string;
@@ -81,8 +84,8 @@ export interface RangeBook {
   add(ranges: readonly (RangeSettings & { readonly number: number; readonly items: number })[]): Promise<void>;
   /** The range that was cut last, of those that are not removed yet. */
   last(): Promise<PlannedRange | null>;
-  /** Names of ranges that wait, or whose lease has run out, in the order they were cut. */
-  free(limit: number): Promise<readonly string[]>;
+  /** Ranges that wait, or whose lease has run out, in the order they were cut. */
+  free(limit: number): Promise<readonly FreeRange[]>;
   find(name: string): Promise<PlannedRange | null>;
   /** Whether its lease lives. */
   isHeld(name: string): Promise<boolean>;
@@ -152,7 +155,7 @@ export interface Handout {
  */
 export interface Dispatcher {
   /** Makes ranges available. What is available already stays so, once. */
-  offer(ranges: readonly string[]): Promise<void>;
+  offer(ranges: readonly FreeRange[]): Promise<void>;
   /** The next range to try; null after `waitMs`, or with the signal. */
   next(waitMs: number, signal: AbortSignal): Promise<Handout | null>;
   /** Operations on its own store so far, by this process; 0 without one. */

@@ -1,5 +1,5 @@
 import type { Collection, Document } from "mongodb";
-import type { FleetPlan, PlannedRange, RangeBook, RangeTaker, RangeWork } from "../cluster/ports.ts";
+import type { FleetPlan, FreeRange, PlannedRange, RangeBook, RangeTaker, RangeWork } from "../cluster/ports.ts";
 import { QuerymillError } from "../errors.ts";
 import type { RangeCounts } from "../fleet.ts";
 import type { RangeSettings } from "../job.ts";
@@ -82,15 +82,17 @@ export class MongoRangeBook implements RangeBook {
     return found === undefined ? null : rangeOf(found);
   }
 
-  async free(limit: number): Promise<readonly string[]> {
+  async free(limit: number): Promise<readonly FreeRange[]> {
     return await this.#guarded(async () => {
       const found = await this.#ranges
-        .find({ state: "waiting" }, { projection: { _id: 1 }, sort: { _id: 1 }, limit })
+        .find({ state: "waiting" }, { projection: { attempts: 1 }, sort: { _id: 1 }, limit })
         .toArray();
-      const taken = await this.#ranges.find({ state: "taken" }, { projection: { _id: 1 } }).toArray();
+      const taken = await this.#ranges.find({ state: "taken" }, { projection: { attempts: 1 } }).toArray();
       const live = taken.length === 0 ? new Set<string>() : await this.#live();
-      const left = taken.map(({ _id }) => _id).filter((name) => !live.has(name));
-      return [...left, ...found.map(({ _id }) => _id)].sort().slice(0, limit);
+      return [...taken.filter(({ _id }) => !live.has(_id)), ...found]
+        .map(({ _id, attempts }) => ({ name: _id, attempts }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .slice(0, limit);
     });
   }
 

@@ -48,12 +48,14 @@ async function until(from: BullDispatcher, troubles: string[] = []): Promise<Han
   throw new Error(`no handout: ${troubles.at(-1)}`);
 }
 
+const free = (...names: string[]) => names.map((name) => ({ name, attempts: 0 }));
+
 describe.each(QUEUE_STORES)("ranges handed out by %s", (name) => {
   it("go to one worker each, come back when they are given back, and leave nothing when they are done", async () => {
     const job = `job-${jobs++}`;
     const [run, one, two] = await Promise.all([1, 2, 3].map(() => dispatcher(urlOf(name), job)));
-    await run!.offer(["r1", "r2", "r3"]);
-    await run!.offer(["r1", "r2", "r3"]);
+    await run!.offer(free("r1", "r2", "r3"));
+    await run!.offer(free("r1", "r2", "r3"));
     const first = await until(one!);
     const second = await until(two!);
     const third = await until(one!);
@@ -66,11 +68,23 @@ describe.each(QUEUE_STORES)("ranges handed out by %s", (name) => {
     expect(await one!.next(300, never)).toBeNull();
     // A range that is free once more is brought once more.
     await run!.offer([]);
-    await run!.offer(["r1"]);
+    await run!.offer(free("r1"));
     const anew = await until(one!);
     expect(anew.range).toBe("r1");
     await anew.settle();
     expect(run!.operations).toBeLessThan(12);
+  });
+
+  it("are brought anew as soon as they are free again, though a worker that died has them in its hands", async () => {
+    const job = `job-${jobs++}`;
+    const [run, dead, other] = await Promise.all([1, 2, 3].map(() => dispatcher(urlOf(name), job)));
+    await run!.offer(free("r1"));
+    await until(dead!);
+    await dead!.close();
+    await run!.offer([{ name: "r1", attempts: 1 }]);
+    const anew = await other!.next(8_000, never);
+    expect(anew?.range).toBe("r1");
+    await anew!.settle();
   });
 
   it("are gone when the job's queue is removed, and no other job's", async () => {
@@ -80,8 +94,8 @@ describe.each(QUEUE_STORES)("ranges handed out by %s", (name) => {
       await dispatcher(urlOf(name), job),
       await dispatcher(urlOf(name), other),
     ];
-    await run.offer(["r1", "r2"]);
-    await beside.offer(["r1"]);
+    await run.offer(free("r1", "r2"));
+    await beside.offer(free("r1"));
     await until(worker);
     await worker.close();
     await run.remove();
@@ -89,14 +103,14 @@ describe.each(QUEUE_STORES)("ranges handed out by %s", (name) => {
     expect((await until(beside)).range).toBe("r1");
     // It is made anew where the job begins again.
     const next = await dispatcher(urlOf(name), job);
-    await next.offer(["r3"]);
+    await next.offer(free("r3"));
     expect((await until(next)).range).toBe("r3");
     expect(await next.next(1_000, never)).toBeNull();
   });
 
   it("are those of one job only", async () => {
     const [mine, other] = await Promise.all([dispatcher(urlOf(name)), dispatcher(urlOf(name))]);
-    await mine.offer(["r1"]);
+    await mine.offer(free("r1"));
     expect(await other.next(500, never)).toBeNull();
     await (await until(mine)).settle();
   });
@@ -108,18 +122,18 @@ describe("a queue store that fails", () => {
     onTestFinished(() => own.stop());
     const job = `job-${jobs++}`;
     const [run, worker] = [await dispatcher(own.url, job), await dispatcher(own.url, job)];
-    await run.offer(["r1", "r2"]);
+    await run.offer(free("r1", "r2"));
     const begun = await until(worker);
     await own.kill();
     const troubles: string[] = [];
     await worker.next(1_000, never).catch((error: Error) => troubles.push(error.message));
-    await run.offer(["r2"]);
+    await run.offer(free("r2"));
     expect(troubles.join()).toMatch(/^Redis at redis:\/\/127.0.0.1:\d+ hands out no ranges at the moment \(.+\)/);
     expect(troubles.join()).not.toContain("s3cret");
     await own.start();
     // It has forgotten what the worker holds: to say that it is done harms nothing.
     await begun.settle();
-    const offering = setInterval(() => void run.offer(["r2"]), 500);
+    const offering = setInterval(() => void run.offer(free("r2")), 500);
     const found = await until(worker, troubles).finally(() => clearInterval(offering));
     expect(found.range).toBe("r2");
     await found.settle();
@@ -128,10 +142,13 @@ describe("a queue store that fails", () => {
   it("FLUSHALL: what is free is offered again", async () => {
     const job = `job-${jobs++}`;
     const [run, worker] = [await dispatcher(valkey.url, job), await dispatcher(valkey.url, job)];
-    await run.offer(["r1", "r2"]);
+    await run.offer(free("r1", "r2"));
     const held = await until(worker);
     await valkey.say("FLUSHALL");
-    const offering = setInterval(() => void run.offer(["r1", "r2"].filter((range) => range !== held.range)), 500);
+    const offering = setInterval(
+      () => void run.offer(free(...["r1", "r2"].filter((range) => range !== held.range))),
+      500,
+    );
     const found = await until(worker).finally(() => clearInterval(offering));
     expect(found.range).not.toBe(held.range);
     await found.settle();
@@ -142,13 +159,13 @@ describe("a queue store that fails", () => {
     const job = `job-${jobs++}`;
     const [run, worker] = [await dispatcher(valkey.url, job), await dispatcher(valkey.url, job)];
     await valkey.say("CONFIG SET maxmemory 1");
-    await run.offer(["r1"]);
+    await run.offer(free("r1"));
     await expect(worker.next(1_000, never)).rejects.toThrow(/OOM|maxmemory/);
     await valkey.say("CONFIG SET maxmemory 0");
     await valkey.say("REPLICAOF 127.0.0.1 1");
-    await run.offer(["r1"]);
+    await run.offer(free("r1"));
     await valkey.say("REPLICAOF NO ONE");
-    const offering = setInterval(() => void run.offer(["r1"]), 500);
+    const offering = setInterval(() => void run.offer(free("r1")), 500);
     const found = await until(worker).finally(() => clearInterval(offering));
     expect(found.range).toBe("r1");
     await found.settle();

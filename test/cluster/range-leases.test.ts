@@ -132,11 +132,11 @@ describe("the plan", () => {
     await part(seen.name, "a");
     expect(await book.take(seen, taker(2))).toBe(true);
     expect(await book.take(seen, taker(3, "b"))).toBe(false);
-    expect(await book.free(10)).toEqual([range(2).name]);
+    expect(await book.free(10)).toMatchObject([{ name: range(2).name }]);
     const again = (await book.find(seen.name))!;
     expect(again).toMatchObject({ state: "taken", worker: "w", attempts: 1, crashes: 0 });
     await store.lease.ofRange!(seen.name).release(target, "a", 2);
-    expect(await book.free(10)).toEqual([range(1).name, range(2).name]);
+    expect(await book.free(10)).toMatchObject([{ name: range(1).name }, { name: range(2).name }]);
     expect(await book.take(again, taker(4, "b"))).toBe(true);
     expect(await book.find(seen.name)).toMatchObject({ crashes: 1, strikes: 1 });
     expect(await book.finish(seen.name, taker(2), "done", work)).toBe(false);
