@@ -31,7 +31,8 @@ const KEPT_MS = 400 * 86_400_000;
  */
 export class BudgetLeases implements SharedBudget {
   readonly #options: BudgetLeasesOptions;
-  readonly #watchers = new Set<() => void>();
+  /** By run, as far as it is among {@link RUNS}. */
+  readonly #watchers = new Map<string, () => void>();
   readonly #spent = new Map<string, number>();
   /** By runs that are over. */
   #spentBefore = 0;
@@ -47,16 +48,20 @@ export class BudgetLeases implements SharedBudget {
     this.#period = this.#periodNow();
   }
 
-  watch(onChange: () => void): void {
-    this.#watchers.add(onChange);
+  watch(run: string, onChange: () => void): void {
+    this.#watchers.set(run, onChange);
   }
 
   left(run: string, spentUsd: number): { readonly usd: number; readonly mayGrow: boolean } {
     this.#turn();
-    this.#spent.set(run, Math.max(spentUsd, this.#spent.get(run) ?? 0));
+    const before = this.#spent.get(run) ?? 0;
+    // Runs that ask are never the oldest.
+    this.#spent.delete(run);
+    this.#spent.set(run, Math.max(spentUsd, before));
     const [oldest, usd] = this.#spent.entries().next().value!;
     if (this.#spent.size > RUNS) {
       this.#spent.delete(oldest);
+      this.#watchers.delete(oldest);
       this.#spentBefore += usd;
     }
     return { usd: this.#leftUsd(), mayGrow: this.#mayGrow };
@@ -67,14 +72,16 @@ export class BudgetLeases implements SharedBudget {
     this.#underWay = this.#lease(usd).then(
       () => {
         this.#underWay = null;
-        for (const tell of this.#watchers) tell();
+        this.#tell();
       },
       () => {
         // What was leased may be spent; then calls wait until the store is there again.
         this.#retryAtMs = this.#options.now() + RETRY_MS;
         this.#underWay = null;
         setTimeout(() => {
-          for (const tell of this.#watchers) tell();
+          // A timer may fire a moment early.
+          this.#retryAtMs = Number.NEGATIVE_INFINITY;
+          this.#tell();
         }, RETRY_MS).unref();
       },
     );
@@ -116,6 +123,10 @@ export class BudgetLeases implements SharedBudget {
       await store.add(key, granted - wanted, KEPT_MS);
     }
     if (key === this.#key) this.#leased += granted;
+  }
+
+  #tell(): void {
+    for (const tell of this.#watchers.values()) tell();
   }
 
   #leftUsd(): number {

@@ -20,9 +20,9 @@ export class CoordinatorAllowance implements SharedAllowance {
     this.#opened?.join(endpoint, settings);
   }
 
-  budget(budget: NonNullable<JobSettings["budget"]>, onChange: () => void): SharedBudget {
+  budget(budget: NonNullable<JobSettings["budget"]>, run: string, onChange: () => void): SharedBudget {
     if (this.#opened === null) throw new Error("the allowance is not open");
-    return this.#opened.budget(budget, onChange);
+    return this.#opened.budget(budget, run, onChange);
   }
 
   /**

@@ -58,9 +58,9 @@ export class FleetAllowance implements SharedAllowance {
     };
   }
 
-  budget(budget: Budget, onChange: () => void): SharedBudget {
+  budget(budget: Budget, run: string, onChange: () => void): SharedBudget {
     const leases = this.#leasesOf(budget);
-    leases.watch(onChange);
+    leases.watch(run, onChange);
     return leases;
   }
 

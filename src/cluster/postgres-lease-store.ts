@@ -1,6 +1,6 @@
 import type { PoolClient } from "pg";
 import { loadPeers } from "../observe/peer-package.ts";
-import type { KeyedNews, LeaseStore } from "./lease-store.ts";
+import { type LeaseStore, newsIn } from "./lease-store.ts";
 import { connectPostgres } from "./postgres-place.ts";
 import { StoreClock } from "./store-clock.ts";
 
@@ -60,7 +60,10 @@ export async function openPostgresLeases(url: string, now: () => number): Promis
   const listen = async (): Promise<void> => {
     if (isClosed) return;
     ear = await pool.connect();
-    ear.on("notification", ({ payload }) => store.onNews(JSON.parse(payload ?? "{}") as KeyedNews));
+    ear.on("notification", ({ payload }) => {
+      const news = newsIn(payload);
+      if (news !== null) store.onNews(news);
+    });
     ear.once("error", () => {
       ear?.release(true);
       ear = null;

@@ -1,5 +1,5 @@
 import { loadPeers } from "../observe/peer-package.ts";
-import type { KeyedNews, LeaseStore } from "./lease-store.ts";
+import { type LeaseStore, newsIn } from "./lease-store.ts";
 import { connectRedis } from "./redis-place.ts";
 import { StoreClock } from "./store-clock.ts";
 
@@ -50,7 +50,10 @@ export async function openRedisLeases(url: string, now: () => number): Promise<L
       ear.disconnect();
     },
   };
-  ear.on("message", (_channel, text) => store.onNews(JSON.parse(text) as KeyedNews));
+  ear.on("message", (_channel, text) => {
+    const news = newsIn(text);
+    if (news !== null) store.onNews(news);
+  });
   try {
     await clock.look();
     await ear.subscribe(NEWS);

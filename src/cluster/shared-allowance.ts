@@ -18,8 +18,8 @@ export interface SharedAllowance {
   join(endpoint: SharedEndpoint, settings: EndpointSettings): void;
   /**
    * The budget that all runs of the job in this process spend from.
-   * @param onChange more may be spent now
+   * @param run who asks @param onChange more may be spent now
    */
-  budget(budget: NonNullable<JobSettings["budget"]>, onChange: () => void): SharedBudget;
+  budget(budget: NonNullable<JobSettings["budget"]>, run: string, onChange: () => void): SharedBudget;
   close(): Promise<void>;
 }

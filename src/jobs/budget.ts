@@ -57,7 +57,7 @@ function sharedLeft(
     const spent = spentOf(settings, recorder, now()) - recorder.absorbedUsd;
     before ??= spent;
     if (shared?.of !== settings.budget)
-      shared = { of: settings.budget, budget: allowance.budget(settings.budget, onChange) };
+      shared = { of: settings.budget, budget: allowance.budget(settings.budget, run, onChange) };
     const { budget } = shared!;
     // A new day begins at 0: what was spent before it is no longer among it.
     if (spent < before) before = 0;

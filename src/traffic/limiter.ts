@@ -94,22 +94,19 @@ export class RateLimiter {
 
   /** What another process has learned of the endpoint: its limits per minute, and how long nothing may go out. */
   hear(limits: Pick<RateLimits, "requestsPerMinute" | "tokensPerMinute">, restMs: number): void {
-    this.#heard = paceOf(limits);
+    const told = paceOf(limits);
+    this.#heard = { requests: told.requests ?? this.#heard.requests, tokens: told.tokens ?? this.#heard.tokens };
     this.#closedUntilMs = Math.max(this.#closedUntilMs, this.#now() + restMs);
   }
 
   /** The lowest limit per minute of each kind for the whole endpoint, by settings, headers and what others heard. */
   get pace(): FullPace {
-    const lowest = (counted: Counted): number | null => {
-      let pace = this.#heard[counted];
-      for (const { counted: what, bucket } of this.#known) {
-        if (what !== counted || bucket.periodMs !== MINUTE_MS) continue;
-        const perMs = bucket.limit / MINUTE_MS;
-        if (pace === null || perMs < pace) pace = perMs;
-      }
-      return pace;
-    };
-    return { requests: lowest("requests"), tokens: lowest("tokens") };
+    return this.#lowestPace(this.#heard);
+  }
+
+  /** The same by settings and headers alone: what others may be told without telling them what they told. */
+  get ownPace(): FullPace {
+    return this.#lowestPace({ requests: null, tokens: null });
   }
 
   /** ms until a call of so many tokens may go out, whole and finite; 0: now. It may be less when asked again. */
@@ -213,6 +210,19 @@ export class RateLimiter {
       requestsPerDay: shown("requestsPerDay"),
       tokensPerDay: shown("tokensPerDay"),
     };
+  }
+
+  #lowestPace(atMost: FullPace): FullPace {
+    const lowest = (counted: Counted): number | null => {
+      let pace = atMost[counted];
+      for (const { counted: what, bucket } of this.#known) {
+        if (what !== counted || bucket.periodMs !== MINUTE_MS) continue;
+        const perMs = bucket.limit / MINUTE_MS;
+        if (pace === null || perMs < pace) pace = perMs;
+      }
+      return pace;
+    };
+    return { requests: lowest("requests"), tokens: lowest("tokens") };
   }
 
   #spareMs(nowMs: number): number {

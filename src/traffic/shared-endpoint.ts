@@ -57,7 +57,7 @@ export class SharedEndpoint {
   /** Tells the others what they do not know yet; nothing while there are none. */
   tell(restMs: number, isRefused: boolean): void {
     if (this.#share === null) return;
-    const { requests, tokens } = this.#limiter.pace;
+    const { requests, tokens } = this.#limiter.ownPace;
     const limits = `${requests} ${tokens}`;
     if (!isRefused && limits === this.#told) return;
     this.#told = limits;

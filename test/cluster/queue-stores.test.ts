@@ -246,7 +246,7 @@ describe.each(LEASES)("leases counted in %s", (name, open) => {
             continue;
           }
           if (!mayGrow) return;
-          const more = new Promise<void>((resolve) => budget.watch(resolve));
+          const more = new Promise<void>((resolve) => budget.watch("run", resolve));
           budget.wants(0.002);
           await more;
         }
