@@ -77,7 +77,7 @@ it("when it closes, calls in flight come home and are stored, and no other goes 
   expect(job.server.ledger().received).toBe(received);
   run.set("2026-11-25T21:00:00Z");
   await vi.waitFor(async () => expect(await job.counted(ids)).toEqual({ target: 40 }), { timeout: 20_000 });
-  expect(run.execution.snapshot().waiting?.reason).toBe("next poll");
+  await vi.waitFor(() => expect(run.execution.snapshot().waiting?.reason).toBe("next poll"), { timeout: 20_000 });
   run.execution.stop("signal");
   expect(await run.ended).toMatchObject({ exitCode: 0, classified: 40 });
   expect(job.server.ledger().docsPaidTwice).toBe(0);
