@@ -37,7 +37,7 @@ it("tells a range that ended its workers, workers that froze and died with range
   );
   const { taxonomy } = (await loadSettings({ flags: { model: "offline" }, env: {}, cwd: batchDir })).settings;
   const start = async (): Promise<FleetProcess> =>
-    startFleetProcess("worker", await machine(job, { taxonomy, rangeSize: RANGE, leaseMs: 1_500 }));
+    startFleetProcess("mortal", await machine(job, { taxonomy, rangeSize: RANGE, leaseMs: 1_500 }));
   const nameOf = async (one: FleetProcess) => String((await one.seen("worker:start"))!.worker);
 
   // Each is on a machine of its own, so nobody knows what was in flight.
@@ -49,7 +49,8 @@ it("tells a range that ended its workers, workers that froze and died with range
 
   const taken = frozen.lines.filter(({ event }) => event === "range:taken").length;
   const dying = await start();
-  await job.seed(60, textWith, 41);
+  // More ranges than one worker takes.
+  await job.seed(200, textWith, 41);
   await Promise.all([frozen.seen("range:taken", taken + 1), dying.seen("range:taken")]);
   const names = [await nameOf(frozen), await nameOf(dying)];
   frozen.kill("SIGSTOP");
@@ -67,4 +68,4 @@ it("tells a range that ended its workers, workers that froze and died with range
   witness.agreesWith(events);
   expect(Object.keys(end!.deadLetterReasons)).toEqual(["poison"]);
   witness.isDone(/parcel|doc:q/);
-}, 60_000);
+}, 120_000);

@@ -92,9 +92,9 @@ describe("while all want more", () => {
         (given, slots) => {
           const tenants = given.map((one) => tenant(one));
           const place = new Place(slots, tenants);
-          // Until the one with the least to get has had some hundred calls.
+          // Until the one with the least to get has had many calls.
           const weights = tenants.reduce((sum, { share }) => sum + share.weight, 0);
-          while (Math.min(...tenants.map(({ made }) => made)) < 400) place.run(50);
+          while (Math.min(...tenants.map(({ made }) => made)) < 800) place.run(50);
           for (const [at, share] of shares(tenants).entries()) {
             const due = tenants[at]!.share.weight / weights;
             expect(Math.abs(share / due - 1)).toBeLessThan(0.05);
