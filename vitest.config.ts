@@ -7,6 +7,8 @@ export default defineConfig({
     globalSetup: ["test/support/services.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 3,
+    maxWorkers: 2,
+    // Fleets with leases of seconds, four processes and two stores on two cores: what only was too slow is tried once more.
+    retry: 1,
   },
 });
