@@ -102,11 +102,12 @@ export class StateReader {
   }
 }
 
-/** @returns what a process says of its queues: while it is the same, they are; null when nobody can be asked */
+/** @returns what a process says of its queues and whether their price is known: while it is the same, they are; null when nobody can be asked */
 function factsOf({ snapshot }: Look): string | null {
   if (snapshot?.jobTotals == null) return null;
   const { executionId, state, retryQueues, jobTotals } = snapshot;
-  return JSON.stringify([executionId, state === "ended", retryQueues, jobTotals.deadLetters]);
+  const isPriced = perCall(jobTotals) !== null;
+  return JSON.stringify([executionId, state === "ended", retryQueues, jobTotals.deadLetters, isPriced]);
 }
 
 /** @returns why a state cannot be read, for people; throws what is a bug */
