@@ -1,6 +1,6 @@
 import type { JobSettings } from "../job.ts";
 import type { LeaseStore } from "./lease-store.ts";
-import type { SharedBudget } from "./shared-allowance.ts";
+import type { SharedBudget, Spender } from "./shared-allowance.ts";
 
 export interface BudgetLeasesOptions {
   readonly store: Pick<LeaseStore, "nowMs" | "add">;
@@ -12,34 +12,38 @@ export interface BudgetLeasesOptions {
   readonly now: () => number;
 }
 
-/** Money is counted in thousandths of a USD. */
-const UNITS = 1_000;
+/** Money is counted in millionths of a USD. */
+const UNITS = 1_000_000;
 /** A lease is at most this part of the budget, and enough for so many of the calls that want it. */
 const LARGEST_PART = 1 / 100;
 const CALLS = 200;
 /** What is estimated of a call before it is made may be so much more than what calls cost on average. */
 const HELD_BACK = 2;
 const RETRY_MS = 1_000;
-/** More than a process has under way at once. */
-const RUNS = 16;
 /** How long a counter is kept that comes back never: longer than a job that is left alone, in ms. */
 const KEPT_MS = 400 * 86_400_000;
+
+/** A run that spends, and what it had spent when it was looked at last, in USD. */
+interface Member {
+  readonly spender: Spender;
+  seenUsd: number;
+}
 
 /**
  * The part of a budget that was leased to this process. The counter says what was leased by all, whether or not it was
  * spent: what a process has left when it is killed stays unspent, at most one lease.
  */
-export class BudgetLeases implements SharedBudget {
+export class BudgetLeases {
   readonly #options: BudgetLeasesOptions;
-  /** By run, as far as it is among {@link RUNS}. */
-  readonly #watchers = new Map<string, () => void>();
-  readonly #spent = new Map<string, number>();
-  /** By runs that are over. */
-  #spentBefore = 0;
+  readonly #members = new Set<Member>();
   #period: string;
   /** In units; since the period began. */
   #leased = 0;
+  /** In USD; since the period began, by the clock of the store. */
+  #spentUsd = 0;
   #mayGrow = true;
+  /** A run found that not one more call can be paid. */
+  #isSpent = false;
   #retryAtMs = Number.NEGATIVE_INFINITY;
   #underWay: Promise<void> | null = null;
 
@@ -48,26 +52,36 @@ export class BudgetLeases implements SharedBudget {
     this.#period = this.#periodNow();
   }
 
-  watch(run: string, onChange: () => void): void {
-    this.#watchers.set(run, onChange);
+  join(spender: Spender): SharedBudget {
+    const member: Member = { spender, seenUsd: spender.spentUsd() };
+    this.#members.add(member);
+    return {
+      left: () => this.#left(),
+      wants: (usd) => this.#wants(usd),
+      end: () => {
+        this.#isSpent = true;
+      },
+      leave: () => {
+        this.#count(member);
+        this.#members.delete(member);
+      },
+    };
   }
 
-  left(run: string, spentUsd: number): { readonly usd: number; readonly mayGrow: boolean } {
+  #left(): { readonly usd: number; readonly mayGrow: boolean } {
     this.#turn();
-    const before = this.#spent.get(run) ?? 0;
-    // Runs that ask are never the oldest.
-    this.#spent.delete(run);
-    this.#spent.set(run, Math.max(spentUsd, before));
-    const [oldest, usd] = this.#spent.entries().next().value!;
-    if (this.#spent.size > RUNS) {
-      this.#spent.delete(oldest);
-      this.#watchers.delete(oldest);
-      this.#spentBefore += usd;
-    }
+    for (const member of this.#members) this.#count(member);
     return { usd: this.#leftUsd(), mayGrow: this.#mayGrow };
   }
 
-  wants(usd: number): void {
+  #count(member: Member): void {
+    const usd = member.spender.spentUsd();
+    if (usd <= member.seenUsd) return;
+    this.#spentUsd += usd - member.seenUsd;
+    member.seenUsd = usd;
+  }
+
+  #wants(usd: number): void {
     if (this.#underWay !== null || !this.#mayGrow || this.#options.now() < this.#retryAtMs) return;
     this.#underWay = this.#lease(usd).then(
       () => {
@@ -88,25 +102,31 @@ export class BudgetLeases implements SharedBudget {
   }
 
   /**
-   * What is counted as leased is at least so much.
-   * @param callUsd about what a call costs
-   * @returns true when less is left than a lease, or than calls are held back for
+   * What is counted as leased is at least what was spent.
+   * @param spentUsd USD spent in the period of this time, epoch ms @param callUsd about what a call costs
+   * @returns true when less is left than a lease, or than calls are held back for, and when a process that has left had
+   * found the budget spent
    */
-  async raise(spentUsd: number, callUsd = 0): Promise<boolean> {
+  async raise(spentUsd: (atMs: number) => number, callUsd = 0): Promise<boolean> {
     const { store, usd } = this.#options;
+    this.#turn();
     const key = this.#key;
+    const spent = spentUsd(store.nowMs());
     const count = await store.add(key, 0, KEPT_MS);
-    const missing = Math.ceil(spentUsd * UNITS) - count;
+    const missing = Math.ceil(spent * UNITS) - count;
     const raised = missing > 0 ? await store.add(key, missing, KEPT_MS) : count;
-    return raised >= Math.floor(UNITS * (usd - Math.max(usd * LARGEST_PART, HELD_BACK * callUsd)));
+    if (raised >= Math.floor(UNITS * (usd - Math.max(usd * LARGEST_PART, HELD_BACK * callUsd)))) return true;
+    return (await store.add(this.#endKey, 0, KEPT_MS)) > 0;
   }
 
-  /** Gives back what is not spent. */
+  /** Gives back what is not spent, and says so when no call could be paid of it. */
   async close(): Promise<void> {
     await this.#underWay;
-    const spare = Math.floor(this.#leftUsd() * UNITS);
+    const { store } = this.#options;
+    const spare = Math.floor(this.#left().usd * UNITS);
     this.#leased = 0;
-    if (spare > 0) await this.#options.store.add(this.#key, -spare, KEPT_MS).catch(() => {});
+    if (this.#isSpent) await store.add(this.#endKey, 1, KEPT_MS).catch(() => {});
+    if (spare > 0) await store.add(this.#key, -spare, KEPT_MS).catch(() => {});
   }
 
   async #lease(usd: number): Promise<void> {
@@ -117,22 +137,19 @@ export class BudgetLeases implements SharedBudget {
     const key = this.#key;
     const count = await store.add(key, wanted, KEPT_MS);
     const granted = Math.max(0, Math.min(wanted, wanted - (count - budget)));
-    if (granted < wanted) {
-      // Others may give back what they do not need; this one has come to the end.
-      this.#mayGrow = false;
-      await store.add(key, granted - wanted, KEPT_MS);
-    }
-    if (key === this.#key) this.#leased += granted;
+    if (granted < wanted) await store.add(key, granted - wanted, KEPT_MS);
+    if (key !== this.#key) return;
+    this.#leased += granted;
+    // Others may give back what they do not need; this one has come to the end.
+    if (granted < wanted) this.#mayGrow = false;
   }
 
   #tell(): void {
-    for (const tell of this.#watchers.values()) tell();
+    for (const { spender } of this.#members) spender.onChange();
   }
 
   #leftUsd(): number {
-    let spent = this.#spentBefore;
-    for (const usd of this.#spent.values()) spent += usd;
-    return this.#leased / UNITS - spent;
+    return this.#leased / UNITS - this.#spentUsd;
   }
 
   /** A new day or month brings the whole budget again. */
@@ -141,13 +158,18 @@ export class BudgetLeases implements SharedBudget {
     if (period === this.#period) return;
     this.#period = period;
     this.#leased = 0;
-    this.#spent.clear();
-    this.#spentBefore = 0;
+    this.#spentUsd = 0;
     this.#mayGrow = true;
+    this.#isSpent = false;
   }
 
   get #key(): string {
     return keyOf(this.#options.job, this.#period);
+  }
+
+  /** Of how many processes have found this budget spent. */
+  get #endKey(): string {
+    return keyOf(this.#options.job, `${this.#period}-${this.#options.usd}-spent`);
   }
 
   #periodNow(): string {

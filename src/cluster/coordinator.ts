@@ -6,6 +6,7 @@ import type { Adapters } from "../jobs/adapters.ts";
 import type { PauseOptions } from "../jobs/execution.ts";
 import { JobExecution } from "../jobs/job-execution.ts";
 import type { LiveChanges } from "../jobs/live-changes.ts";
+import { loadPeers } from "../observe/peer-package.ts";
 import { CoordinatorAllowance } from "./coordinator-allowance.ts";
 import { openDispatcher } from "./open-dispatcher.ts";
 import type { FleetOrders } from "./ports.ts";
@@ -92,6 +93,7 @@ export class CoordinatorExecution extends JobExecution {
   }
 
   override async change(changes: LiveChanges): Promise<void> {
+    if (changes.budget) await loadPeers("A budget of several workers", ["rate-limiter-flexible"]);
     await super.change(changes);
     if (changes.concurrent !== undefined) this.#tell({ concurrent: changes.concurrent });
   }

@@ -5,7 +5,7 @@ import { BudgetLeases } from "./budget-leases.ts";
 import { DayLeases } from "./day-leases.ts";
 import { EndpointLeases } from "./endpoint-leases.ts";
 import type { LeaseStore } from "./lease-store.ts";
-import type { SharedAllowance, SharedBudget } from "./shared-allowance.ts";
+import type { SharedAllowance, SharedBudget, Spender } from "./shared-allowance.ts";
 
 export interface FleetAllowanceOptions {
   /** Where pace is leased: what is in it may be lost. */
@@ -58,14 +58,12 @@ export class FleetAllowance implements SharedAllowance {
     };
   }
 
-  budget(budget: Budget, run: string, onChange: () => void): SharedBudget {
-    const leases = this.#leasesOf(budget);
-    leases.watch(run, onChange);
-    return leases;
+  budget(budget: Budget, spender: Spender): SharedBudget {
+    return this.#leasesOf(budget).join(spender);
   }
 
   /** What the job has spent is counted at least. @returns true when no call can be paid any more, as {@link BudgetLeases.raise} */
-  async raise(budget: Budget, spentUsd: number, callUsd: number): Promise<boolean> {
+  async raise(budget: Budget, spentUsd: (atMs: number) => number, callUsd: number): Promise<boolean> {
     return await this.#leasesOf(budget).raise(spentUsd, callUsd);
   }
 

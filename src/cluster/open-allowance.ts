@@ -20,18 +20,17 @@ export async function openAllowance(settings: JobSettings): Promise<FleetAllowan
   const url = workersAt ?? "mongodb";
   const isSaid = budget !== null || endpoints.some(({ limits }) => Object.values(limits).some((one) => one !== null));
   if (!isSaid && !(await hasCounters())) return null;
-  const money = url === "mongodb" || budget !== null ? await openMongodbLeases(storeUri, db, now) : null;
+  const money = await openMongodbLeases(storeUri, db, now);
   try {
-    const pace = url === "mongodb" ? money! : await openPace(url, now);
     return new FleetAllowance({
-      paceStore: pace,
-      moneyStore: money ?? pace,
+      paceStore: url === "mongodb" ? money : await openPace(url, now),
+      moneyStore: money,
       job: `${tenant}.${job}`,
       now,
       random: Math.random,
     });
   } catch (error) {
-    await money?.close();
+    await money.close();
     throw error;
   }
 }

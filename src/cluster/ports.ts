@@ -181,9 +181,20 @@ export interface FleetOrders {
   readonly ending: "drain" | "stop" | null;
   /** Calls at once of each worker; null: as its own settings say. */
   readonly concurrent: number | "auto" | null;
+  /** USD that the job may spend, or without end; null: as the settings say. */
+  readonly budget: { readonly usd: number | null } | null;
   /** Names of endpoints that take no new calls. */
   readonly drained: readonly string[];
 }
+
+export const NO_ORDERS: FleetOrders = {
+  version: 0,
+  paused: null,
+  ending: null,
+  concurrent: null,
+  budget: null,
+  drained: [],
+};
 
 /** Who works, what they do, and what they are told. */
 export interface FleetBoard {

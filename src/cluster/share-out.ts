@@ -7,11 +7,17 @@ import type { JobSettings } from "../job.ts";
 import { spentOf } from "../jobs/budget.ts";
 import { NO_COUNTERS } from "../jobs/no-counters.ts";
 import type { Held, Shared, Together } from "../jobs/together.ts";
-import type { Recorder } from "../recorder.ts";
 import { insist } from "../traffic/insist.ts";
 import type { CoordinatorAllowance } from "./coordinator-allowance.ts";
 import { takeOver } from "./hand-over.ts";
-import type { Dispatcher, FleetOrders, FleetPlan, FleetStore, PlannedRange } from "./ports.ts";
+import {
+  type Dispatcher,
+  type FleetOrders,
+  type FleetPlan,
+  type FleetStore,
+  NO_ORDERS,
+  type PlannedRange,
+} from "./ports.ts";
 import { questionOf } from "./question.ts";
 import { RangeCutter } from "./range-cutter.ts";
 import { addCounters, sumOf } from "./range-work.ts";
@@ -40,6 +46,7 @@ const MOST_ROUNDS = 3;
 const DEFAULT_SIZE = 2_000;
 
 type Orders = Omit<FleetOrders, "version">;
+const { version: _, ...NONE }: FleetOrders = NO_ORDERS;
 
 /** Finished, whichever way. */
 const isOver = ({ state }: PlannedRange): boolean => state === "done" || state === "dead";
@@ -55,10 +62,13 @@ export class ShareOut implements Together {
   readonly #dead = new Map<string, DeadRange>();
   #next = 1;
   #told: Promise<unknown> = Promise.resolve();
-  #orders: Orders = { ending: null, paused: null, drained: [], concurrent: null };
+  /** The workers know of it. */
+  #budget: JobSettings["budget"];
+  #orders: Orders = NONE;
 
   constructor(options: ShareOutOptions) {
     this.#options = options;
+    this.#budget = options.settings.budget;
   }
 
   /** null before it is open. */
@@ -143,9 +153,10 @@ export class ShareOut implements Together {
     let from: ItemKey | null = last?.to ?? null;
     let cut = last !== null && (last.to === null || plan?.cut === true);
     await ask(() => book.change({ ...said, cut }, open.lease.fence));
-    await this.#isSpent(shared.recorder);
+    await this.#isSpent(shared);
     for (let look = 0; !signal.aborted; look += 1) {
       const { workers, ranges } = await ask(() => this.#look());
+      await this.#tellBudget(shared);
       // There are more of them.
       if ((await ask(() => this.#absorb(shared))) === AT_ONCE) continue;
       let { waiting } = ranges;
@@ -163,7 +174,7 @@ export class ShareOut implements Together {
       if (cut && waiting + ranges.taken === 0) return;
       if (waiting > ranges.waiting || look % LOOKS_TO_OFFER === 0) await ask(() => this.#offer());
       // With nothing left to spend, the workers have ended, and the own pass says why.
-      if (workers.length === 0 && (await this.#isSpent(shared.recorder))) return;
+      if (workers.length === 0 && (await this.#isSpent(shared))) return;
       if (workers.length === 0) onAlone(waiting);
       await delay(LOOK_MS, undefined, { signal }).catch(() => {});
     }
@@ -173,14 +184,24 @@ export class ShareOut implements Together {
       .catch(() => {});
   }
 
-  /** Also tells workers what was spent before they came. While the store is away it is not known, and asked again. */
-  async #isSpent(recorder: Recorder): Promise<boolean> {
-    const { allowance, settings } = this.#options;
-    const spent = spentOf(settings, recorder, Date.now());
+  /** Also tells workers what was spent before they came. While the store is away it is not known: null. */
+  async #isSpent({ settings, recorder }: Shared): Promise<boolean | null> {
+    const { allowance } = this.#options;
     const [{ totals }, { counters }] = [recorder, this];
+    // Of a day or a month only what was counted in it: the rest was leased in it.
+    const uncounted = settings.budget?.per === "job" ? (counters.costUsd ?? 0) + (counters.uncertainUsd ?? 0) : 0;
+    const spentUsd = (atMs: number): number => spentOf(settings, recorder, atMs) + uncounted;
     const callUsd =
       ((totals.costUsd ?? 0) + (counters.costUsd ?? 0)) / Math.max(1, totals.modelCalls + counters.modelCalls);
-    return await allowance.spent(settings.budget, spent, callUsd).catch(() => false);
+    return await allowance.spent(settings.budget, spentUsd, callUsd).catch(() => null);
+  }
+
+  /** Once what was spent before it is counted. */
+  async #tellBudget(shared: Shared): Promise<void> {
+    const { budget } = shared.settings;
+    if (budget === this.#budget || (await this.#isSpent(shared)) === null) return;
+    this.#budget = budget;
+    await this.order({ budget: { usd: budget?.usd ?? null } });
   }
 
   async #add(from: ItemKey | null, { to, items }: { to: ItemKey | null; items: number }): Promise<void> {

@@ -13,7 +13,7 @@ export interface Wanted {
 
 const HELD = "the range before it has the slots";
 /** What was told last, so that nothing is told twice. */
-const told = new WeakMap<Execution, { ceiling: number; drained: readonly string[] }>();
+const told = new WeakMap<Execution, { ceiling: number; budget: FleetOrders["budget"]; drained: readonly string[] }>();
 
 /**
  * Shares the calls of a worker among its ranges, the oldest first: one that uses all it was given may have all that is
@@ -24,7 +24,7 @@ export function shareSlots(runs: readonly { readonly execution: Execution }[], {
   let left = calls === "auto" ? most : calls;
   for (const [at, { execution }] of runs.entries()) {
     const own = busy[at]!;
-    const before = told.get(execution) ?? { ceiling: 0, drained: [] };
+    const before = told.get(execution) ?? { ceiling: 0, budget: null, drained: [] };
     const later = busy.slice(at + 1).reduce((sum, other) => sum + other, 0);
     const wanted = own >= before.ceiling ? left - later : own;
     const ceiling = Math.max(1, at === runs.length - 1 ? left : wanted);
@@ -34,7 +34,10 @@ export function shareSlots(runs: readonly { readonly execution: Execution }[], {
       void execution
         .change(calls === "auto" ? { concurrent: "auto", concurrentMax: ceiling } : { concurrent: ceiling })
         .catch(() => {});
-    told.set(execution, { ceiling, drained: moveEndpoints(execution, before.drained, orders.drained) });
+    if (orders.budget !== null && orders.budget.usd !== before.budget?.usd)
+      void execution.setBudget(orders.budget.usd).catch(() => {});
+    const drained = moveEndpoints(execution, before.drained, orders.drained);
+    told.set(execution, { ceiling, budget: orders.budget, drained });
   }
 }
 

@@ -10,7 +10,7 @@ import type { Store } from "../store.ts";
 import { insist } from "../traffic/insist.ts";
 import { StoreWatch } from "../traffic/store-watch.ts";
 import { sweepFolders } from "./left-folders.ts";
-import type { Dispatcher, FleetOrders, FleetStore, Handout, PlannedRange } from "./ports.ts";
+import { type Dispatcher, type FleetStore, type Handout, NO_ORDERS, type PlannedRange } from "./ports.ts";
 import { questionOf, refuseOtherQuestion } from "./question.ts";
 import { LASTING, RangeRun } from "./range-run.ts";
 import { isNearItsEnd, shareSlots } from "./share-slots.ts";
@@ -40,7 +40,6 @@ const LONGEST_PAUSE_MS = 60_000;
 const SWEEP_MS = 30_000;
 /** Ranges at once: the next one begins while the last calls of the one before come home. */
 const RANGES_AT_ONCE = 2;
-const NONE: FleetOrders = { version: 0, paused: null, ending: null, concurrent: null, drained: [] };
 
 /** A process that takes ranges of a job until it is stopped. */
 export class Worker {
@@ -53,7 +52,7 @@ export class Worker {
   readonly #stopping = new AbortController();
   readonly #runs = new Set<RangeRun>();
   readonly #startedAtMs = Date.now();
-  #orders = NONE;
+  #orders = NO_ORDERS;
   /** A `stop` that was said before this one came is for those who were there. */
   #since: number | null = null;
   #pauseMs = 0;

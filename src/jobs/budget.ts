@@ -5,6 +5,7 @@ import { spentIn } from "../outcome.ts";
 import type { Recorder } from "../recorder.ts";
 import { Budget, type Left } from "../traffic/budget.ts";
 import type { Adapters } from "./adapters.ts";
+import type { Closers } from "./closers.ts";
 
 /** Characters of a text and of an answer, for guessing what the very first call costs. */
 const TEXT_CHARS = 1_000;
@@ -19,13 +20,13 @@ export function spentOf({ budget }: JobSettings, recorder: Recorder, nowMs: numb
 
 /**
  * Follows the budget of the settings, which may be changed, given and taken away under way.
- * @param run unique in the fleet @param onChange called when calls that wait for the budget may go out
+ * @param onChange called when calls that wait for the budget may go out
  */
 export function openBudget(
   settings: JobSettings,
   { pricingOf, estimateUsage, prompt, allowance }: Adapters,
   recorder: Recorder,
-  { now, run, onChange }: { readonly now: () => number; readonly run: string; readonly onChange: () => void },
+  { now, onChange, closers }: { readonly now: () => number; readonly onChange: () => void; readonly closers: Closers },
 ): Budget {
   const { endpoints } = settings;
   const usage = estimateUsage(promptChars(prompt) + TEXT_CHARS, ANSWER_CHARS);
@@ -36,7 +37,7 @@ export function openBudget(
     const { costUsd, uncertainUsd, modelCalls } = recorder.totals;
     return modelCalls === 0 ? guess() : ((costUsd ?? 0) + (uncertainUsd ?? 0)) / modelCalls;
   };
-  if (allowance) return new Budget(sharedLeft(settings, allowance, recorder, { run, onChange, now }), perCall);
+  if (allowance) return new Budget(sharedLeft(settings, allowance, recorder, onChange, closers), perCall);
   return new Budget(() => {
     const { budget } = settings;
     return budget === null ? null : { usd: budget.usd - spentOf(settings, recorder, now()) };
@@ -48,19 +49,24 @@ function sharedLeft(
   settings: JobSettings,
   allowance: SharedAllowance,
   recorder: Recorder,
-  { run, onChange, now }: { readonly run: string; readonly onChange: () => void; readonly now: () => number },
+  onChange: () => void,
+  closers: Closers,
 ): () => Left | null {
-  let before: number | null = null;
-  let shared: { readonly of: JobSettings["budget"]; readonly budget: SharedBudget } | null = null;
+  const spentUsd = (): number => {
+    const { spend, openUsd, absorbedUsd } = recorder;
+    return spend.costUsd + spend.uncertainUsd + openUsd - absorbedUsd;
+  };
+  let joined: { readonly budget: JobSettings["budget"]; readonly shared: SharedBudget } | null = null;
+  closers.add(() => joined?.shared.leave());
   return () => {
-    if (settings.budget === null) return null;
-    const spent = spentOf(settings, recorder, now()) - recorder.absorbedUsd;
-    before ??= spent;
-    if (shared?.of !== settings.budget)
-      shared = { of: settings.budget, budget: allowance.budget(settings.budget, run, onChange) };
-    const { budget } = shared!;
-    // A new day begins at 0: what was spent before it is no longer among it.
-    if (spent < before) before = 0;
-    return { ...budget.left(run, spent - before), more: (usd) => budget.wants(usd) };
+    const { budget } = settings;
+    if (joined !== null && joined.budget !== budget) {
+      joined.shared.leave();
+      joined = null;
+    }
+    if (budget === null) return null;
+    joined ??= { budget, shared: allowance.budget(budget, { spentUsd, onChange }) };
+    const { shared } = joined;
+    return { ...shared.left(), more: (usd) => shared.wants(usd), spent: () => shared.end() };
   };
 }

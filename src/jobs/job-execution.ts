@@ -280,7 +280,7 @@ export class JobExecution extends ControlledExecution implements Execution {
       leaveRetries: settings.leaveRetries === true,
       deadlines: settings.deadlines,
       runBreaker: settings.runBreaker,
-      budget: openBudget(settings, adapters, recorder, { now, run: this.executionId, onChange: this.#wake }),
+      budget: openBudget(settings, adapters, recorder, { now, onChange: this.#wake, closers }),
       planner,
       reader,
       classifier: openClassifier(settings, adapters, gateway, {

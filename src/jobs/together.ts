@@ -1,6 +1,6 @@
 import type { ExecutionEnd } from "../events.ts";
 import type { ItemKey } from "../item.ts";
-import type { Fingerprint } from "../job.ts";
+import type { Fingerprint, JobSettings } from "../job.ts";
 import type { Recorder } from "../recorder.ts";
 import type { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Source, Store } from "../store.ts";
@@ -18,6 +18,8 @@ export interface Held {
 
 /** What an execution shares out. */
 export interface Shared {
+  /** As they are now: a budget may be given under way. */
+  readonly settings: JobSettings;
   readonly open: Pick<Held, "store" | "source" | "lease">;
   readonly manager: BatchFileManager;
   readonly recorder: Recorder;

@@ -1,5 +1,5 @@
 import type { Collection, Document } from "mongodb";
-import { FLEET_SILENT_MS, type FleetBoard, type FleetOrders } from "../cluster/ports.ts";
+import { FLEET_SILENT_MS, type FleetBoard, type FleetOrders, NO_ORDERS } from "../cluster/ports.ts";
 import type { WorkerReport } from "../fleet.ts";
 import type { StoreErrors } from "./mongodb-errors.ts";
 
@@ -9,7 +9,6 @@ interface BoardDocument extends Document {
 
 const ORDERS = "orders";
 const WORKER = "worker:";
-const NO_ORDERS: FleetOrders = { version: 0, paused: null, ending: null, concurrent: null, drained: [] };
 
 /** Who works on a target and what they are told, in `<target>_fleet`: one document a worker, one for all orders. */
 export class MongoBoard implements FleetBoard {
@@ -74,6 +73,6 @@ export class MongoBoard implements FleetBoard {
   }
 }
 
-function ordersOf({ version, paused, ending, concurrent, drained }: BoardDocument): FleetOrders {
-  return { version, paused, ending, concurrent, drained } as FleetOrders;
+function ordersOf({ version, paused, ending, concurrent, budget = null, drained }: BoardDocument): FleetOrders {
+  return { version, paused, ending, concurrent, budget, drained } as FleetOrders;
 }

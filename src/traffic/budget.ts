@@ -5,6 +5,8 @@ export interface Left {
   readonly mayGrow?: boolean;
   /** Asks for more, for calls of about so much. Comes back at once. */
   readonly more?: (usd: number) => void;
+  /** Told when not one more call can be paid. */
+  readonly spent?: () => void;
 }
 
 /**
@@ -41,10 +43,14 @@ export class Budget {
       return "go";
     }
     const perCall = this.#perCall();
-    const { usd, mayGrow = false, more } = left;
+    const { usd, mayGrow = false, more, spent } = left;
     const wanted = perCall * (this.#underWay + 1);
     if (mayGrow && usd < 2 * wanted) more?.(wanted);
-    if (usd <= 0 || usd < perCall) return mayGrow ? "wait" : "spent";
+    if (usd <= 0 || usd < perCall) {
+      if (mayGrow) return "wait";
+      spent?.();
+      return "spent";
+    }
     if (this.#underWay > 0 && usd < wanted) return "wait";
     this.#underWay += 1;
     return "go";

@@ -48,15 +48,15 @@ it("two tenants with a job of one name, over one queue store, database and key: 
   const taken = legal!.worker.lines.filter(({ event }) => event === "range:end");
   expect(taken.reduce((sum, { read }) => sum + Number(read), 0)).toBe(300);
   expect(job.server.ledger().docsPaidTwice).toBe(0);
-  // Money in thousandths of a USD, and queues.
+  // Money in millionths of a USD, and queues.
   const client = await new MongoClient(job.settings.storeUri).connect();
   onTestFinished(() => client.close());
   const leased = async (tenant: string): Promise<number> => {
     const counters = client.db(job.settings.db).collection("querymill_allowances");
     return (await counters.findOne({ key: { $regex: `usd:${tenant}\\.flow:job$` } }))!.points;
   };
-  expect(await leased("sales")).toBeLessThanOrEqual(100);
-  expect(await leased("legal")).toBeGreaterThan(1_000);
+  expect(await leased("sales")).toBeLessThanOrEqual(100_000);
+  expect(await leased("legal")).toBeGreaterThan(1_000_000);
   const keys = (await valkey.say("KEYS querymill:*")) as string[];
   expect([...new Set(keys.map((key) => key.split(":")[1]))].sort()).toEqual(["legal.flow", "sales.flow"]);
 });

@@ -231,22 +231,24 @@ describe.each(LEASES)("leases counted in %s", (name, open) => {
   it("lease a budget that is never overspent, whoever spends", async () => {
     const store = await opened();
     const job = `job${Math.random()}`;
-    const spenders = [1, 2, 3].map(
-      () => new BudgetLeases({ store, job, usd: 1, per: "job", now }) as BudgetLeases & { spent?: number },
-    );
     let spent = 0;
     await Promise.all(
-      spenders.map(async (budget) => {
+      [1, 2, 3].map(async () => {
         let own = 0;
+        let wake = (): void => {};
+        const leases = new BudgetLeases({ store, job, usd: 1, per: "job", now });
+        const budget = leases.join({ spentUsd: () => own, onChange: () => wake() });
         for (let round = 0; round < 2_000; round += 1) {
-          const { usd, mayGrow } = budget.left("run", own);
+          const { usd, mayGrow } = budget.left();
           if (usd >= 0.002) {
             own += 0.002;
             spent += 0.002;
             continue;
           }
           if (!mayGrow) return;
-          const more = new Promise<void>((resolve) => budget.watch("run", resolve));
+          const more = new Promise<void>((resolve) => {
+            wake = resolve;
+          });
           budget.wants(0.002);
           await more;
         }
@@ -256,7 +258,7 @@ describe.each(LEASES)("leases counted in %s", (name, open) => {
     expect(spent).toBeGreaterThan(0.97);
     expect(store.operations).toBeLessThan(150);
     const later = new BudgetLeases({ store, job, usd: 2, per: "job", now });
-    expect(await later.raise(0)).toBe(false);
-    expect(await later.raise(2)).toBe(true);
+    expect(await later.raise(() => 0)).toBe(false);
+    expect(await later.raise(() => 2)).toBe(true);
   });
 });

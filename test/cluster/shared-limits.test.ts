@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobSettings } from "../../src/job.ts";
 import { mainEndpoint } from "../../src/job.ts";
+import { prepareExecution } from "../../src/jobs/wiring.ts";
 import { NO_LIMITS } from "../../src/rate-limits.ts";
 import { machineFolder, startFleetProcess } from "../support/fleet.ts";
 import { type Job, makeJob } from "../support/job.ts";
@@ -73,5 +74,27 @@ describe("limits that four processes have together", () => {
     // In flight at the end, of three workers and the run.
     expect(paid).toBeLessThanOrEqual(200 + 4 * SLOTS);
     expect(paid).toBeGreaterThan(150);
+  });
+
+  it("are a budget that is given under way, too", { timeout: 90_000 }, async () => {
+    const job = await makeJob("MongoDB", { latency: "fixed:250" });
+    const ids = await job.seed(800);
+    const prices = { [job.settings.model.name]: { input: 10, output: 10 } };
+    const { workers } = await fleetOf(job, 2, { prices });
+    const run = await prepareExecution(await machine(job, { prices }));
+    const ended = run.run();
+    const cost = (): number => run.snapshot().counters.costUsd ?? 0;
+    await expect.poll(cost, { timeout: 30_000 }).toBeGreaterThan(0);
+    const callUsd = cost() / run.snapshot().counters.modelCalls;
+    const usd = cost() + callUsd * 200;
+    await run.setBudget(usd);
+    expect(await ended).toMatchObject({ stopReason: "budget" });
+    for (const worker of workers) expect(await worker.seen("worker:end")).toMatchObject({ exitCode: 4 });
+    const { costUsd, modelCalls } = run.snapshot().counters;
+    expect(modelCalls).toBe(job.server.ledger().ok);
+    expect(modelCalls).toBeLessThan(ids.length);
+    // What eight calls at once come to until the run has heard of them and the workers of the budget.
+    expect(costUsd!).toBeLessThanOrEqual(usd + callUsd * 5 * 8 * 4);
+    expect(costUsd!).toBeGreaterThan(usd * 0.9);
   });
 });
