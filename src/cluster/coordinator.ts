@@ -10,7 +10,7 @@ import { loadPeers } from "../observe/peer-package.ts";
 import { CoordinatorAllowance } from "./coordinator-allowance.ts";
 import { openDispatcher } from "./open-dispatcher.ts";
 import type { FleetOrders } from "./ports.ts";
-import { addCounters } from "./range-work.ts";
+import { addCounters, costOf, settledOf } from "./range-work.ts";
 import { ShareOut } from "./share-out.ts";
 
 /** What a job needs to be worked off by several processes, else a sentence. */
@@ -63,14 +63,20 @@ export class CoordinatorExecution extends JobExecution {
 
   override snapshot(): RunSnapshot {
     const own = super.snapshot();
-    const { fleet, counters } = this.#sharing;
+    const { fleet, counters, settledBefore } = this.#sharing;
     if (fleet === null) return own;
+    const all = addCounters(own.counters, counters);
+    const seconds = Math.max(1, own.nowMs - own.startedAtMs - this.paused.totalMs) / 1_000;
     const waits = fleet.ranges.waiting + fleet.ranges.taken > 0 && fleet.workers.length === 0;
     return {
       ...own,
       fleet,
-      counters: addCounters(own.counters, counters),
+      counters: all,
+      // What a worker has done but not yet said when the run began is in neither.
+      total: own.total === null ? null : Math.max(own.total + settledBefore, all.read),
       itemsPerSecond: own.itemsPerSecond + fleet.itemsPerSecond,
+      itemsPerSecondMean: (settledOf(all) - settledBefore) / seconds,
+      budget: own.budget && { ...own.budget, spentUsd: own.budget.spentUsd + costOf(counters) },
       waiting: own.waiting ?? (waits ? { reason: NOBODY, untilMs: null, items: 0 } : null),
     };
   }

@@ -25,6 +25,15 @@ export function addCounters(a: Readonly<Counters>, b: Readonly<Counters>): Count
   return sum;
 }
 
+export function settledOf({ read, inFlight }: Counters): number {
+  return read - inFlight;
+}
+
+/** USD, as far as it is known; what may have been billed counts as billed. */
+export function costOf({ costUsd, uncertainUsd }: Counters): number {
+  return (costUsd ?? 0) + (uncertainUsd ?? 0);
+}
+
 /**
  * What was done of a range in one folder. Items and money are those of the folder's journal over all executions; what
  * else is counted, of those that could say it.

@@ -20,7 +20,7 @@ import {
 } from "./ports.ts";
 import { questionOf } from "./question.ts";
 import { RangeCutter } from "./range-cutter.ts";
-import { addCounters, sumOf } from "./range-work.ts";
+import { addCounters, costOf, settledOf, sumOf } from "./range-work.ts";
 
 export interface ShareOutOptions {
   readonly settings: JobSettings;
@@ -60,6 +60,8 @@ export class ShareOut implements Together {
   #seen: FleetLook | null = null;
   /** Counted ones too, which are no longer in the plan. */
   readonly #dead = new Map<string, DeadRange>();
+  /** Items settled in ranges that were not counted when this execution looked first. */
+  #settledBefore: number | null = null;
   #next = 1;
   #told: Promise<unknown> = Promise.resolve();
   /** The workers know of it. */
@@ -79,6 +81,11 @@ export class ShareOut implements Together {
   get counters(): Counters {
     const uncounted = [...(this.#seen?.uncounted.values() ?? [])];
     return uncounted.reduce((sum, counters) => addCounters(sum, counters), { ...NO_COUNTERS });
+  }
+
+  /** Items of {@link counters} and of the job's own that were settled before this execution began. */
+  get settledBefore(): number {
+    return this.#settledBefore ?? 0;
   }
 
   async held({ store, source }: Held): Promise<void> {
@@ -189,7 +196,7 @@ export class ShareOut implements Together {
     const { allowance } = this.#options;
     const [{ totals }, { counters }] = [recorder, this];
     // Of a day or a month only what was counted in it: the rest was leased in it.
-    const uncounted = settings.budget?.per === "job" ? (counters.costUsd ?? 0) + (counters.uncertainUsd ?? 0) : 0;
+    const uncounted = settings.budget?.per === "job" ? costOf(counters) : 0;
     const spentUsd = (atMs: number): number => spentOf(settings, recorder, atMs) + uncounted;
     const callUsd =
       ((totals.costUsd ?? 0) + (counters.costUsd ?? 0)) / Math.max(1, totals.modelCalls + counters.modelCalls);
@@ -243,6 +250,7 @@ export class ShareOut implements Together {
     for (const one of fleet.dead) if (!this.#dead.has(one.range)) this.#dead.set(one.range, one);
     const dead = [...this.#dead.values()].slice(-MOST_SHOWN);
     this.#seen = { ...seen, fleet: { ...fleet, dead } };
+    this.#settledBefore ??= settledOf(this.counters);
     return this.#seen.fleet;
   }
 }
