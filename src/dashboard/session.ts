@@ -87,9 +87,14 @@ export class Sessions {
     return this.#sessionOf(role, untilMs);
   }
 
-  /** Whether it still holds: its token was not removed. */
+  /** Whether it still holds: its token was not removed. While the file of tokens cannot be read, none of them holds. */
   holds({ token }: Session): boolean {
-    return token === null || this.#find(token) !== null;
+    if (token === null) return true;
+    try {
+      return this.#find(token) !== null;
+    } catch {
+      return false;
+    }
   }
 
   /** @returns a session that lasts as long as a new one, when more than half of it is over */

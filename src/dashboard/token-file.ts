@@ -3,6 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { QuerymillError } from "../errors.ts";
 import { codeOf, nodeFileSystem, openStateFolder, replaceFile } from "../state/files.ts";
+import { exclusively } from "../state/owner.ts";
 import type { Role } from "./api.ts";
 
 /** A token that was made for somebody; the token itself is not kept. */
@@ -72,16 +73,24 @@ export class TokenFile {
       createdAt: new Date().toISOString(),
     };
     await openStateFolder(nodeFileSystem, this.#folder);
-    await this.#write([...this.list(), one]);
+    await this.#alone(async () => await this.#write([...this.list(), one]));
     return { token, made: one };
   }
 
   /** Their sessions end with them. @returns those that are gone */
   async remove(which: (one: MadeToken) => boolean): Promise<readonly MadeToken[]> {
-    const all = this.list();
-    const gone = all.filter(which);
-    if (gone.length > 0) await this.#write(all.filter((one) => !gone.includes(one)));
-    return gone;
+    if (!this.list().some(which)) return [];
+    return await this.#alone(async () => {
+      const all = this.list();
+      const gone = all.filter(which);
+      if (gone.length > 0) await this.#write(all.filter((one) => !gone.includes(one)));
+      return gone;
+    });
+  }
+
+  /** What others change at the same time is not lost. */
+  async #alone<T>(change: () => Promise<T>): Promise<T> {
+    return await exclusively(`${this.path}.lock`, `the tokens in ${this.path}`, change);
   }
 
   async #write(tokens: readonly MadeToken[]): Promise<void> {

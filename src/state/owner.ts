@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, QuerymillError } from "../errors.ts";
 import { codeOf } from "./files.ts";
 import { unwritable } from "./guarded-files.ts";
@@ -15,6 +16,9 @@ export interface Owner {
 const LOCK_FILE = "owner.lock";
 /** How long a start waits for a process that only looks, or is just ending, in ms. */
 const TAKE_MS = 250;
+/** How long {@link exclusively} waits for others, and how often it looks, in ms. */
+const EXCLUSIVE_WAIT_MS = 10_000;
+const EXCLUSIVE_LOOK_MS = 20;
 
 /**
  * Exclusive hold on a job's folder by a lock of the operating system (SQLite's), which dies with the process: no stale
@@ -71,6 +75,39 @@ export class OwnerLock {
 
   release(): void {
     this.#database.close();
+  }
+}
+
+/**
+ * Does something that no other process does at the same time. The lock dies with the process.
+ * @param path of the lock file @param what is changed, for the message
+ * @throws QuerymillError STATE_UNWRITABLE when others do not come to an end, or the lock file is unusable
+ */
+export async function exclusively<T>(path: string, what: string, action: () => Promise<T>): Promise<T> {
+  const untilMs = performance.now() + EXCLUSIVE_WAIT_MS;
+  for (;;) {
+    let database: DatabaseSync | null = null;
+    try {
+      makePrivate(path);
+      database = new DatabaseSync(path, { timeout: 0 });
+      database.exec("BEGIN EXCLUSIVE");
+    } catch (error) {
+      database?.close();
+      if (!isLocked(error)) throw unwritable(path, error);
+      if (performance.now() > untilMs)
+        throw new QuerymillError(
+          "STATE_UNWRITABLE",
+          `Another process has been changing ${what} for ${EXCLUSIVE_WAIT_MS / 1_000} s, so nothing was changed. Try again when it has ended.`,
+          { cause: error },
+        );
+      await delay(EXCLUSIVE_LOOK_MS);
+      continue;
+    }
+    try {
+      return await action();
+    } finally {
+      database.close();
+    }
   }
 }
 
