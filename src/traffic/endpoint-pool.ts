@@ -1,4 +1,5 @@
 import type { ModelSettings } from "../job.ts";
+import { DAY_MS, MINUTE_MS } from "./bucket.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Upstream } from "./upstream.ts";
 
@@ -6,13 +7,16 @@ import { Upstream } from "./upstream.ts";
  * The places that the runs of one process ask, so that those that name the same share what its provider grants: its
  * limits, its calls at once, its refusals. The same are endpoints with one provider, base URL, key, settings and model:
  * providers count by key, and within it by model. Names, weights and limits do not make a difference: of limits that
- * differ the strictest holds for all. A place is forgotten with the last run that asks it.
+ * differ the strictest holds for all. A place that nobody asks is kept for a minute, or a day where it has a limit of a day:
+ * whoever asks it next begins with what is left of its limits. Other processes know that by themselves.
  *
  * A pool of a number of calls is for runs that are parts of one, side by side and one after the other: so many calls are
  * theirs at once at each place, and places are kept, so that a part begins with what those before it found out.
  */
 export class EndpointPool {
   readonly #upstreams = new Map<string, Upstream>();
+  /** Until when places are kept that nobody asks, by the clock of the runs, in ms. */
+  readonly #keptUntilMs = new Map<string, number>();
   #calls: number | null;
 
   /** @param calls at once of all parts of one run, integer >= 1; null: the runs are of their own */
@@ -22,7 +26,7 @@ export class EndpointPool {
 
   /** Places that are asked now. */
   get size(): number {
-    return this.#upstreams.size;
+    return [...this.#upstreams.values()].filter(({ parties }) => parties > 0).length;
   }
 
   /** Other calls at once of all parts, from now on. */
@@ -38,13 +42,29 @@ export class EndpointPool {
    */
   upstreamOf(model: ModelSettings, now: () => number): Upstream {
     const place = placeOf(model);
-    let upstream = this.#upstreams.get(place);
-    if (upstream === undefined) {
-      const forget = (): unknown => this.#upstreams.delete(place);
-      upstream = new Upstream(now, this.#calls === null ? { onEmpty: forget } : { together: this.#calls });
-      this.#upstreams.set(place, upstream);
+    const nowMs = now();
+    for (const [kept, untilMs] of this.#keptUntilMs) if (untilMs <= nowMs) this.#forget(kept);
+    const found = this.#upstreams.get(place);
+    if (found !== undefined) {
+      const untilMs = this.#keptUntilMs.get(place);
+      if (untilMs !== undefined) this.#keptUntilMs.set(place, Math.max(untilMs, nowMs + MINUTE_MS));
+      return found;
     }
-    return upstream;
+    const onEmpty = (): void => {
+      const { shared, limits } = opened;
+      const keptMs = limits.requestsPerDay === null && limits.tokensPerDay === null ? MINUTE_MS : DAY_MS;
+      if (shared.isLeased) this.#forget(place);
+      else this.#keptUntilMs.set(place, now() + keptMs);
+    };
+    const opened = new Upstream(now, this.#calls === null ? { onEmpty } : { together: this.#calls });
+    this.#upstreams.set(place, opened);
+    return opened;
+  }
+
+  #forget(place: string): void {
+    this.#keptUntilMs.delete(place);
+    // Asked again meanwhile.
+    if (this.#upstreams.get(place)?.parties === 0) this.#upstreams.delete(place);
   }
 
   /** The endpoint has another key, or was told other things besides: its next calls count where that one's do. */

@@ -38,6 +38,11 @@ export class SharedEndpoint {
     this.#limiter.shareWith(share);
   }
 
+  /** Whether other processes use it too. */
+  get isLeased(): boolean {
+    return this.#share !== null;
+  }
+
   /** Its limits, as far as they are known. */
   get pace(): FullPace {
     return this.#limiter.pace;

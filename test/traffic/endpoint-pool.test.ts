@@ -1,14 +1,13 @@
 import { expect, it } from "vitest";
 import type { ModelSettings } from "../../src/job.ts";
+import { NO_LIMITS, type RateLimits } from "../../src/rate-limits.ts";
 import { EndpointPool } from "../../src/traffic/endpoint-pool.ts";
+import { LeasedShare } from "../../src/traffic/leased-share.ts";
+import type { Upstream } from "../../src/traffic/upstream.ts";
 import { type HandOptions, handAnswered, REQUEST } from "../support/hand-answered.ts";
 import { SILENT } from "../support/limited-server.ts";
 
 const MODEL: ModelSettings = { provider: "openai", name: "m", baseUrl: "https://a.example/v1", apiKey: "one" };
-
-function open(pool: EndpointPool, changes: Partial<ModelSettings> = {}) {
-  return byHand(pool, changes).endpoint;
-}
 
 function byHand(pool: EndpointPool, changes: Partial<ModelSettings> = {}, options: HandOptions = {}) {
   return handAnswered({ upstream: pool.upstreamOf({ ...MODEL, ...changes }, Date.now), ...options });
@@ -35,21 +34,51 @@ it("one place is one model of one provider at one URL with one key and the same 
   expect(new Set([first, ...places]).size).toBe(others.length + 1);
 });
 
-it("is kept as long as somebody asks there, and begun anew afterwards", async () => {
+it("is kept as long as somebody asks there, and what is left of its limits for as long as they count it", () => {
   const pool = new EndpointPool();
-  const [a, b] = [open(pool), open(pool)];
-  const place = pool.upstreamOf(MODEL, Date.now);
-  expect([pool.size, place.parties, a.isShared]).toEqual([1, 2, true]);
-  a.close();
-  expect([pool.size, place.parties, b.isShared]).toEqual([1, 1, false]);
-  pool.move(b, { ...MODEL, apiKey: "two" }, Date.now);
-  expect([pool.size, place.parties]).toEqual([1, 0]);
-  pool.move(b, MODEL, Date.now);
-  const next = pool.upstreamOf(MODEL, Date.now);
-  expect([pool.size, next === place, next.parties]).toEqual([1, false, 1]);
-  b.close();
-  b.close();
+  let nowMs = 5_000;
+  const now = (): number => nowMs;
+  const usedOf = ({ limits }: Upstream): number => limits.requestsPerMinute!.used;
+  const enter = (limits: Partial<RateLimits> = {}) => {
+    const upstream = pool.upstreamOf(MODEL, now);
+    return { upstream, ...handAnswered({ upstream, limits: { ...NO_LIMITS, requestsPerMinute: 2, ...limits } }) };
+  };
+  const [a, b] = [enter(), enter()];
+  expect([pool.size, a.upstream.parties, a.endpoint.isShared]).toEqual([1, 2, true]);
+  a.endpoint.close();
+  expect([pool.size, b.upstream.parties, b.endpoint.isShared]).toEqual([1, 1, false]);
+  pool.move(b.endpoint, { ...MODEL, apiKey: "two" }, now);
+  expect([pool.size, a.upstream.parties]).toEqual([1, 0]);
+  pool.move(b.endpoint, MODEL, now);
+  expect(pool.size).toBe(1);
+  void b.endpoint.take(1).call(REQUEST, new AbortController().signal);
+  b.endpoint.close();
+  b.endpoint.close();
   expect(pool.size).toBe(0);
+  // The next one begins with what is left, though nobody was there.
+  nowMs += 300;
+  const c = enter();
+  expect(c.upstream).toBe(a.upstream);
+  expect(usedOf(c.upstream)).toBeCloseTo(0.5, 1);
+  c.endpoint.close();
+  nowMs += 60_000;
+  const d = enter({ requestsPerDay: 1_000 });
+  expect(d.upstream).not.toBe(a.upstream);
+  expect(usedOf(d.upstream)).toBe(0);
+  d.endpoint.close();
+  nowMs += 23 * 3_600_000;
+  expect(pool.upstreamOf(MODEL, now)).toBe(d.upstream);
+  nowMs += 3_600_000;
+  expect(pool.upstreamOf(MODEL, now)).not.toBe(d.upstream);
+});
+
+it("one whose limits other processes count too is begun anew: they know", () => {
+  const pool = new EndpointPool();
+  const { endpoint } = byHand(pool);
+  const place = pool.upstreamOf(MODEL, Date.now);
+  endpoint.shared.join(new LeasedShare(0, {}), () => null);
+  endpoint.close();
+  expect(pool.upstreamOf(MODEL, Date.now)).not.toBe(place);
 });
 
 it("parts of one run come and go: the place stays with its calls at once, its limits and its news", async () => {
@@ -66,7 +95,7 @@ it("parts of one run come and go: the place stays with its calls at once, its li
   await expect(refused).rejects.toThrow();
   expect(first.endpoint.limit).toBe(2);
   first.endpoint.close();
-  expect([pool.size, left]).toEqual([1, 0]);
+  expect([pool.size, left]).toEqual([0, 0]);
   // What another process tells while nobody asks here.
   first.endpoint.shared.hear({ requestsPerMinute: 30, tokensPerMinute: null, restMs: 0, isRefused: false });
   const next = byHand(pool, {}, auto).endpoint;
