@@ -102,7 +102,7 @@ describe("before anything is spent", () => {
     await space.seed(queries(3));
     const url = `http://127.0.0.1:${await freePort()}/v1`;
     const run = (model: string) => space.querymill(["run", "--store", "store.db", "--model", model, "--base-url", url]);
-    const [ollama, vllm] = await Promise.all([run("ollama/llama3.2"), run("vllm/org/qwen")]);
+    const [ollama, vllm] = [await run("ollama/llama3.2"), await run("vllm/org/qwen")];
     expect([ollama.code, vllm.code]).toEqual([2, 2]);
     expect(ollama.stderr).toMatch(/nothing listens there.*`ollama serve`.*`ollama pull llama3\.2`/);
     expect(vllm.stderr).toMatch(/`vllm serve org\/qwen`/);
