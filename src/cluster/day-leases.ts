@@ -42,8 +42,10 @@ export class DayLeases implements DayShare {
     this.#unit = Math.max(1, Math.ceil(options.limit / MOST_UNITS));
   }
 
-  waitMs(amount: number): number {
-    const { store, now } = this.#options;
+  waitMs(asked: number): number {
+    const { store, now, limit } = this.#options;
+    // A call that takes more than a day has goes out when it can have all of it.
+    const amount = Math.min(asked, Math.floor(limit / this.#unit) * this.#unit);
     const atMs = store.nowMs();
     const hour = Math.floor(atMs / HOUR_MS);
     if (hour !== this.#hour) {

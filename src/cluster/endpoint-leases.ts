@@ -134,7 +134,8 @@ export class EndpointLeases {
   #turn(): void {
     const { store, random } = this.#options;
     const window = Math.floor(store.nowMs() / this.#windowMs);
-    if (window === this.#current.window) return;
+    // A clock that was read anew may be a little behind: what is held of a window that has begun stays.
+    if (window === this.#current.window || window === this.#current.window - 1) return;
     this.#current = this.#next.window === window ? this.#next : held(window);
     this.#current.hasLookedForMore = false;
     this.#next = held(window + 1);

@@ -1,18 +1,28 @@
 /** How often the store is asked for its time, in ms. */
 const AGAIN_MS = 300_000;
 const LOOKS = 3;
+/** The clock of this machine is ahead by so much: it slept, and what it measures with stood still. In ms. */
+const SLEPT_MS = 1_000;
 
 /** The clock of a store that several processes share, read from afar: whole ms, off by less than half a round trip. */
 export class StoreClock {
   readonly #now: () => number;
   readonly #ask: () => Promise<number>;
+  readonly #wallNow: () => number;
   readonly #timer: NodeJS.Timeout;
   #offsetMs = 0;
+  /** What the clock of this machine is ahead of the other one, in ms, when it was looked at last. */
+  #aheadMs: number;
 
-  /** @param now a clock that is never set, in ms @param ask the store's time, epoch ms */
-  constructor(now: () => number, ask: () => Promise<number>) {
+  /**
+   * @param now a clock that is never set, in ms @param ask the store's time, epoch ms
+   * @param wallNow the clock of this machine, epoch ms: it goes on while the machine sleeps
+   */
+  constructor(now: () => number, ask: () => Promise<number>, wallNow: () => number = Date.now) {
     this.#now = now;
     this.#ask = ask;
+    this.#wallNow = wallNow;
+    this.#aheadMs = wallNow() - now();
     // What was known holds on while the store is away.
     this.#timer = setInterval(() => void this.look().catch(() => {}), AGAIN_MS);
     this.#timer.unref();
@@ -34,7 +44,16 @@ export class StoreClock {
   }
 
   nowMs(): number {
-    return this.#now() + this.#offsetMs;
+    const nowMs = this.#now();
+    const aheadMs = this.#wallNow() - nowMs;
+    const sleptMs = aheadMs - this.#aheadMs;
+    this.#aheadMs = aheadMs;
+    if (sleptMs > SLEPT_MS) {
+      // What is leased is over. If the clock was set instead, the store says so.
+      this.#offsetMs += sleptMs;
+      void this.look().catch(() => {});
+    }
+    return nowMs + this.#offsetMs;
   }
 
   close(): void {

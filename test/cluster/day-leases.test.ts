@@ -47,3 +47,26 @@ it("no 24 hours hold more than the limit, whoever uses how much and when", async
     { numRuns: 60 },
   );
 });
+
+it("a call that takes more than a day has goes out when nothing else did, and is paid back", async () => {
+  let nowMs = 40 * HOUR;
+  const counts = new Map<string, number>();
+  const store = {
+    nowMs: () => nowMs,
+    add: async (key: string, amount: number) => {
+      counts.set(key, (counts.get(key) ?? 0) + amount);
+      return counts.get(key)!;
+    },
+  };
+  const leases = new DayLeases({ store, key: "k", limit: 200, now: () => nowMs, onChange: () => {} });
+  expect(leases.waitMs(500)).toBeGreaterThan(0);
+  await new Promise(setImmediate);
+  expect(leases.waitMs(500)).toBe(0);
+  leases.take(500);
+  expect(leases.waitMs(1)).toBeGreaterThan(0);
+  await new Promise(setImmediate);
+  nowMs += HOUR;
+  expect(leases.waitMs(1)).toBeGreaterThan(0);
+  await new Promise(setImmediate);
+  expect(leases.waitMs(1)).toBeGreaterThan(0);
+});
