@@ -60,7 +60,11 @@ export function startFleetProcess(
 ): FleetProcess {
   const [program, ...words] = [...before, process.execPath, script, role, JSON.stringify(settings)];
   const child = spawn(program!, words, {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME },
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const lines: FleetLine[] = [];
