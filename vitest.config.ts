@@ -11,6 +11,6 @@ export default defineConfig({
     globalSetup: ["test/support/services.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 3,
+    maxWorkers: 4,
   },
 });

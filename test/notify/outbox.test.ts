@@ -125,10 +125,10 @@ describe("delivering", () => {
     expect(sent[0]).toMatchObject({
       rule: "lag",
       title: "The oldest item waits for 12 minutes",
-      channels: [
-        { name: "hook", state: "delivered", atMs: deliveredMs },
-        { name: "other", state: "delivered", atMs: expect.any(Number) },
-      ],
+      channels: expect.arrayContaining([
+        expect.objectContaining({ name: "hook", state: "delivered", atMs: deliveredMs }),
+        expect.objectContaining({ name: "other", state: "delivered", atMs: expect.any(Number) }),
+      ]),
     });
   });
 
