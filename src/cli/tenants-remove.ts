@@ -39,6 +39,8 @@ async function remove(name: string, { data, dryRun, yes, ...flags }: Flags): Pro
   const places = await placesOf(name, flags, data === true);
   const options = { ...places, name, data: data === true };
   const plan = await planRemoval(options);
+  if (plan.heldBy !== null && dryRun !== true)
+    throw new QuerymillError("JOB_HELD", `Tenant ${name} is ${heldLine(plan)}`);
   const screen = openScreen();
   const report = (event: string): void => screen.json({ event, time: new Date().toISOString(), ...plan });
   if (flags.json === true) {
@@ -87,6 +89,10 @@ async function placesOf(
   return { batchDir, hasSection: false, settings: null };
 }
 
+function heldLine({ name, heldBy }: RemovalPlan): string {
+  return `run by process ${heldBy}, and is not removed meanwhile. Stop it first, its calls in flight come home:  querymill control drain --wait --tenant ${name}`;
+}
+
 function planLines(plan: RemovalPlan, hasSection: boolean, look: Look): string[] {
   const { name, goesOn, data, folder, bytes, jobs, collections, fleet, marksIn } = plan;
   const row = (what: string, text: string): string => `  ${left(what, 18)}${text}`;
@@ -129,6 +135,7 @@ function planLines(plan: RemovalPlan, hasSection: boolean, look: Look): string[]
     ...(fleet?.trouble
       ? [row("", look.style("yellow", `whether a fleet left something is not known: ${fleet.trouble}`))]
       : []),
+    ...(plan.heldBy === null ? [] : [row("", look.style("yellow", `It is ${heldLine(plan)}`))]),
     ...(marksIn === null ? [] : [row("marks", `of this tenant in ${marksIn}: its items count as unprocessed then`)]),
     ...kept,
   ];

@@ -212,7 +212,8 @@ export class TenantLane {
       this.#beside?.failed?.(error);
       await this.#beside?.ended?.(null);
       const expected = error instanceof QuerymillError;
-      if (expected && error.code === "RUN_STOPPED" && this.#stopped !== null) return null;
+      // Before it had begun, by this process or through its control socket.
+      if (expected && error.code === "RUN_STOPPED") return null;
       const code = expected ? 2 : 1;
       return { code, error: messageOf(error), kind: expected ? error.code : "BUG", hadRun: false };
     } finally {

@@ -24,6 +24,8 @@ export interface RemovalPlan {
   readonly data: boolean;
   readonly folder: string;
   readonly bytes: number;
+  /** Process id of who runs it: it is not removed meanwhile. */
+  readonly heldBy: number | null;
   readonly jobs: readonly {
     readonly job: string;
     /** Answers that were paid and are not stored yet. */
@@ -66,7 +68,7 @@ const PAGE = 500;
 
 /**
  * Looks what would go; changes nothing.
- * @throws QuerymillError JOB_HELD while a process or a fleet runs it; USAGE when nothing is known of it; STORE_UNREACHABLE with `data` or `workersAt`
+ * @throws QuerymillError JOB_HELD while a fleet runs it; USAGE when nothing is known of it; STORE_UNREACHABLE with `data` or `workersAt`
  */
 export async function planRemoval({
   batchDir,
@@ -84,15 +86,10 @@ export async function planRemoval({
       `There is no tenant ${name}: no section in the settings, no state in ${batchDir}.`,
     );
   const told: RemovalPlan["jobs"][number][] = [];
+  let heldBy: number | null = null;
   for (const identity of jobs) {
     const { owner, journaled, retryQueues, deadLetters, jobTotals, folder: own } = await readStatus(batchDir, identity);
-    const control = findControl(own);
-    const pid = owner?.pid ?? control?.record.pid;
-    if (pid !== undefined)
-      throw new QuerymillError(
-        "JOB_HELD",
-        `Tenant ${name} is run by process ${pid}, and is not removed meanwhile. Stop it first, its calls in flight come home:  querymill control drain --wait --tenant ${name}`,
-      );
+    heldBy ??= owner?.pid ?? findControl(own)?.record.pid ?? null;
     told.push({
       job: identity.job,
       journaled,
@@ -110,7 +107,8 @@ export async function planRemoval({
     );
   const collections = withData && settings !== null ? await collectionsOf(settings) : [];
   return {
-    ...{ name, goesOn: begun !== null, data: withData, folder, bytes: await bytesOf(folder), jobs: told, collections },
+    ...{ name, goesOn: begun !== null, data: withData, folder, bytes: await bytesOf(folder), heldBy },
+    ...{ jobs: told, collections },
     fleet: settings === null ? null : await planFleetRemoval(settings),
     marksIn: withData && settings !== null && settings.markIn !== "target" ? settings.sourceCollection : null,
   };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { EJSON } from "bson";
 import { describe, expect, it } from "vitest";
 import { prepareTenants } from "../../src/tenants/prepare-tenants.ts";
-import { makeTenantSpace, section, type TenantSpace, until } from "../support/tenants.ts";
+import { eventsIn, makeTenantSpace, section, type TenantSpace, until } from "../support/tenants.ts";
 import { lastEvent, serveModel } from "../support/workspace.ts";
 
 /** Everything that is on the disk and in the database, the sources of the tenants left out. */
@@ -85,7 +85,9 @@ describe("querymill tenants remove", () => {
   it("is refused while a process runs it, and says how to stop that", async () => {
     const space = await makeTenantSpace();
     const server = await serveModel();
-    space.settings(server, section("sales", "mode: continuous", "interval: 1") + section("legal", "mode: continuous"));
+    const sales = section("sales", "mode: continuous", "interval: 1");
+    const ops = section("ops", "mode: scheduled", 'schedule: "0 0 1 1 *"');
+    space.settings(server, sales + section("legal", "mode: continuous") + ops);
     await space.fill("sales", 3);
     await space.fill("legal", 3);
     const { child, ended } = space.begin("run", "--json");
@@ -93,15 +95,23 @@ describe("querymill tenants remove", () => {
     await until(async () => (await db.collection("sales_results").countDocuments()) === 3);
     const refused = await space.run("tenants", "remove", "sales", "--data", "--yes");
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("control drain --wait --tenant sales")]);
+    const looked = await space.run("tenants", "remove", "sales", "--data", "--dry-run");
+    expect(looked).toMatchObject({ code: 0, stdout: expect.stringContaining(`run by process ${child.pid}`) });
+    expect(looked.stdout).toMatch(/collection +sales_results +3 documents/);
     expect(await db.collection("sales_results").countDocuments()).toBe(3);
     expect((await space.run("control", "drain", "--wait", "--tenant", "sales")).code).toBe(0);
     expect((await space.run("tenants", "remove", "sales", "--data", "--yes")).code).toBe(0);
+    // One that had not begun yet has ended too, and does not begin again.
+    expect((await space.run("control", "drain", "--wait", "--tenant", "ops")).code).toBe(0);
+    expect((await space.run("tenants", "remove", "ops", "--yes")).code).toBe(0);
     // The others go on.
     expect(lastEvent((await space.run("tenants", "list", "--json")).stdout).tenants).toMatchObject([
       { name: "legal", pid: child.pid },
     ]);
     child.kill("SIGTERM");
-    expect((await ended).code).toBe(0);
+    const { code, stdout } = await ended;
+    expect(code).toBe(0);
+    expect(eventsIn(stdout).filter(({ event }) => event === "tenant:failed")).toEqual([]);
   });
 
   it("goes on where it was cut off, and nobody runs the tenant meanwhile", async () => {
