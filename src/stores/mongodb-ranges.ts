@@ -16,6 +16,8 @@ interface PlanDocument extends Document, FleetPlan {
 }
 
 const PLAN = "plan";
+/** What is a range, among what others may have put into a collection of that name. */
+const OURS = { _id: { $regex: "^r[0-9]{9,}$" }, number: { $type: "number" }, work: { $type: "object" } } as const;
 const duplicateKey = 11_000;
 
 /** What {@link MongoRangeBook} works on. */
@@ -78,16 +80,24 @@ export class MongoRangeBook implements RangeBook {
   }
 
   async last(): Promise<PlannedRange | null> {
-    const [found] = await this.#guarded(() => this.#ranges.find().sort({ _id: -1 }).limit(1).toArray());
+    const [found] = await this.#guarded(() =>
+      this.#ranges
+        .find(OURS as never)
+        .sort({ _id: -1 })
+        .limit(1)
+        .toArray(),
+    );
     return found === undefined ? null : rangeOf(found);
   }
 
   async free(limit: number): Promise<readonly FreeRange[]> {
     return await this.#guarded(async () => {
       const found = await this.#ranges
-        .find({ state: "waiting" }, { projection: { attempts: 1 }, sort: { _id: 1 }, limit })
+        .find({ ...OURS, state: "waiting" } as never, { projection: { attempts: 1 }, sort: { _id: 1 }, limit })
         .toArray();
-      const taken = await this.#ranges.find({ state: "taken" }, { projection: { attempts: 1 } }).toArray();
+      const taken = await this.#ranges
+        .find({ ...OURS, state: "taken" } as never, { projection: { attempts: 1 } })
+        .toArray();
       const live = taken.length === 0 ? new Set<string>() : await this.#live();
       return [...taken.filter(({ _id }) => !live.has(_id)), ...found]
         .map(({ _id, attempts }) => ({ name: _id, attempts }))
@@ -106,7 +116,13 @@ export class MongoRangeBook implements RangeBook {
   }
 
   async list(limit: number): Promise<readonly PlannedRange[]> {
-    const found = await this.#guarded(() => this.#ranges.find().sort({ _id: 1 }).limit(limit).toArray());
+    const found = await this.#guarded(() =>
+      this.#ranges
+        .find(OURS as never)
+        .sort({ _id: 1 })
+        .limit(limit)
+        .toArray(),
+    );
     return found.map(rangeOf);
   }
 
@@ -171,7 +187,9 @@ export class MongoRangeBook implements RangeBook {
   async counts(): Promise<RangeCounts> {
     const counts = { waiting: 0, taken: 0, done: 0, dead: 0 };
     const found = await this.#guarded(() =>
-      this.#ranges.aggregate<{ _id: string; n: number }>([{ $group: { _id: "$state", n: { $sum: 1 } } }]).toArray(),
+      this.#ranges
+        .aggregate<{ _id: string; n: number }>([{ $match: OURS }, { $group: { _id: "$state", n: { $sum: 1 } } }])
+        .toArray(),
     );
     for (const { _id, n } of found) if (_id in counts) counts[_id as keyof typeof counts] = n;
     return counts;

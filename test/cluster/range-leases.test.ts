@@ -144,6 +144,19 @@ describe("the plan", () => {
     expect(await book.counts()).toEqual({ waiting: 1, taken: 0, done: 1, dead: 0 });
   });
 
+  it("leaves alone what others put among its ranges", async () => {
+    const { book } = await open();
+    const others = [{ _id: "r999999999x" }, { _id: "r999999999", state: "waiting" }, { state: "taken" }, { _id: 7 }];
+    await client
+      .db(database)
+      .collection(`${target}_ranges`)
+      .insertMany(others as never[]);
+    expect((await book.list(10)).map(({ name }) => name)).toEqual([range(1).name, range(2).name]);
+    expect(await book.last()).toMatchObject({ name: range(2).name });
+    expect((await book.free(10)).map(({ name }) => name)).toEqual([range(1).name, range(2).name]);
+    expect(await book.counts()).toEqual({ waiting: 2, taken: 0, done: 0, dead: 0 });
+  });
+
   it("is changed by no coordinator from before, and never gives a number twice", async () => {
     const { book } = await open();
     await book.change({ job: "j", executionId: "e2", question: {}, cut: true }, 7);
