@@ -148,8 +148,9 @@ export class Worker {
   /** A range to try, as it stands in the plan. */
   async #next(name: string | null): Promise<{ range: PlannedRange; handout: Handout | null } | null> {
     const { dispatcher } = this.#options;
+    let handout: Handout | null = null;
     try {
-      const handout = name === null ? await dispatcher.next(WAIT_MS, this.#stopping.signal) : null;
+      handout = name === null ? await dispatcher.next(WAIT_MS, this.#stopping.signal) : null;
       const wanted = name ?? handout?.range;
       if (wanted === undefined) return null;
       await this.#checkPlan();
@@ -162,6 +163,8 @@ export class Worker {
       return null;
     } catch (error) {
       this.#setTrouble(error);
+      // Nobody else gets what stays in these hands.
+      await handout?.giveBack();
       await this.#sleep(WAIT_MS);
       return null;
     }

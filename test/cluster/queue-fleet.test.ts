@@ -1,6 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openDispatcher } from "../../src/cluster/open-dispatcher.ts";
+import { Worker } from "../../src/cluster/worker.ts";
+import { QuerymillError } from "../../src/errors.ts";
 import type { JobSettings } from "../../src/job.ts";
+import { chooseAdapters, openStore } from "../../src/jobs/wiring.ts";
 import { machineFolder, startFleetProcess } from "../support/fleet.ts";
 import { type Job, makeJob } from "../support/job.ts";
 import { missingPostgres, type Postgres, startPostgres } from "../support/postgres.ts";
@@ -138,5 +142,42 @@ describe("a fleet that meets at a queue store", () => {
     expect((await job.records()).size).toBe(400);
     expect(job.server.ledger().ok - 400).toBeLessThanOrEqual(40);
     await stop([frozen, other]);
+  });
+
+  it("a range that a worker could not look up goes back to the queue: nobody waits for it", async () => {
+    const job = await makeJob("MongoDB", { latency: "fixed:10" });
+    const ids = await job.seed(300);
+    const settings = await machine(job);
+    const store = await openStore(settings);
+    const fleet = store.fleet!(settings.targetCollection);
+    let failures = 2;
+    const find = async (name: string) => {
+      failures -= 1;
+      if (failures >= 0) throw new QuerymillError("STORE_UNREACHABLE", "A new primary is being elected.");
+      return await fleet.book.find(name);
+    };
+    const book = new Proxy(fleet.book, {
+      get: (of, name) => (name === "find" ? find : (of[name as keyof typeof of] as () => unknown).bind(of)),
+    });
+    const { tenant, targetCollection } = settings;
+    const place = { workersAt: valkey.url, tenant, job: settings.job, targetCollection };
+    const dispatcher = await openDispatcher(place, fleet.book);
+    const worker = new Worker({
+      settings,
+      adapters: await chooseAdapters(settings, {}),
+      store: Object.create(store, { fleet: { value: () => ({ ...fleet, book }) } }),
+      dispatcher,
+      idleMs: null,
+      tell: () => {},
+    });
+    const working = worker.run();
+    const { end, stderr } = await startFleetProcess("run", await machine(job)).ended;
+    expect(stderr).toBe("");
+    expect(end).toMatchObject({ classified: ids.length, exitCode: 0 });
+    expect(failures).toBeLessThan(0);
+    worker.stop();
+    await working;
+    await dispatcher.close();
+    await store.close();
   });
 });
