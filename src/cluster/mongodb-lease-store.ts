@@ -42,6 +42,8 @@ export async function openMongodbLeases(uri: string, db: string, now: () => numb
     return (localTime as Date).getTime();
   });
   await clock.look();
+  let hear: LeaseStore["onNews"] = () => {};
+  let timer: NodeJS.Timeout | undefined;
   let seen = new Set<string>();
   const look = async (): Promise<void> => {
     operations += 1;
@@ -52,11 +54,9 @@ export async function openMongodbLeases(uri: string, db: string, now: () => numb
     seen = new Set(found.map(({ _id }) => _id.toHexString()));
     for (const { _id, at, ...told } of found)
       if (!before.has(_id.toHexString()))
-        store.onNews({ ...told, restMs: Math.max(0, told.restMs - Math.max(0, nowMs - at.getTime())) });
+        hear({ ...told, restMs: Math.max(0, told.restMs - Math.max(0, nowMs - at.getTime())) });
   };
-  const timer = setInterval(() => void look().catch(() => {}), LOOK_MS);
-  timer.unref();
-  const store: LeaseStore = {
+  return {
     nowMs: () => clock.nowMs(),
     add: async (key, amount, keptMs) => {
       operations += 1;
@@ -67,7 +67,15 @@ export async function openMongodbLeases(uri: string, db: string, now: () => numb
       operations += 1;
       await news.insertOne({ ...told, at: new Date(clock.nowMs()) });
     },
-    onNews: () => {},
+    get onNews() {
+      return hear;
+    },
+    // Who leases money alone has nothing to hear.
+    set onNews(listener) {
+      hear = listener;
+      timer ??= setInterval(() => void look().catch(() => {}), LOOK_MS);
+      timer.unref();
+    },
     get operations() {
       return operations;
     },
@@ -77,7 +85,6 @@ export async function openMongodbLeases(uri: string, db: string, now: () => numb
       await client.close();
     },
   };
-  return store;
 }
 
 /** Forgets what a job leased of its budgets. @param job as {@link BudgetLeases} names it */
