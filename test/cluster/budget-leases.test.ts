@@ -2,18 +2,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { BudgetLeases, type BudgetLeasesOptions, isBudgetOf } from "../../src/cluster/budget-leases.ts";
 import { newsIn } from "../../src/cluster/lease-store.ts";
+import { leaseCounters } from "../support/lease-counters.ts";
 
-/** Counters of one process, whose clock can be set. */
+/** What processes of one job lease from. */
 function counters() {
-  const counts = new Map<string, number>();
-  const store = {
-    atMs: Date.UTC(2026, 0, 31, 12),
-    nowMs: () => store.atMs,
-    add: async (key: string, amount: number) => {
-      counts.set(key, (counts.get(key) ?? 0) + amount);
-      return counts.get(key)!;
-    },
-  };
+  const { counts, store } = leaseCounters(Date.UTC(2026, 0, 31, 12));
   const leases = (changes: Partial<BudgetLeasesOptions> = {}) =>
     new BudgetLeases({ store, job: "t.job", usd: 1, per: "job", now: Date.now, ...changes });
   return { counts, store, leases };
