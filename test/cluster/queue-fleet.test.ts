@@ -5,7 +5,7 @@ import { Worker } from "../../src/cluster/worker.ts";
 import { QuerymillError } from "../../src/errors.ts";
 import type { JobSettings } from "../../src/job.ts";
 import { chooseAdapters, openStore } from "../../src/jobs/wiring.ts";
-import { machineFolder, startFleetProcess } from "../support/fleet.ts";
+import { machine as machineOf, startFleetProcess, startWorkers, stopWorkers } from "../support/fleet.ts";
 import { type Job, makeJob } from "../support/job.ts";
 import { missingPostgres, type Postgres, startPostgres } from "../support/postgres.ts";
 import { someRedis, startValkey } from "../support/valkey.ts";
@@ -22,21 +22,11 @@ afterAll(async () => {
   await Promise.all([valkey.stop(), postgres?.stop()]);
 });
 
-/** Settings of one machine of the fleet, whose state folder it is. */
-async function machine(job: Job, changes: Partial<JobSettings> = {}): Promise<JobSettings> {
-  const batchDir = await machineFolder();
-  return { ...job.settings, batchDir, workersAt: valkey.url, rangeSize: 100, concurrent: SLOTS, ...changes };
-}
-
-async function fleetOf(job: Job, count: number, changes: Partial<JobSettings> = {}) {
-  const machines = await Promise.all(Array.from({ length: count }, () => machine(job, changes)));
-  return { machines, workers: machines.map((settings) => startFleetProcess("worker", settings)) };
-}
-
-async function stop(workers: readonly ReturnType<typeof startFleetProcess>[]): Promise<void> {
-  for (const worker of workers) worker.kill("SIGTERM");
-  for (const worker of workers) expect(await worker.ended).toMatchObject({ code: 0 });
-}
+/** Settings of one machine of the fleet. */
+const machine = (job: Job, changes: Partial<JobSettings> = {}) =>
+  machineOf(job, { workersAt: valkey.url, concurrent: SLOTS, ...changes });
+const fleetOf = (job: Job, count: number, changes: Partial<JobSettings> = {}) =>
+  startWorkers(job, count, { workersAt: valkey.url, concurrent: SLOTS, ...changes });
 
 describe("a fleet that meets at a queue store", () => {
   it("does every item once, with few operations of the store", async () => {
@@ -47,7 +37,7 @@ describe("a fleet that meets at a queue store", () => {
     const { end, stderr } = await startFleetProcess("run", await machine(job, { rangeSize: 500 })).ended;
     expect(stderr).toBe("");
     expect(end).toMatchObject({ classified: ids.length, exitCode: 0 });
-    await stop(workers);
+    await stopWorkers(workers);
     expect(job.server.ledger()).toMatchObject({ ok: ids.length, docsPaidTwice: 0 });
     const commands = await valkey.commands();
     const sent = ["evalsha", "eval", "bzpopmin", "publish", "time"].map((name) => commands.get(name) ?? 0);
@@ -64,7 +54,7 @@ describe("a fleet that meets at a queue store", () => {
     const { end, stderr } = await startFleetProcess("run", await machine(job, { workersAt: postgres!.url })).ended;
     expect(stderr).toBe("");
     expect(end).toMatchObject({ classified: ids.length, exitCode: 0 });
-    await stop(workers);
+    await stopWorkers(workers);
     expect(job.server.ledger()).toMatchObject({ ok: ids.length, docsPaidTwice: 0 });
   });
 
@@ -141,7 +131,7 @@ describe("a fleet that meets at a queue store", () => {
     expect(end!.jobTotals).toMatchObject({ classified: 400, deadLetters: 0, retryQueued: 0 });
     expect((await job.records()).size).toBe(400);
     expect(job.server.ledger().ok - 400).toBeLessThanOrEqual(40);
-    await stop([frozen, other]);
+    await stopWorkers([frozen, other]);
   });
 
   it("a range that a worker could not look up goes back to the queue: nobody waits for it", async () => {

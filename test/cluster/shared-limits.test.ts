@@ -3,7 +3,7 @@ import type { JobSettings } from "../../src/job.ts";
 import { mainEndpoint } from "../../src/job.ts";
 import { prepareExecution } from "../../src/jobs/wiring.ts";
 import { NO_LIMITS } from "../../src/rate-limits.ts";
-import { machineFolder, startFleetProcess } from "../support/fleet.ts";
+import { machine as machineOf, startFleetProcess, startWorkers, stopWorkers } from "../support/fleet.ts";
 import { type Job, makeJob } from "../support/job.ts";
 import { someRedis } from "../support/valkey.ts";
 
@@ -15,21 +15,11 @@ beforeAll(async () => {
 });
 afterAll(async () => await valkey.stop());
 
-/** Settings of one machine of the fleet, whose state folder it is. */
-async function machine(job: Job, changes: Partial<JobSettings> = {}): Promise<JobSettings> {
-  const batchDir = await machineFolder();
-  return { ...job.settings, batchDir, workersAt: valkey.url, rangeSize: 100, concurrent: SLOTS, ...changes };
-}
-
-async function fleetOf(job: Job, count: number, changes: Partial<JobSettings> = {}) {
-  const machines = await Promise.all(Array.from({ length: count }, () => machine(job, changes)));
-  return { machines, workers: machines.map((settings) => startFleetProcess("worker", settings)) };
-}
-
-async function stop(workers: readonly ReturnType<typeof startFleetProcess>[]): Promise<void> {
-  for (const worker of workers) worker.kill("SIGTERM");
-  for (const worker of workers) expect(await worker.ended).toMatchObject({ code: 0 });
-}
+/** Settings of one machine of the fleet. */
+const machine = (job: Job, changes: Partial<JobSettings> = {}) =>
+  machineOf(job, { workersAt: valkey.url, concurrent: SLOTS, ...changes });
+const fleetOf = (job: Job, count: number, changes: Partial<JobSettings> = {}) =>
+  startWorkers(job, count, { workersAt: valkey.url, concurrent: SLOTS, ...changes });
 
 describe("limits that four processes have together", () => {
   it("are never exceeded, and each gets its part", { timeout: 90_000 }, async () => {
@@ -43,7 +33,7 @@ describe("limits that four processes have together", () => {
     const { end, stderr } = await startFleetProcess("run", await machine(job, { endpoints })).ended;
     expect(stderr).toBe("");
     expect(end).toMatchObject({ classified: ids.length, exitCode: 0 });
-    await stop(workers);
+    await stopWorkers(workers);
     // Any four seconds; a busy machine may bring half a second's calls late and together.
     const spanMs = 4_000;
     let [from, most] = [0, 0];

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterEach } from "vitest";
+import { afterEach, expect } from "vitest";
 import type { ExecutionEnd } from "../../src/events.ts";
 import type { JobSettings } from "../../src/job.ts";
 import type { Job } from "./job.ts";
@@ -109,4 +109,16 @@ export function startFleetProcess(
         look();
       }),
   };
+}
+
+/** Starts workers of a job, each on a machine of its own. */
+export async function startWorkers(job: Job, count: number, changes: Partial<JobSettings> = {}) {
+  const machines = await Promise.all(Array.from({ length: count }, () => machine(job, changes)));
+  return { machines, workers: machines.map((settings) => startFleetProcess("worker", settings)) };
+}
+
+/** Tells them to end, and expects that they do so in good order. */
+export async function stopWorkers(workers: readonly FleetProcess[]): Promise<void> {
+  for (const worker of workers) worker.kill("SIGTERM");
+  for (const worker of workers) expect(await worker.ended).toMatchObject({ code: 0 });
 }
