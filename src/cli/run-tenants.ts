@@ -271,8 +271,10 @@ function withSignal(
   pipeBroken: boolean,
 ): Awaited<ReturnType<Tenants["run"]>> {
   const told = tenants.map((one) => {
-    const mode = all.lanes.find(({ name }) => name === one.name)?.loaded?.settings.mode ?? "batch";
-    return { ...one, exitCode: finalExitCode(one.exitCode, mode, one.end?.stopReason ?? null, signal, pipeBroken) };
+    const lane = all.lanes.find(({ name }) => name === one.name)!;
+    const isUnbegun = one.end === null && lane.snapshot().state === "ended";
+    const stopReason = isUnbegun ? "signal" : (one.end?.stopReason ?? null);
+    return { ...one, exitCode: finalExitCode(one.exitCode, lane.mode, stopReason, signal, pipeBroken) };
   });
   return { tenants: told, exitCode: worstExitCode(told.map(({ exitCode }) => exitCode)) };
 }

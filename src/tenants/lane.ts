@@ -57,6 +57,7 @@ export interface TenantSnapshot {
 }
 
 const RETRY = { firstMs: 30_000, longestMs: 600_000 };
+const IN_SETTINGS = "paused in the settings";
 const PLAIN: Share = { weight: 1, floor: null, ceiling: null };
 /** Ends that were meant: what comes next is for who meant them. */
 const MEANT: ReadonlySet<StopReason | null> = new Set([null, "signal", "stop-requested", "limit", "budget"]);
@@ -73,7 +74,14 @@ export class TenantLane {
   #loaded: LoadedSettings | null = null;
   #execution: Execution | null = null;
   #beside: Beside | null = null;
+  /** No run begins. While one is under way, its own pause says so. */
   #paused = false;
+  /** What its section said of `paused` when it was read last; null before. */
+  #pausedInSettings: boolean | null = null;
+  /** It was told to go on although its section says otherwise, and holds until that says another thing. */
+  #goesOn = false;
+  /** By whom a run was paused that broke off: the next one begins so. */
+  #held: { readonly reason: string | null; readonly by: string | null } | null = null;
   #stopped: { reason: StopReason; now: boolean; removed: boolean } | null = null;
   #end: ExecutionEnd | null = null;
   #lastRun: RunSnapshot | null = null;
@@ -95,6 +103,11 @@ export class TenantLane {
 
   get execution(): Execution | null {
     return this.#execution;
+  }
+
+  /** How its runs go, as far as that is known. */
+  get mode(): Mode {
+    return this.#loaded?.settings.mode ?? this.#options.mode;
   }
 
   get isOver(): boolean {
@@ -128,6 +141,11 @@ export class TenantLane {
     this.#over(null);
   }
 
+  /** It was taken out of the settings, and drains or has ended. */
+  get isRemoved(): boolean {
+    return this.#stopped?.removed === true;
+  }
+
   /** What was told to a tenant that is not running holds for when it is. */
   stop(reason: StopReason, removed = false): void {
     this.#stopped ??= { reason, now: false, removed };
@@ -136,19 +154,38 @@ export class TenantLane {
   }
 
   abort(reason: StopReason): void {
-    this.#stopped ??= { reason, now: true, removed: false };
+    this.#stopped = { reason, removed: false, ...this.#stopped, now: true };
     this.#execution?.abort(reason);
     this.#wake();
   }
 
-  /** Pauses it, or lets it go on. @param by who said so */
-  setPaused(paused: boolean, by: string | null): void {
-    if (paused === this.#paused || this.isOver) return;
-    this.#paused = paused;
-    if (paused) this.#execution?.pause("paused in the settings", { by });
-    else this.#execution?.resume({ by });
+  /** Pauses it, or lets it go on, whatever its section says. @param by who said so @returns false when it was so already */
+  setPaused(paused: boolean, by: string | null): boolean {
+    if (this.isOver) return false;
+    this.#goesOn = !paused;
+    if (paused === this.#isPaused) return false;
+    this.#held = null;
+    if (this.#execution === null) this.#paused = paused;
+    else if (paused) this.#execution.pause(IN_SETTINGS, { by });
+    else this.#execution.resume({ by });
     this.#options.events.emit(this.name, "tenant:state", { name: this.name, state: paused ? "paused" : "begins" });
     this.#wake();
+    return true;
+  }
+
+  /**
+   * Its section says so now. What it said before already changes nothing: a person may have told the run another thing.
+   * @returns whether anything is another one by that
+   */
+  readPaused(paused: boolean, by: string | null): boolean {
+    if (paused === this.#pausedInSettings) return false;
+    this.#pausedInSettings = paused;
+    return this.setPaused(paused, by);
+  }
+
+  get #isPaused(): boolean {
+    if (this.#execution !== null) return isPausedByPerson(this.#execution.snapshot());
+    return this.#paused || this.#held !== null;
   }
 
   /** A tenant that waits after a failure is tried again now. */
@@ -176,11 +213,11 @@ export class TenantLane {
   }
 
   #stateOf(run: RunSnapshot | null): TenantSnapshot["state"] {
-    if (this.#stopped?.removed === true && this.isOver) return "removed";
-    if (this.#execution === null && this.#problem !== null) return "failed";
-    if (this.isOver) return "ended";
-    if (this.#execution === null) return this.#paused ? "paused" : "starting";
-    return run?.state ?? "starting";
+    if (this.isOver && this.isRemoved) return "removed";
+    if (this.#execution !== null) return run?.state ?? "starting";
+    if (this.#paused) return "paused";
+    if (this.#problem !== null) return "failed";
+    return this.isOver ? "ended" : "starting";
   }
 
   /** One run. @returns null when that was all; what went wrong */
@@ -191,7 +228,10 @@ export class TenantLane {
     try {
       const loaded = first ?? (await load());
       this.#loaded = loaded;
-      if (loaded.tenant?.paused === true) {
+      const paused = loaded.tenant?.paused === true;
+      if (paused !== this.#pausedInSettings) this.#goesOn = false;
+      this.#pausedInSettings = paused;
+      if (paused && !this.#goesOn) {
         this.#paused = true;
         events.emit(this.name, "tenant:state", { name: this.name, state: "paused" });
         return "paused";
@@ -218,15 +258,25 @@ export class TenantLane {
       return { code, error: messageOf(error), kind: expected ? error.code : "BUG", hadRun: false };
     } finally {
       this.#lastRun = execution?.snapshot() ?? this.#lastRun;
+      if (this.#execution !== null) this.#keepPause(this.#lastRun!);
       this.#execution = null;
       await this.#beside?.close();
       this.#beside = null;
     }
   }
 
+  /** What a person told the run that broke off holds for the next one. */
+  #keepPause(run: RunSnapshot): void {
+    this.#held = isPausedByPerson(run) ? run.paused : null;
+    this.#goesOn = this.#held === null;
+  }
+
   /** What it was told before there was a run. */
   #catchUp(execution: Execution): void {
-    if (this.#paused) execution.pause("paused in the settings");
+    if (this.#paused) execution.pause(IN_SETTINGS);
+    else if (this.#held !== null) execution.pause(this.#held.reason, { by: this.#held.by });
+    this.#paused = false;
+    this.#held = null;
     if (this.#stopped === null) return;
     if (this.#stopped.now) execution.abort(this.#stopped.reason);
     else execution.stop(this.#stopped.reason);
@@ -234,8 +284,7 @@ export class TenantLane {
 
   /** Whether trying again is of no use: a batch has one try, a bug stays, and who stopped it meant it. */
   #isLast({ code }: Failed): boolean {
-    const mode = this.#loaded?.settings.mode ?? this.#options.mode;
-    return mode === "batch" || code === 1 || this.#stopped !== null;
+    return this.mode === "batch" || code === 1 || this.#stopped !== null;
   }
 
   #over(failed: Failed | null): void {
@@ -267,6 +316,11 @@ export class TenantLane {
     });
     this.#wake = () => {};
   }
+}
+
+/** A window of hours does not count: that one ends by itself. */
+function isPausedByPerson({ paused }: RunSnapshot): boolean {
+  return paused?.holder === "operator";
 }
 
 interface Failed {

@@ -44,8 +44,10 @@ export class Tenants {
   readonly #options: TenantsOptions;
   readonly #lanes = new Map<string, TenantLane>();
   #serving = new Set<Promise<void>>();
-  #stopping: StopReason | null = null;
+  /** All are to end; those that are added later too. */
+  #stopping: { readonly reason: StopReason; readonly now: boolean } | null = null;
   #changed: () => void = () => {};
+  #reloading: Promise<unknown> = Promise.resolve();
 
   constructor(options: TenantsOptions) {
     this.#options = options;
@@ -69,26 +71,30 @@ export class Tenants {
     const loaded = await this.#loadAll(names);
     const going = names.filter((name) => loaded.get(name)?.tenant?.paused !== true);
     if (going.length === 0) throw allPaused(names);
-    for (const name of names) if (!going.includes(name)) this.#lanes.get(name)!.setPaused(true, null);
+    for (const name of names) if (!going.includes(name)) this.#lanes.get(name)!.readPaused(true, null);
     await this.#serveAll(names, loaded);
-    while (this.lanes.some((lane) => !lane.isOver && !lane.isIdle))
+    for (;;) {
+      // It may be about to add one.
+      await this.#reloading;
+      if (this.lanes.every((lane) => lane.isOver || lane.isIdle)) break;
       await new Promise<void>((resolve) => {
         this.#changed = resolve;
       });
-    for (const lane of this.lanes) lane.stop("stop-requested");
+    }
+    this.stop("stop-requested");
     await Promise.all(this.#serving);
     return this.#end();
   }
 
-  /** Drains all: no new calls, those in flight come home. */
+  /** Drains all: no new calls, those in flight come home. Told before `run`, nothing is begun. */
   stop(reason: StopReason): void {
-    this.#stopping ??= reason;
+    this.#stopping ??= { reason, now: false };
     for (const lane of this.#lanes.values()) lane.stop(reason);
   }
 
   /** At once: cuts the calls in flight of all. */
   abort(reason: StopReason = "signal"): void {
-    this.#stopping ??= reason;
+    this.#stopping = { reason, ...this.#stopping, now: true };
     for (const lane of this.#lanes.values()) lane.abort(reason);
   }
 
@@ -97,7 +103,7 @@ export class Tenants {
     this.#laneOf(name).setPaused(true, null);
   }
 
-  /** Lets a paused tenant go on. @throws QuerymillError USAGE when there is none of that name */
+  /** Lets a paused tenant go on, also one that is paused in the settings. @throws QuerymillError USAGE when there is none of that name */
   resume(name: string): void {
     this.#laneOf(name).setPaused(false, null);
   }
@@ -108,10 +114,17 @@ export class Tenants {
 
   /**
    * Reads the settings again: tenants that are new begin, those that are gone drain, pauses are taken and given back, what
-   * can be changed of a run under way is changed, and those that failed are tried again.
+   * can be changed of a run under way is changed, and those that failed are tried again. What a person told a run holds
+   * until its settings say another thing. Two at once are one after the other.
    * @throws QuerymillError when the settings have an error, or two tenants would be in each other's way: nothing is taken
    */
-  async reload(by: string | null = null): Promise<ReloadedTenant> {
+  reload(by: string | null = null): Promise<ReloadedTenant> {
+    const done = this.#reloading.then(() => this.#reload(by));
+    this.#reloading = done.catch(() => {});
+    return done;
+  }
+
+  async #reload(by: string | null): Promise<ReloadedTenant> {
     const file = await this.#read();
     const names = this.#namesIn(file);
     await this.#loadAll(names);
@@ -125,16 +138,19 @@ export class Tenants {
     for (const name of names) {
       const known = this.#lanes.get(name);
       const paused = file!.tenants!.get(name)!.own.get("paused") === true;
-      if (known === undefined || known.isOver) {
-        if (known !== undefined || paused || this.#stopping !== null) continue;
+      if (known === undefined || (known.isRemoved && known.isOver)) {
+        if (paused || this.#stopping !== null) continue;
         this.#serve(this.#add(name, modeOf(file, name)), null);
         taken[`tenants.${name}`] = { from: "none", to: "begins" };
         continue;
       }
-      const before = known.snapshot().state === "paused" ? "yes" : "no";
-      known.setPaused(paused, by);
-      if (before !== (paused ? "yes" : "no"))
-        taken[`tenants.${name}.paused`] = { from: before, to: paused ? "yes" : "no" };
+      if (known.isOver || known.isRemoved) {
+        const reason = whyNotAgain(known);
+        if (reason !== null) refused.push({ setting: `tenants.${name}`, reason });
+        continue;
+      }
+      if (known.readPaused(paused, by))
+        taken[`tenants.${name}.paused`] = paused ? { from: "no", to: "yes" } : { from: "yes", to: "no" };
       known.tryNow();
       const changes = await known.reload().catch((error: unknown): ReloadedTenant => {
         if (!(error instanceof QuerymillError)) throw error;
@@ -168,6 +184,8 @@ export class Tenants {
       },
     });
     this.#lanes.set(name, lane);
+    if (this.#stopping?.now === true) lane.abort(this.#stopping.reason);
+    else if (this.#stopping !== null) lane.stop(this.#stopping.reason);
     return lane;
   }
 
@@ -244,6 +262,13 @@ export class Tenants {
 function modeOf(file: ConfigText | null, name: string): Mode {
   const said = file?.tenants?.get(name)?.values.get("mode") ?? file?.values.get("mode");
   return (said as Mode | undefined) ?? "batch";
+}
+
+/** Why a tenant of the settings is not begun again; null for a batch that is done. */
+function whyNotAgain(lane: TenantLane): string | null {
+  if (!lane.isOver) return "was taken out and has calls in flight. Read the settings again when it has ended";
+  if (lane.mode === "batch" && lane.snapshot().exitCode === 0) return null;
+  return `has ended in this process. Run it in another one:  querymill run --tenant ${lane.name}`;
 }
 
 function allPaused(names: readonly string[]): QuerymillError {

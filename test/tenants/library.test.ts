@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeEach, expect, it, onTestFinished } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { prepareTenants, type TenantsInput, tenantUsage } from "../../src/index.ts";
 import { openSqliteStore } from "../../src/stores/sqlite.ts";
 import { textOf, until } from "../support/tenants.ts";
@@ -116,4 +116,101 @@ it("ends when nothing is left to run but what is paused, and begins nothing when
   await expect(prepareTenants(input({})).run()).rejects.toThrow("tenants");
   const same = { sales: section("sales"), legal: section("legal", { targetCollection: "sales_results" }) };
   await expect(prepareTenants(input(same)).run()).rejects.toThrow("its target is that of tenant sales");
+});
+
+describe("what is told while tenants run", () => {
+  const endless = { mode: "continuous", interval: 1 };
+
+  it("holds a person's pause over a reload; the settings undo it when they change", async () => {
+    const sections = { sales: section("sales", endless) };
+    const tenants = prepareTenants(input(sections, { retry: { firstMs: 20, longestMs: 20 } }));
+    const running = tenants.run();
+    const sales = (): ReturnType<typeof tenants.snapshot>[number] => tenants.snapshot()[0]!;
+    await until(() => tenants.lanes.length === 1 && sales().run?.counters.classified === 8);
+    const { execution } = tenants.lanes[0]!;
+    execution!.pause("by hand", { by: "ann" });
+    expect((await tenants.reload()).taken).toEqual({});
+    expect(sales()).toMatchObject({ state: "paused", run: { paused: { reason: "by hand", by: "ann" } } });
+    tenants.resume("sales");
+    expect(sales().run?.paused).toBeNull();
+    tenants.pause("sales");
+    execution!.resume();
+    tenants.pause("sales");
+    expect(sales().state).toBe("paused");
+    Object.assign(sections.sales, { paused: true });
+    expect((await tenants.reload()).taken).toEqual({});
+    Object.assign(sections.sales, { paused: false });
+    expect((await tenants.reload()).taken).toEqual({ "tenants.sales.paused": { from: "yes", to: "no" } });
+    await until(() => sales().state !== "paused");
+    tenants.stop("stop-requested");
+    expect((await running).exitCode).toBe(0);
+  });
+
+  it("begins a run paused after one that broke off while a person paused it", async () => {
+    const retry = { firstMs: 20, longestMs: 20 };
+    const tenants = prepareTenants(input({ sales: section("sales", endless) }, { retry }));
+    const failed: string[] = [];
+    tenants.events.on("tenant:failed", (_, { code }) => failed.push(code));
+    const running = tenants.run();
+    await until(() => tenants.snapshot()[0]?.run?.counters.classified === 8);
+    const first = tenants.lanes[0]!.execution!;
+    first.pause("by hand", { by: "ann" });
+    first.stop("store");
+    await until(() => ![null, first].includes(tenants.lanes[0]!.execution));
+    await until(() => tenants.snapshot()[0]!.state === "paused");
+    expect(tenants.snapshot()[0]).toMatchObject({ run: { paused: { reason: "by hand", by: "ann" } } });
+    tenants.resume("sales");
+    await until(() => tenants.snapshot()[0]!.state !== "paused");
+    tenants.stop("stop-requested");
+    expect([(await running).exitCode, failed]).toEqual([0, ["store"]]);
+  });
+
+  it("lets one go on that is paused in the settings, as long as they say the same", async () => {
+    const tenants = prepareTenants(
+      input({ sales: section("sales", endless), legal: section("legal", { ...endless, paused: true }) }),
+    );
+    const running = tenants.run();
+    await until(() => tenants.snapshot()[0]?.run?.counters.classified === 8);
+    expect(tenants.snapshot()[1]).toMatchObject({ state: "paused", run: null });
+    tenants.resume("legal");
+    await until(() => tenants.snapshot()[1]!.run?.counters.classified === 8);
+    expect((await tenants.reload()).taken).toEqual({});
+    expect(tenants.snapshot()[1]!.run?.paused).toBeNull();
+    tenants.stop("stop-requested");
+    expect(await running).toMatchObject({ exitCode: 0, tenants: [{ name: "sales" }, { end: { classified: 8 } }] });
+  });
+
+  it("begins nothing when it was told to stop before or while it opens", async () => {
+    for (const tell of ["stop", "abort"] as const) {
+      const tenants = prepareTenants(input({ sales: section("sales", endless), legal: section("legal", endless) }));
+      const running = tenants.run();
+      tenants[tell]("signal");
+      expect((await running).tenants).toMatchObject([{ end: null }, { end: null }]);
+    }
+    expect(server.ledger().received).toBe(0);
+  });
+
+  it("begins one again that was taken out and is there anew, and says why another one does not", async () => {
+    const sections: Record<string, object> = { sales: section("sales", endless), legal: section("legal", endless) };
+    const tenants = prepareTenants(input(sections));
+    const running = tenants.run();
+    const stateOf = (name: string) => tenants.snapshot().find((one) => one.name === name)?.state;
+    await until(() => stateOf("legal") !== undefined);
+    await until(() => tenants.snapshot().every(({ run }) => run?.counters.classified === 8));
+    const legal = sections.legal!;
+    delete sections.legal;
+    expect((await tenants.reload()).taken).toEqual({ "tenants.legal": { from: "there", to: "removed" } });
+    await until(() => stateOf("legal") === "removed");
+    sections.legal = legal;
+    const both = await Promise.all([tenants.reload(), tenants.reload()]);
+    expect(both.map(({ taken }) => taken)).toEqual([{ "tenants.legal": { from: "none", to: "begins" } }, {}]);
+    await until(() => (tenants.snapshot()[1]!.run?.counters.read ?? -1) >= 0 && stateOf("legal") !== "starting");
+    tenants.lanes[1]!.execution!.stop("stop-requested");
+    await until(() => tenants.lanes[1]!.isOver);
+    expect((await tenants.reload()).refused).toEqual([
+      { setting: "tenants.legal", reason: expect.stringContaining("querymill run --tenant legal") },
+    ]);
+    tenants.stop("stop-requested");
+    expect((await running).tenants.map(({ name }) => name)).toEqual(["sales", "legal"]);
+  });
 });

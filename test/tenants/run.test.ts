@@ -185,6 +185,13 @@ describe("one process with several tenants", () => {
     const resumed = await space.run("tenants", "resume", "sales", "--json");
     expect(lastEvent(resumed.stdout)).toMatchObject({ paused: false, took: true, pid: child.pid });
     await until(() => asked("sales") > stands + 5);
+    // What a person tells the run itself, and what the settings say, undo each other.
+    const tell = async (...args: string[]) => lastEvent((await space.run(...args, "--json")).stdout);
+    await tell("control", "pause", "--tenant", "sales");
+    expect(await tell("tenants", "resume", "sales")).toMatchObject({ changed: false, took: true, pid: child.pid });
+    await tell("tenants", "pause", "sales");
+    await tell("control", "resume", "--tenant", "sales");
+    expect(await tell("tenants", "pause", "sales")).toMatchObject({ changed: false, took: true, pid: child.pid });
     await space.fill("ops", 3);
     const source = ["--source-collection", "ops_mails", "--target-collection", "ops_results"];
     const added = await space.run("tenants", "add", "ops", ...source);
