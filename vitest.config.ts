@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { PATIENCE_MS } from "./test/support/patience.ts";
 
 // Test files and the processes that they start run the same code hundreds of times: compiled once.
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules", ".cache", "compiled");
@@ -9,8 +10,10 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     reporters: ["default", "./test/support/totals-reporter.ts"],
     globalSetup: ["test/support/services.ts"],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Only what hangs is to end by them: how fast a machine is decides no test.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: PATIENCE_MS } },
     maxWorkers: 4,
   },
 });

@@ -29,7 +29,7 @@ beforeAll(() => {
   npm(["install", "--global", "--prefix", join(folder, "prefix"), join(folder, `querymill-${version}.tgz`)], folder);
   querymill = join(folder, "prefix", "bin", "querymill");
   installed = join(folder, "prefix", "lib", "node_modules", "querymill");
-}, 180_000);
+});
 
 afterAll(() => {
   if (folder) rmSync(folder, { recursive: true, force: true });

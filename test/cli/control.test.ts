@@ -8,6 +8,7 @@ import { readRecord } from "../../src/control/place.ts";
 import { jobFolder, WHOLE_RANGE } from "../../src/state/batch-file-manager.ts";
 import { type Cli, type CliEnd, runFlags, startCli } from "../support/cli.ts";
 import { type Job, makeHoldingJob, makeJob } from "../support/job.ts";
+import { until } from "../support/patience.ts";
 
 const SLOTS = 5;
 /** Long enough for a call that should not be made to be seen. */
@@ -402,10 +403,6 @@ function send(socketPath: string, method: string, path: string, body: string): P
     out.on("error", reject);
     out.end(body);
   });
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  await expect.poll(condition, { interval: 10, timeout: 50_000 }).toBe(true);
 }
 
 it("is written down in the job's folder, and nowhere when nothing runs", async () => {

@@ -90,7 +90,7 @@ test("while a run holds a file's job, what is there already is looked at", async
   const server = await serveModel({ fail: () => "hang" });
   space.write("in.csv", "id,text\n1,Where is it?\n");
   const { child, ended } = space.start(["run", "--input", "in.csv", "--base-url", server.baseUrl, "--model", "m-1"]);
-  await expect.poll(() => server.ledger().inFlight, { timeout: 20_000 }).toBe(1);
+  await expect.poll(() => server.ledger().inFlight).toBe(1);
   const { stdout, stderr } = await space.querymill(["doctor", "--input", "in.csv", "--model", "offline"]);
   expect(stderr).toBe("");
   expect(stdout).toMatch(/✔ Source +conversation_set: 1 unprocessed, of 1\n/);

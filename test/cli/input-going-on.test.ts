@@ -20,7 +20,7 @@ test("a run that is stopped leaves what it has in FILE.partial, and the run that
   space.write("in.csv", `text\n${text("a")}\n${text("b")}\n${text("c")}\n`);
   const flags = ["--input", "in.csv", "--output", "out.csv", "--concurrent", "1"];
   const { child, ended } = space.start(["run", ...asking(server), ...flags]);
-  await expect.poll(() => server.ledger().received, { timeout: 60_000 }).toBe(2);
+  await expect.poll(() => server.ledger().received).toBe(2);
   child.kill("SIGTERM");
   held.resolve(null);
   const { code, stdout } = await ended;
@@ -45,7 +45,7 @@ test("after kill -9 in the middle it goes on, and asks again at most for what wa
   space.write("in.csv", `text\n${ids.map(text).join("\n")}\n`);
   const flags = ["--input", "in.csv", "--output", "out.csv", "--concurrent", "3"];
   const { child, ended } = space.start(["run", ...asking(server), ...flags]);
-  await expect.poll(() => server.ledger().received, { timeout: 60_000 }).toBe(23);
+  await expect.poll(() => server.ledger().received).toBe(23);
   child.kill("SIGKILL");
   await ended;
   killed.resolve(null);

@@ -91,4 +91,4 @@ test("--skipped brings items back that have a text since source.text was set, an
   expect(JSON.parse(status.stdout).jobs).toMatchObject([{ jobTotals: { classified: 2, skipped: 1 } }]);
   const again = await space.querymill(["run", ...runFlags(server), "--accept-changes", "--json"]);
   expect(lastEvent(again.stdout)).toMatchObject({ read: 6, classified: 6, jobTotals: { classified: 8, skipped: 1 } });
-}, 20_000);
+});

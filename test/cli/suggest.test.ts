@@ -38,9 +38,7 @@ function sort(_id: string, _attempt: number, value: Record<string, unknown>, tex
 const read = (space: Workspace, name: string) => parseTaxonomy(readFileSync(space.path(name), "utf8"), name);
 
 describe.each(["the embedded store", "MongoDB"])("taxonomy suggest over %s", (store) => {
-  test("proposes categories from all queries, settled or not, in a few calls, into a file that check passes", {
-    timeout: 120_000,
-  }, async () => {
+  test("proposes categories from all queries, settled or not, in a few calls, into a file that check passes", async () => {
     const space = makeWorkspace();
     let flags = ["--store", "store.db"];
     if (store === "MongoDB") {
@@ -95,9 +93,7 @@ describe.each(["the embedded store", "MongoDB"])("taxonomy suggest over %s", (st
   });
 });
 
-test("trouble is tried again, an answer that is no use once more; what does not work out leaves no file", {
-  timeout: 120_000,
-}, async () => {
+test("trouble is tried again, an answer that is no use once more; what does not work out leaves no file", async () => {
   const space = makeWorkspace();
   await space.seed(mixed(40));
   let call = 0;
@@ -115,7 +111,7 @@ test("trouble is tried again, an answer that is no use once more; what does not 
   expect(existsSync(space.path("none.yaml"))).toBe(false);
 });
 
-test("what cannot work is refused before anything is asked", { timeout: 120_000 }, async () => {
+test("what cannot work is refused before anything is asked", async () => {
   const space = makeWorkspace();
   await space.seed(mixed(40));
   const server = await serveModel({ content: sort });

@@ -9,7 +9,7 @@ const SHOP = `dimensions:
       - { id: other, description: the rest }
 `;
 
-test("check names file, line and column of what it finds, and fails for errors only", { timeout: 60_000 }, async () => {
+test("check names file, line and column of what it finds, and fails for errors only", async () => {
   const space = makeWorkspace();
   space.write("shop.yaml", SHOP);
   const warned = await space.querymill(["taxonomy", "check", "shop.yaml"]);

@@ -106,7 +106,7 @@ describe("--metrics", () => {
       });
     });
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-    await expect.poll(async () => (await fetch(`${url}/readyz`)).status, { timeout: 30_000 }).toBe(200);
+    await expect.poll(async () => (await fetch(`${url}/readyz`)).status).toBe(200);
     expect(await (await fetch(`${url}/healthz`)).json()).toMatchObject({ status: "ok", reasons: [] });
     const scrape = await fetch(`${url}/metrics`);
     expect(scrape.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");

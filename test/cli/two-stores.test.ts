@@ -15,7 +15,7 @@ beforeAll(async () => {
   await db.collection("tickets").insertMany([...queries(9), { _id: "q10" }] as never[]);
   await db.createCollection("open_tickets", { viewOn: "tickets", pipeline: [{ $match: { _id: { $ne: "q1" } } }] });
   await db.command({ createUser: reader.user, pwd: reader.password, roles: [{ role: "read", db: "desk" }] });
-}, 60_000);
+});
 afterAll(async () => {
   await admin.close();
   await mongod.stop();

@@ -43,19 +43,19 @@ describe("who may do what beside a fleet", () => {
     await job.seed(350);
     const worker = startFleetProcess("worker", await machine(job));
     const run = startFleetProcess("run", await machine(job, { mode: "continuous" }));
-    await expect.poll(async () => (await job.records()).size, { timeout: 20_000 }).toBe(350);
+    await expect.poll(async () => (await job.records()).size).toBe(350);
     const taken = (): number => worker.lines.filter(({ event }) => event === "range:taken").length;
     const before = taken();
     expect(before).toBeGreaterThanOrEqual(3);
     await job.seed(20, textWith, 1_001);
-    await expect.poll(async () => (await job.records()).size, { timeout: 20_000 }).toBe(370);
+    await expect.poll(async () => (await job.records()).size).toBe(370);
     expect(taken()).toBe(before);
     await job.seed(350, textWith, 2_001);
-    await expect.poll(async () => (await job.records()).size, { timeout: 20_000 }).toBe(720);
+    await expect.poll(async () => (await job.records()).size).toBe(720);
     expect(taken()).toBeGreaterThan(before);
     // A worker says that it has finished a moment after it has stored everything.
     const finished = (): number => worker.lines.filter(({ event }) => event === "range:end").length;
-    await expect.poll(() => finished() === taken(), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => finished() === taken()).toBe(true);
     run.kill("SIGTERM");
     expect((await run.ended).end).toMatchObject({ classified: 720, exitCode: 0 });
     expect(job.server.ledger()).toMatchObject({ ok: 720 });

@@ -34,8 +34,8 @@ describe("run, worker, status and control over one job", () => {
     const control = (...words: string[]) =>
       querymill(["control", ...words, "--job", "flow", "--batch-dir", folder, "--store", storeUri, "--db", db]);
     expect((await control("pause")).code).toBe(0);
-    await expect.poll(async () => await stateOf(querymill, flags(folder)), { timeout: 15_000 }).toBe("paused");
-    await expect.poll(() => job.server.ledger().inFlight, { timeout: 10_000 }).toBe(0);
+    await expect.poll(async () => await stateOf(querymill, flags(folder))).toBe("paused");
+    await expect.poll(() => job.server.ledger().inFlight).toBe(0);
     const paid = job.server.ledger().received;
     // Somebody who comes later is told too.
     const late = start("worker", await machineFolder());

@@ -30,9 +30,7 @@ const said = (worker: FleetProcess, line: Readonly<Record<string, unknown>>): bo
   worker.lines.some((one) => Object.entries(line).every(([name, value]) => one[name] === value));
 
 describe.skipIf(missing !== null)("a worker whose network is cut", () => {
-  it("loses its range to one that is reached, doubles nothing, and goes on when the network is back", {
-    timeout: 90_000,
-  }, async () => {
+  it("loses its range to one that is reached, doubles nothing, and goes on when the network is back", async () => {
     const network = await makeNetwork();
     onTestFinished(() => network.close());
     const job = await jobIn(network);
@@ -42,10 +40,10 @@ describe.skipIf(missing !== null)("a worker whose network is cut", () => {
     const settings = await machine(job, place);
     const run = startFleetProcess("run", settings);
     const { range } = (await cut.seen("range:taken"))!;
-    await expect.poll(() => job.server.ledger().ok, { timeout: 20_000 }).toBeGreaterThan(10);
+    await expect.poll(() => job.server.ledger().ok).toBeGreaterThan(10);
     await network.cut();
     const other = startFleetProcess("worker", await machine(job, { ...place, concurrent: 16 }));
-    await expect.poll(() => said(other, { event: "range:taken", range }), { timeout: 30_000 }).toBe(true);
+    await expect.poll(() => said(other, { event: "range:taken", range })).toBe(true);
     await network.heal();
     const { end, stderr } = await run.ended;
     expect(stderr).toBe("");
@@ -57,7 +55,7 @@ describe.skipIf(missing !== null)("a worker whose network is cut", () => {
     // In flight at the cut, and what was answered since the last group for the store.
     expect(ok - ids.length).toBeLessThanOrEqual(40);
     // It finds out by itself, and has work again.
-    await expect.poll(() => said(cut, { event: "range:end", range, result: "lost" }), { timeout: 30_000 }).toBe(true);
+    await expect.poll(() => said(cut, { event: "range:end", range, result: "lost" })).toBe(true);
     other.kill("SIGTERM");
     expect(await other.ended).toMatchObject({ code: 0 });
     const more = await job.seed(200, undefined, 1_000);

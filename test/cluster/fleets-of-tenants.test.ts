@@ -7,9 +7,7 @@ import { machine, startFleetProcess } from "../support/fleet.ts";
 import { makeJob, textWith } from "../support/job.ts";
 import { startValkey } from "../support/valkey.ts";
 
-it("two tenants with a job of one name, over one queue store, database and key: nothing of one is the other's", {
-  timeout: 60_000,
-}, async () => {
+it("two tenants with a job of one name, over one queue store, database and key: nothing of one is the other's", async () => {
   const valkey = await startValkey();
   onTestFinished(() => valkey.stop());
   const job = await makeJob("MongoDB", { latency: "fixed:20", fail: (id) => (id.endsWith("-7") ? "refusal" : null) });

@@ -4,9 +4,7 @@ import { prepareExecution } from "../../src/jobs/wiring.ts";
 import { machine, startFleetProcess } from "../support/fleet.ts";
 import { makeJob } from "../support/job.ts";
 
-it("a run tells when its workers will be done, and what they have spent, also when it went on with what another began", {
-  timeout: 120_000,
-}, async () => {
+it("a run tells when its workers will be done, and what they have spent, also when it went on with what another began", async () => {
   const job = await makeJob("MongoDB", { latency: "fixed:200" });
   const ids = await job.seed(600);
   const changes = { prices: { [job.settings.model.name]: { input: 10, output: 10 } }, rangeSize: 150 };
@@ -15,13 +13,13 @@ it("a run tells when its workers will be done, and what they have spent, also wh
   const first = await prepareExecution(settings);
   const firstEnd = first.run();
   const settled = (run: typeof first): number => run.snapshot().counters.classified;
-  await expect.poll(() => settled(first), { timeout: 40_000 }).toBeGreaterThan(40);
+  await expect.poll(() => settled(first)).toBeGreaterThan(40);
   first.stop("signal");
   await firstEnd;
   const run = await prepareExecution(settings);
   const end = run.run();
-  await expect.poll(() => settled(run), { timeout: 40_000 }).toBeGreaterThan(100);
-  await expect.poll(() => finishRange(run.snapshot()), { timeout: 40_000 }).not.toBeNull();
+  await expect.poll(() => settled(run)).toBeGreaterThan(100);
+  await expect.poll(() => finishRange(run.snapshot())).not.toBeNull();
   const { total, counters, itemsPerSecond, itemsPerSecondMean, budget, nowMs } = run.snapshot();
   // Off by what the worker has settled between its words and the counting of the items.
   expect(Math.abs(total! - ids.length)).toBeLessThanOrEqual(80);

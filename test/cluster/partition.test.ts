@@ -52,7 +52,7 @@ interface Part {
 describe.each(["with our indexes", "without the right to build any", "with marks in the target"])(
   "cutting %s",
   (how) => {
-    it("puts every unprocessed document into exactly one part, whatever its id is", { timeout: 120_000 }, async () => {
+    it("puts every unprocessed document into exactly one part, whatever its id is", async () => {
       await fc.assert(
         fc.asyncProperty(
           fc.uniqueArray(fc.tuple(id, mark), { selector: ([one]) => sameId(one), minLength: 1, maxLength: 60 }),

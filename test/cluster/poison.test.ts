@@ -16,7 +16,7 @@ describe("a text that kills its worker", () => {
       }),
     );
 
-  it("is the only dead letter where its worker comes back to the same folder", { timeout: 90_000 }, async () => {
+  it("is the only dead letter where its worker comes back to the same folder", async () => {
     const job = await makeJob("MongoDB", { latency: "fixed:10" });
     await job.seed(400, textOf);
     const own = await Promise.all([1, 2].map(() => machine(job, { leaseMs: 6_000 })));
@@ -38,7 +38,7 @@ describe("a text that kills its worker", () => {
     expect((await job.records()).size).toBe(399);
   });
 
-  it("ends its range in dead letters where nothing is known, and no other", { timeout: 90_000 }, async () => {
+  it("ends its range in dead letters where nothing is known, and no other", async () => {
     const job = await makeJob("MongoDB", { latency: "fixed:10" });
     await job.seed(400, textOf);
     const fresh = () => machine(job, { leaseMs: 1_500 });

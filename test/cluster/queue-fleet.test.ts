@@ -58,9 +58,7 @@ describe("a fleet that meets at a queue store", () => {
     expect(job.server.ledger()).toMatchObject({ ok: ids.length, docsPaidTwice: 0 });
   });
 
-  it("SIGKILL of workers, run and Valkey, and FLUSHALL: nothing lost, nothing doubled, paid again at most what was in flight", {
-    timeout: 120_000,
-  }, async () => {
+  it("SIGKILL of workers, run and Valkey, and FLUSHALL: nothing lost, nothing doubled, paid again at most what was in flight", async () => {
     const own = await startValkey();
     try {
       const job = await makeJob("MongoDB", { latency: "lognormal:25:150" });

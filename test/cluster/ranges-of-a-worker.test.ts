@@ -16,7 +16,7 @@ async function startWorker(settings: JobSettings, tell: (event: WorkerEvent) => 
   return { worker, ended };
 }
 
-it("a range begins with the calls at once that the ranges before it found out", { timeout: 60_000 }, async () => {
+it("a range begins with the calls at once that the ranges before it found out", async () => {
   const answered = Promise.withResolvers<null>();
   const ranges: string[] = [];
   const held = new Set<string>();
@@ -42,7 +42,7 @@ it("a range begins with the calls at once that the ranges before it found out", 
     limit = to;
   });
   const run = startFleetProcess("run", await machine(job, { rangeSize: SIZE }));
-  await expect.poll(() => held.size > 0 && held.size === Math.min(limit, SIZE), { timeout: 15_000 }).toBe(true);
+  await expect.poll(() => held.size > 0 && held.size === Math.min(limit, SIZE)).toBe(true);
   expect(limit).toBeGreaterThan(4 * FIRST);
   answered.resolve(null);
   expect((await run.ended).end).toMatchObject({ classified: ids.length, exitCode: 0 });
@@ -50,9 +50,7 @@ it("a range begins with the calls at once that the ranges before it found out", 
   expect(job.server.ledger()).toMatchObject({ ok: ids.length, docsPaidTwice: 0 });
 });
 
-it("two ranges make no more calls at once than the worker may, whoever of them has more to do", {
-  timeout: 60_000,
-}, async () => {
+it("two ranges make no more calls at once than the worker may, whoever of them has more to do", async () => {
   const CALLS = 10;
   const job = await makeJob("MongoDB", { latency: "lognormal:30:300" });
   const ids = await job.seed(8 * 60);

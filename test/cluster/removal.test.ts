@@ -36,9 +36,7 @@ async function ended(worker: FleetProcess): Promise<void> {
 }
 
 describe("what a fleet keeps of a job", () => {
-  it("goes with `clean --all` when nobody works: the plan, the board, the queues, the leased money; no result", {
-    timeout: 60_000,
-  }, async () => {
+  it("goes with `clean --all` when nobody works: the plan, the board, the queues, the leased money; no result", async () => {
     const job = await makeJob("MongoDB", { latency: "fixed:10", fail: (id) => (id.endsWith("7") ? "refusal" : null) });
     const ids = await job.seed(300);
     const { storeUri, db, model, targetCollection } = job.settings;
@@ -89,9 +87,7 @@ describe("what a fleet keeps of a job", () => {
     await ended(next);
   });
 
-  it("stays while ranges are begun and not ended, and while somebody holds the target", {
-    timeout: 60_000,
-  }, async () => {
+  it("stays while ranges are begun and not ended, and while somebody holds the target", async () => {
     const job = await makeJob("MongoDB", { latency: "fixed:100" });
     await job.seed(300);
     const settings = await machine(job);

@@ -201,7 +201,7 @@ export function searchContract(opened: () => Store): void {
       at(6, { executionId: "one", decidedBy: "person" }),
     ]);
     const { search } = target;
-    await expect.poll(() => search.countByPersons("one", LONG_MS), { timeout: LONG_MS }).toEqual({ "": 1 });
+    await expect.poll(() => search.countByPersons("one", LONG_MS)).toEqual({ "": 1 });
     const review = { sheet: DASHBOARD_SHEET, part: "uncertain", of: 1 } as const;
     const decide = (...ids: number[]) =>
       target.correct(

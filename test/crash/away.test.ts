@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type JobSettings, MARK_FIELDS } from "../../src/job.ts";
 import { openMongoStore } from "../../src/stores/mongodb.ts";
 import { type Job, makeJob, type Started, textWith } from "../support/job.ts";
+import { until } from "../support/patience.ts";
 import { type ReplicaSet, startReplicaSet } from "../support/replica-set.ts";
 
 /** No poll comes to help, and a store that is away for longer than a moment would end a run of batch mode. */
@@ -46,9 +47,7 @@ describe("a replica set of one's own", () => {
       .insertMany(ids.map((id) => ({ _id: id as never, text: textWith(id) })));
   };
 
-  it("that is away with answers on their way: waits, spends and loses nothing, and goes on by itself; ends when another took over", {
-    timeout: 240_000,
-  }, async () => {
+  it("that is away with answers on their way: waits, spends and loses nothing, and goes on by itself; ends when another took over", async () => {
     const answer = Promise.withResolvers<null>();
     const job = await makeJob("MongoDB", { fail: (id) => (id > "q0010" && id <= "q0020" ? answer.promise : null) });
     const settings = placed(job);
@@ -87,7 +86,7 @@ describe("a replica set of one's own", () => {
   });
 
   if (WHOLE)
-    it("that has forgotten where the changes go on: says so, and watches anew", { timeout: 240_000 }, async () => {
+    it("that has forgotten where the changes go on: says so, and watches anew", async () => {
       const store = await openMongoStore(set.uri, `away_${process.pid}_log`, { connectTimeoutMs: 5_000 });
       const source = store.source({ collection: SOURCE, mark: MARK_FIELDS, filter: null, fields: ["text"] });
       const watchFrom = async (resumeAfter: string | null) => {
@@ -130,9 +129,7 @@ describe("a replica set of one's own", () => {
       await store.close();
     });
 
-  it("that is away at the start: waits visibly and begins by itself, or ends at once when it is told to", {
-    timeout: 240_000,
-  }, async () => {
+  it("that is away at the start: waits visibly and begins by itself, or ends at once when it is told to", async () => {
     const job = await makeJob("MongoDB");
     const settings = placed(job);
     await insert(settings.db, 1, 4);
@@ -176,14 +173,6 @@ describe("a start that no waiting can mend", () => {
 /** Items whose record and mark are confirmed. */
 function stored({ seen }: Started): number {
   return seen["sink:stored"].reduce((sum, { marked }) => sum + marked, 0);
-}
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const startedMs = performance.now();
-  while (!(await isSo())) {
-    if (performance.now() - startedMs > 100_000) throw new Error("it did not come about within 100 s");
-    await delay(20);
-  }
 }
 
 async function freePort(): Promise<number> {

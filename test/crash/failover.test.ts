@@ -5,7 +5,7 @@ const FAULTS = Number(process.env.QUERYMILL_CRASH_FAILOVERS ?? 2);
 const SEED = Number(process.env.QUERYMILL_CRASH_SEED ?? 7);
 
 it("loses, doubles and pays twice nothing when the primary is killed or paused under load, goes on by itself, and gives up in good order when the majority stays away", {
-  timeout: 120_000 + 30_000 * FAULTS,
+  timeout: 300_000 + 30_000 * FAULTS,
 }, async () => {
   const report = await runFailover({
     faults: FAULTS,

@@ -9,9 +9,7 @@ const SEED = Number(process.env.QUERYMILL_CRASH_SEED ?? 7);
 const sizes = { seed: SEED, items: 150, slots: 8, onProgress: () => {} };
 
 describe("the crash harness", () => {
-  it("loses, doubles and mixes up nothing, and pays again only what was not acknowledged, over both stores", {
-    timeout: 180_000,
-  }, async () => {
+  it("loses, doubles and mixes up nothing, and pays again only what was not acknowledged, over both stores", async () => {
     const mongoUri = inject("mongoReplicaUri");
     const reports = await runKills({ ...sizes, kills: 4, stores: ["mongodb", "sqlite"], mongoUri });
     for (const report of reports) expectSound(report);
@@ -21,9 +19,7 @@ describe("the crash harness", () => {
     ]);
   });
 
-  it("finds every acknowledged outcome in every crash state of the local files, and nothing that never was", {
-    timeout: 180_000,
-  }, async () => {
+  it("finds every acknowledged outcome in every crash state of the local files, and nothing that never was", async () => {
     const report = await runStates({ seed: SEED, sample: 500, onProgress: () => {} });
     const { lost, corrupt, refused, examples } = report;
     expect({ lost, corrupt, refused, examples }).toEqual({ lost: 0, corrupt: 0, refused: 0, examples: [] });
@@ -33,9 +29,7 @@ describe("the crash harness", () => {
     expect(stateLines(report).join("\n")).toContain("lost 0, corrupt 0, refused 0");
   });
 
-  it("survives real power cuts of an ext4 file system, or says what is missing to make them", {
-    timeout: 180_000,
-  }, async () => {
+  it("survives real power cuts of an ext4 file system, or says what is missing to make them", async () => {
     const report = await runPower({ ...sizes, kills: 1 });
     if (typeof report === "string") expect(report).toMatch(/^Power cuts need /);
     else expectSound(report);

@@ -19,7 +19,7 @@ const isFlaky = (id: string): boolean => id.endsWith("3") && Number(id.slice(1))
 
 describe.each(STORES)("SIGKILL at random times, over %s", (store) => {
   it("loses nothing, doubles nothing and pays again at most what was in flight", {
-    timeout: 60_000 + 10_000 * KILLS,
+    timeout: 300_000 + 10_000 * KILLS,
   }, async () => {
     console.log(`seed ${SEED} (QUERYMILL_CRASH_SEED), ${KILLS} kills (QUERYMILL_CRASH_KILLS)`);
     const job = await makeJob(store, {

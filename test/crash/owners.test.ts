@@ -4,6 +4,7 @@ import { MongoClient } from "mongodb";
 import { describe, expect, inject, it, vi } from "vitest";
 import { type Cli, type CliEnd, runFlags, startCli } from "../support/cli.ts";
 import { type Job, makeHoldingJob, makeJob, type StoreName } from "../support/job.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const ROUNDS = Number(process.env.QUERYMILL_OWNER_ROUNDS ?? 5);
 const SLOTS = 5;
@@ -14,7 +15,7 @@ describe("two processes started at once on one job", () => {
     ["one target and two state folders", "MongoDB", Math.floor(ROUNDS / 2), ["", "elsewhere"]],
   ] as const)(
     "with %s, over %s: exactly one works, the other is told who, before anything is spent (%i rounds)",
-    { timeout: 60_000 + 10_000 * ROUNDS },
+    { timeout: 300_000 + 10_000 * ROUNDS },
     async (_what, store, rounds, folders) => {
       const { job, open, reopen } = await makeGatedJob(store);
       for (let round = 1; round <= rounds; round += 1) {
@@ -25,7 +26,7 @@ describe("two processes started at once on one job", () => {
         const winner = both[1 - loser.at]!;
         expectRefused(loser, winner.pid);
         // The one that works has not been answered yet: nothing but its own calls were made.
-        await vi.waitFor(() => expect(job.server.ledger().received).toBe(round * SLOTS), { timeout: 30_000 });
+        await vi.waitFor(() => expect(job.server.ledger().received).toBe(round * SLOTS), PATIENT);
         open();
         expect(await winner.ended).toMatchObject({ code: 0, stderr: "", end: { classified: SLOTS } });
         expect(await job.counted(ids)).toEqual({ target: SLOTS });
@@ -57,7 +58,7 @@ describe("an owner that was stopped beyond its lease and wakes up behind its suc
         expect(received).toBe(stored + SLOTS);
         expect(sum(first, "sink:stored", "written")).toBe(stored);
       },
-      { timeout: 30_000, interval: 20 },
+      { ...PATIENT, interval: 20 },
     );
     process.kill(first.pid, "SIGSTOP");
     asleep.resolve();

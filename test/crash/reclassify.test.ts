@@ -6,13 +6,14 @@ import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
 import { RECLASSIFICATION_FILE } from "../../src/state/reclassification.ts";
 import { type Cli, runFlags, startCli } from "../support/cli.ts";
 import { type Job, makeJob, STORES } from "../support/job.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const SLOTS = 6;
 /** Three pages of marks, so that there is something between them. */
 const ITEMS = 1_200;
 
 describe.each(STORES)("SIGKILL while settled items are classified again, over %s", (store) => {
-  it("loses none, counts each once, and asks for none twice but what was in flight", { timeout: 120_000 }, async () => {
+  it("loses none, counts each once, and asks for none twice but what was in flight", async () => {
     const job = await makeJob(store);
     const ids = await job.seed(ITEMS);
     await job.run({ concurrent: 100, batchSize: 100, checkpointInterval: 500 });
@@ -60,9 +61,9 @@ describe.each(STORES)("SIGKILL while settled items are classified again, over %s
     job.server.reset({ fail: () => "hang" });
     for (const [kill, flags] of [["--reclassify", "all"], ["--recover"]].entries()) {
       const cli = start(job, flags);
-      await vi.waitFor(() => expect(job.server.ledger().received).toBe((kill + 1) * SLOTS), { timeout: 30_000 });
+      await vi.waitFor(() => expect(job.server.ledger().received).toBe((kill + 1) * SLOTS), PATIENT);
       // The server may know of a call before the journal file does.
-      await vi.waitFor(() => expect(startsIn(job)).toBeGreaterThanOrEqual(SLOTS), { timeout: 5_000 });
+      await vi.waitFor(() => expect(startsIn(job)).toBeGreaterThanOrEqual(SLOTS), PATIENT);
       cli.kill("SIGKILL");
       await cli.ended;
     }

@@ -15,9 +15,7 @@ const textOf = (id: string): string =>
   `[doc:t${Number(id.slice(1)) % TEXTS}] Where is the parcel of route ${Number(id.slice(1)) % TEXTS}?`;
 
 describe.each(STORES)("SIGKILL among items with the same text, over %s", (store) => {
-  it("loses and doubles nothing, and pays a text again only when its call was in flight", {
-    timeout: 120_000,
-  }, async () => {
+  it("loses and doubles nothing, and pays a text again only when its call was in flight", async () => {
     const job = await makeJob(store, { latency: "lognormal:120:400" });
     const ids = await job.seed(ITEMS, textOf);
     const start = (flags: readonly string[]) =>

@@ -5,6 +5,7 @@ import { keyOf } from "../../src/item.ts";
 import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
 import { type Cli, runFlags, startCli } from "../support/cli.ts";
 import { type Job, makeHoldingJob, makeJob, STORES } from "../support/job.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const SLOTS = 5;
 
@@ -79,7 +80,7 @@ describe.each(STORES)("after an unclean death, over %s", (store) => {
     await first.ended;
     answer();
     const again = start(job, "--mode", "continuous", "--interval", "1");
-    await vi.waitFor(async () => expect((await job.records()).size).toBe(50), { timeout: 30_000, interval: 100 });
+    await vi.waitFor(async () => expect((await job.records()).size).toBe(50), { ...PATIENT, interval: 100 });
     again.kill("SIGTERM");
     expect(await again.ended).toMatchObject({ code: 0, end: { status: "stopped", stopReason: "signal" } });
     expect(await job.counted(ids)).toEqual({ target: 50 });
@@ -98,9 +99,9 @@ describe.each(STORES)("after an unclean death, over %s", (store) => {
     const ids = await job.seed(8);
     for (const kill of [1, 2]) {
       const cli = start({ ...job, settings: { ...job.settings, concurrent: 1 } } as Job, "--recover");
-      await vi.waitFor(() => expect(asked).toBe(kill), { timeout: 30_000, interval: 20 });
+      await vi.waitFor(() => expect(asked).toBe(kill), { ...PATIENT, interval: 20 });
       // The server may know of a call before the journal file does.
-      await vi.waitFor(async () => expect(await startsIn(job, "q0001")).toBeGreaterThanOrEqual(1), { timeout: 5_000 });
+      await vi.waitFor(async () => expect(await startsIn(job, "q0001")).toBeGreaterThanOrEqual(1), PATIENT);
       cli.kill("SIGKILL");
       await cli.ended;
     }

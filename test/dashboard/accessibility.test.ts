@@ -8,7 +8,6 @@ import { runFlags } from "../support/cli.ts";
 import { dashboardFlags, goTo, openPage, startServing } from "../support/dashboard-page.ts";
 import { type Job, makeJob } from "../support/job.ts";
 
-const SOON = { timeout: 20_000 };
 const KEY = keyOf("q0002");
 /** Every view, with what is there when its data has come. */
 const VIEWS: readonly (readonly [hash: string, ready: string])[] = [
@@ -68,18 +67,18 @@ it.each([
   const flags = runFlags(job.settings).filter((flag) => flag !== "--json");
   const run = await startServing([...flags, "--dashboard", "0"]);
   const { page, complaints } = await openPage(browser, run.link, look);
-  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor();
   const found: string[] = [];
   for (const [hash, ready] of VIEWS) {
     await goTo(page, hash);
-    await page.locator(ready).first().waitFor(SOON);
+    await page.locator(ready).first().waitFor();
     found.push(...(await findings(page)).map((one) => `${hash} ${one}`));
     const wide = Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"));
     if (wide > 0) found.push(`${hash} is ${wide} px wider than the window`);
   }
   await goTo(page, "#/overview");
   await page.getByRole("button", { name: "Pause", exact: true }).click();
-  await page.getByRole("dialog").waitFor(SOON);
+  await page.getByRole("dialog").waitFor();
   found.push(...(await findings(page)).map((one) => `the question before a pause: ${one}`));
   go();
   expect(found).toEqual([]);
@@ -93,14 +92,14 @@ it.each([
   const { settings } = await makeJob("the embedded store");
   const { link } = await startServing(dashboardFlags(settings));
   const { page, complaints } = await openPage(browser, link, look);
-  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor();
   const found: string[] = [];
   for (const view of ["overview", "queues", "items", "items/42", "review", "insights", "runs", "activity"]) {
     await goTo(page, `#/${view}`);
     await page
       .locator(view === "items/42" ? "[data-testid=no-item]" : "main .command-line")
       .first()
-      .waitFor(SOON);
+      .waitFor();
     found.push(...(await findings(page)).map((one) => `${view} ${one}`));
     const wide = Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"));
     if (wide > 0) found.push(`${view} is ${wide} px wider than the window`);

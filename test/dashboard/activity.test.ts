@@ -10,7 +10,6 @@ import { makeJob, STORES } from "../support/job.ts";
 
 const EXPORTS = ["/events/export", "/notifications/export", "/export"] as const;
 /** A count is made once in half a minute, and MongoDB builds its index beside. */
-const SOON = { timeout: 60_000 };
 
 it("gives files of events and notifications, by the filters of the page and safe for spreadsheets", async () => {
   const { settings } = await makeJob("the embedded store");
@@ -106,9 +105,9 @@ it.each(STORES)(
     const fields = { category: record.category === "returns" ? "billing" : "returns" };
     for (const id of ["q0002", "q0003"])
       expect((await dashboard.post("/corrections", { key: keyOf(id), fields }, cookie)).status).toBe(200);
-    await expect.poll(decidedBy, SOON).toEqual({ model: 4, person: 2 });
+    await expect.poll(decidedBy).toEqual({ model: 4, person: 2 });
     await dashboard.post("/corrections/undo", { key: keyOf("q0002") }, cookie);
-    await expect.poll(decidedBy, SOON).toEqual({ model: 5, person: 1 });
+    await expect.poll(decidedBy).toEqual({ model: 5, person: 1 });
   },
   150_000,
 );

@@ -6,7 +6,6 @@ import { openChromium } from "../support/chromium.ts";
 import { dashboardFlags, goTo, openPage, startServing } from "../support/dashboard-page.ts";
 import { makeJob } from "../support/job.ts";
 
-const SOON = { timeout: 20_000 };
 const VIEWS = ["overview", "items", "review", "insights", "queues", "activity", "runs"];
 let browser: Browser;
 
@@ -21,12 +20,12 @@ it("says on every empty view whose job it is and which command would fill it", a
   const { settings } = await makeJob("the embedded store");
   const { link } = await startServing(dashboardFlags(settings));
   const { page, complaints } = await openPage(browser, link);
-  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor();
   for (const view of VIEWS) {
     await goTo(page, `#/${view}`);
     const empty = page.locator("main .empty").first();
     await expect
-      .poll(() => empty.locator("code").first().innerText(), SOON)
+      .poll(() => empty.locator("code").first().innerText())
       .toMatch(/^node \S*src\/bin\.ts run .*--job flow/);
     expect(await empty.innerText()).toContain("Job flow is not running");
   }
@@ -41,26 +40,26 @@ it("opens an item by its id as it is typed, and says plainly of what is no item"
   await job.run();
   const { link } = await startServing(dashboardFlags(job.settings));
   const { page, complaints } = await openPage(browser, link);
-  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor();
   for (const [typed, id] of [
     ["42", 42],
     ["q 7", "q 7"],
     [hex, new ObjectId(hex)],
   ] as const) {
     await goTo(page, `#/items/${typed}?q=sentiment:negative`);
-    await page.getByTestId("conversation").getByText(`My parcel number ${id}`).waitFor(SOON);
+    await page.getByTestId("conversation").getByText(`My parcel number ${id}`).waitFor();
     const key = encodeURIComponent(keyOf(id));
-    await expect.poll(() => page.url(), SOON).toContain(`#/items/${key}?q=sentiment%3Anegative`);
+    await expect.poll(() => page.url()).toContain(`#/items/${key}?q=sentiment%3Anegative`);
   }
   const none = page.getByTestId("no-item");
   await goTo(page, "#/items/nobody?q=sentiment:negative");
-  await expect.poll(() => none.innerText(), SOON).toMatch(/Job flow has no such item.*There is no item nobody/s);
+  await expect.poll(() => none.innerText()).toMatch(/Job flow has no such item.*There is no item nobody/s);
   await none.getByRole("link", { name: "Back to the list" }).click();
-  await expect.poll(() => page.url(), SOON).toMatch(/#\/items\?q=sentiment%3Anegative$/);
+  await expect.poll(() => page.url()).toMatch(/#\/items\?q=sentiment%3Anegative$/);
   // A number and a text that look alike are two items: none is guessed.
   await goTo(page, "#/items/7");
-  await expect.poll(() => none.innerText(), SOON).toContain("7 fits 2 items, and none is guessed");
+  await expect.poll(() => none.innerText()).toContain("7 fits 2 items, and none is guessed");
   await none.getByRole("link", { name: "Show them" }).click();
-  await expect.poll(() => page.getByTestId("item-row").count(), SOON).toBe(2);
+  await expect.poll(() => page.getByTestId("item-row").count()).toBe(2);
   expect(complaints).toEqual([]);
 });

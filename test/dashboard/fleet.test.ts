@@ -16,7 +16,6 @@ import { readMetrics } from "../support/prometheus-text.ts";
 import { makeTenantSpace, section } from "../support/tenants.ts";
 import { serveModel } from "../support/workspace.ts";
 
-const SOON = { timeout: 20_000 };
 const HOSTILE = '<img src=x onerror="alert(1)">';
 let browser: Browser;
 
@@ -64,7 +63,7 @@ it("shows who works and what they have, tells all of them what to do, and counts
   const cookie = await dashboard.login();
   expect((await dashboard.get("/me", cookie)).json<Me>().fleet).toBe(true);
   const fleet = async (): Promise<FleetDetail> => (await dashboard.get("/fleet", cookie)).json<FleetDetail>();
-  await expect.poll(async () => (await fleet()).workers?.filter(({ inFlight }) => inFlight > 0).length, SOON).toBe(2);
+  await expect.poll(async () => (await fleet()).workers?.filter(({ inFlight }) => inFlight > 0).length).toBe(2);
   const { workers, ranges, counts } = await fleet();
   expect(counts!.taken).toBeGreaterThanOrEqual(2);
   for (const range of ranges.filter(({ state }) => state === "taken"))
@@ -75,7 +74,7 @@ it("shows who works and what they have, tells all of them what to do, and counts
     .poll(async () => {
       const { sum } = readMetrics(await scraped.text());
       return [sum("querymill_fleet_workers"), (sum("querymill_fleet_ranges", { state: "taken" }) ?? 0) > 0];
-    }, SOON)
+    })
     .toEqual([2, true]);
 
   // A worker whose machine has a name that is no name.
@@ -87,17 +86,17 @@ it("shows who works and what they have, tells all of them what to do, and counts
   await store.board.report(hostile);
   const other = await startServing(dashboardFlagsOf(settings));
   const { page, complaints } = await openPage(browser, other.link, { width: 1440 });
-  await expect.poll(() => page.getByTestId("fleet").innerText(), SOON).toContain(HOSTILE);
+  await expect.poll(() => page.getByTestId("fleet").innerText()).toContain(HOSTILE);
   expect(await page.getByTestId("fleet").innerText()).toContain("</td><script>alert(2)</script>");
   await page.getByTestId("ranges").locator("summary").press("Enter");
-  await expect.poll(() => page.getByTestId("ranges").innerText(), SOON).toMatch(/held/);
+  await expect.poll(() => page.getByTestId("ranges").innerText()).toMatch(/held/);
   expect(await findings(page)).toEqual([]);
   expect(complaints).toEqual([]);
 
   // What the run is told reaches all of them.
   expect((await dashboard.post("/control/pause", {}, cookie)).status).toBe(200);
   await expect
-    .poll(async () => (await fleet()).workers!.filter(({ name }) => name !== HOSTILE).map(({ state }) => state), SOON)
+    .poll(async () => (await fleet()).workers!.filter(({ name }) => name !== HOSTILE).map(({ state }) => state))
     .toEqual(["paused", "paused"]);
   expect((await dashboard.post("/control/stop", {}, cookie)).status).toBe(200);
   hold.resolve(null);
@@ -114,9 +113,9 @@ it("shows who works and what they have, tells all of them what to do, and counts
     state: "dead",
     reason: "it ended two workers",
   });
-  await expect.poll(() => page.getByTestId("ranges").innerText(), SOON).toContain("it ended two workers");
+  await expect.poll(() => page.getByTestId("ranges").innerText()).toContain("it ended two workers");
   await page.getByRole("link", { name: "Its dead letters" }).click();
-  await expect.poll(() => page.locator("main").innerText(), SOON).toContain("outcome:dead");
+  await expect.poll(() => page.locator("main").innerText()).toContain("outcome:dead");
 });
 
 const dashboardFlagsOf = (settings: JobSettings): string[] => [
@@ -141,20 +140,20 @@ it.each([
   const batchDir = ["--batch-dir", `${space.folder}/batch_files`];
   const { link } = await startServing([...flags, ...batchDir], space.env);
   const { page, complaints } = await openPage(browser, link, look);
-  await expect.poll(() => page.getByTestId("tenant-a").innerText(), SOON).toMatch(/1 item/);
+  await expect.poll(() => page.getByTestId("tenant-a").innerText()).toMatch(/1 item/);
   expect(await findings(page)).toEqual([]);
   await page.getByRole("link", { name: "b", exact: true }).press("Enter");
-  await page.getByTestId("figures").waitFor(SOON);
+  await page.getByTestId("figures").waitFor();
   expect(new URL(page.url()).pathname).toBe("/t/b/");
   await page.getByTestId("switcher").press("Enter");
-  await page.getByRole("dialog").getByRole("link", { name: "All tenants" }).waitFor(SOON);
+  await page.getByRole("dialog").getByRole("link", { name: "All tenants" }).waitFor();
   expect(await findings(page)).toEqual([]);
 
   const scoped = await openPage(browser, `${link.slice(0, link.indexOf("/#"))}/#token=${token}`, look);
-  await scoped.page.getByTestId("figures").waitFor(SOON);
+  await scoped.page.getByTestId("figures").waitFor();
   expect(new URL(scoped.page.url()).pathname).toBe("/t/b/");
   expect(await scoped.page.getByTestId("switcher").count()).toBe(0);
   await scoped.page.goto(`${link.slice(0, link.indexOf("/#"))}/t/a/`);
-  await expect.poll(() => new URL(scoped.page.url()).pathname, SOON).toBe("/t/b/");
+  await expect.poll(() => new URL(scoped.page.url()).pathname).toBe("/t/b/");
   expect([...complaints, ...scoped.complaints]).toEqual([]);
 });

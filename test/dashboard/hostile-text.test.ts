@@ -6,7 +6,6 @@ import { openChromium } from "../support/chromium.ts";
 import { dashboardFlags, goTo, openPage, startServing } from "../support/dashboard-page.ts";
 import { makeJob } from "../support/job.ts";
 
-const SOON = { timeout: 20_000 };
 /** What customers wrote, and how it has to be seen. */
 const TEXTS = [
   ["q0001", "<script>alert(1)</script> where is it", "<script>alert(1)</script> where is it"],
@@ -45,15 +44,15 @@ it("what a customer or a model writes is text and nothing else, and what cannot 
 
   const { link } = await startServing(dashboardFlags(job.settings));
   const { page, complaints } = await openPage(browser, link);
-  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor();
   await goTo(page, "#/items");
-  await expect.poll(() => page.getByTestId("item-row").count(), SOON).toBe(6);
+  await expect.poll(() => page.getByTestId("item-row").count()).toBe(6);
   for (const [id, , seen] of TEXTS) {
     const key = keyOf(id);
     const row = page.locator(`[data-testid=item-row][data-key='${key}']`);
     await row.getByRole("link").click();
     const said = page.getByTestId("item").getByTestId("conversation");
-    await said.getByText(`[doc:${id}]`).waitFor(SOON);
+    await said.getByText(`[doc:${id}]`).waitFor();
     expect(await said.locator(".said").innerText()).toBe(`[doc:${id}] ${seen}`);
     expect(await said.locator("script, img, svg, a").count()).toBe(0);
     // Nothing in it turns the direction of what stands beside it.
@@ -63,21 +62,21 @@ it("what a customer or a model writes is text and nothing else, and what cannot 
   await page.goBack();
   await goTo(page, "#/review");
   for (let at = 0; at < TEXTS.length; at++) {
-    await page.getByTestId("review-item").getByTestId("conversation").waitFor(SOON);
+    await page.getByTestId("review-item").getByTestId("conversation").waitFor();
     await page.keyboard.press("s");
   }
-  await page.getByText("That was the last one").waitFor(SOON);
+  await page.getByText("That was the last one").waitFor();
   await goTo(page, "#/queues");
-  await page.getByTestId("queue-dead").waitFor(SOON);
+  await page.getByTestId("queue-dead").waitFor();
   await goTo(page, `#/items?q=${encodeURIComponent('"<script>alert(7)</script>"')}`);
-  await page.getByText("No item matches").waitFor(SOON);
+  await page.getByText("No item matches").waitFor();
   await goTo(page, "#/items/%3Cscript%3Ealert(8)%3C%2Fscript%3E");
   await page
     .getByTestId("item")
     .getByRole("alert")
     .or(page.getByTestId("item").getByText(/could not|no item|not found/i))
     .first()
-    .waitFor(SOON);
+    .waitFor();
   expect(await page.locator("body script").count()).toBe(await page.locator("body script[src]").count());
   expect(complaints).toEqual([]);
 });

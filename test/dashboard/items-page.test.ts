@@ -5,7 +5,6 @@ import { openChromium } from "../support/chromium.ts";
 import { dashboardFlags, goTo, openPage, startServing } from "../support/dashboard-page.ts";
 import { makeJob } from "../support/job.ts";
 
-const SOON = { timeout: 20_000 };
 let browser: Browser;
 
 beforeAll(async () => {
@@ -22,7 +21,7 @@ it("keeps a filter under a name, finds a pasted id, counts what is skipped, and 
   await job.run();
   const { link } = await startServing(dashboardFlags(job.settings));
   const { page, complaints } = await openPage(browser, link);
-  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor();
 
   await goTo(page, "#/items?q=sentiment:negative%20by:model");
   await page.getByRole("button", { name: "Save filter" }).click();
@@ -30,18 +29,18 @@ it("keeps a filter under a name, finds a pasted id, counts what is skipped, and 
   await page.getByTestId("save-filter").click();
   const saved = page.getByTestId("saved-filters");
   const angry = saved.getByRole("button", { name: "angry <b>ones</b>", exact: true });
-  await angry.waitFor(SOON);
+  await angry.waitFor();
   await goTo(page, "#/items");
   await page.reload();
   await angry.click();
-  await expect.poll(() => page.url(), SOON).toContain("q=sentiment%3Anegative+by%3Amodel");
+  await expect.poll(() => page.url()).toContain("q=sentiment%3Anegative+by%3Amodel");
   expect(await angry.getAttribute("aria-pressed")).toBe("true");
   await saved.getByRole("button", { name: /^Forget/ }).click();
-  await saved.waitFor({ ...SOON, state: "detached" });
+  await saved.waitFor({ state: "detached" });
 
   await goTo(page, "#/items?q=q0003");
   await page.getByRole("link", { name: "Look for item q0003" }).click();
-  await expect.poll(() => page.getByTestId("item-row").count(), SOON).toBe(1);
+  await expect.poll(() => page.getByTestId("item-row").count()).toBe(1);
 
   // As it has to be typed where this runs from its sources.
   const command = await page.getByTestId("command").innerText();
@@ -49,7 +48,7 @@ it("keeps a filter under a name, finds a pasted id, counts what is skipped, and 
 
   const file = page.getByRole("button", { name: "Export" });
   await goTo(page, "#/items?q=outcome:skipped");
-  await expect.poll(() => page.getByTestId("item-count").innerText(), SOON).toBe("2 match");
+  await expect.poll(() => page.getByTestId("item-count").innerText()).toBe("2 match");
   const [download] = await Promise.all([
     page.waitForEvent("download"),
     page.getByRole("link", { name: /CSV/ }).click(),
@@ -62,13 +61,13 @@ it("keeps a filter under a name, finds a pasted id, counts what is skipped, and 
   ]);
   expect(events.suggestedFilename()).toBe("flow-events.jsonl");
   await goTo(page, "#/items?q=categry:x");
-  await file.waitFor(SOON);
+  await file.waitFor();
   expect(await file.getAttribute("aria-disabled")).toBe("true");
   await goTo(page, "#/items");
 
   await job.seed(7);
   await job.run();
   await page.getByTestId("refresh").click();
-  await expect.poll(() => page.getByTestId("item-count").innerText(), SOON).toBe("7 in all");
+  await expect.poll(() => page.getByTestId("item-count").innerText()).toBe("7 in all");
   expect(complaints).toEqual([]);
 });

@@ -10,8 +10,6 @@ import { makeWorkspace } from "../support/workspace.ts";
 
 const SLOTS = 5;
 
-const SOON = { timeout: 15_000 };
-
 describe("beside a run on MongoDB", () => {
   it("tells how it goes, pauses and resumes it, and tries what failed again", async () => {
     const hold = Promise.withResolvers<null>();
@@ -24,9 +22,9 @@ describe("beside a run on MongoDB", () => {
     const dashboard = await openTestDashboard(job.settings, started.execution);
     const cookie = await dashboard.login();
     const overview = async (): Promise<Overview> => (await dashboard.get("/overview", cookie)).json<Overview>();
-    await expect.poll(async () => (await overview()).run?.counters.classified, SOON).toBe(25);
+    await expect.poll(async () => (await overview()).run?.counters.classified).toBe(25);
     await expect
-      .poll(async () => (await overview()).needs.find(({ id }) => id === "dead-letters:content")?.count, SOON)
+      .poll(async () => (await overview()).needs.find(({ id }) => id === "dead-letters:content")?.count)
       .toBe(4);
     const told = await overview();
     expect(told).toMatchObject({
@@ -111,7 +109,7 @@ describe("the stream", () => {
     const cookie = await dashboard.login();
     await inFlight;
     const [one, two] = [await openStream(dashboard.url, cookie), await openStream(dashboard.url, cookie)];
-    await expect.poll(() => messages(one, "sample").length, SOON).toBeGreaterThan(1);
+    await expect.poll(() => messages(one, "sample").length).toBeGreaterThan(1);
     expect(one.text()).toMatch(/^retry: \d+\n\nevent: overview\n/);
     expect(messages(one, "overview").at(-1)).toMatchObject({ run: { counters: { inFlight: SLOTS } }, viewers: 2 });
     expect(messages(two, "sample").at(-1)).toEqual(messages(one, "sample").at(-1));
@@ -130,7 +128,7 @@ describe("the stream", () => {
     await inFlight;
     const before = await openStream(dashboard.url, cookie);
     await dashboard.post("/control/pause", { reason: "first" }, cookie);
-    await expect.poll(() => before.text(), SOON).toContain("first");
+    await expect.poll(() => before.text()).toContain("first");
     before.request.destroy();
     const lastId = before
       .text()
@@ -141,9 +139,9 @@ describe("the stream", () => {
     await dashboard.post("/control/pause", { reason: "second" }, cookie);
     await delay(1_100);
     const after = await openStream(dashboard.url, cookie, { "last-event-id": lastId });
-    await expect.poll(() => after.text(), SOON).toContain("second");
+    await expect.poll(() => after.text()).toContain("second");
     expect(after.text()).not.toContain('by dashboard, 127.0.0.1: first."');
-    await expect.poll(() => messages(after, "sample").length, SOON).toBeGreaterThan(2);
+    await expect.poll(() => messages(after, "sample").length).toBeGreaterThan(2);
     const ids = after.text().match(/^id: .*$/gm)!;
     expect(new Set(ids).size).toBe(ids.length);
     const other = await openStream(dashboard.url, cookie, { "last-event-id": "of-another-start-7" });
@@ -179,7 +177,7 @@ describe("the stream", () => {
     }
     expect(await viewersOf(dashboard, cookie)).toBe(1);
     const seen = messages(reading, "overview").length;
-    await expect.poll(() => messages(reading, "overview").length, SOON).toBeGreaterThan(seen);
+    await expect.poll(() => messages(reading, "overview").length).toBeGreaterThan(seen);
     answer();
     await started.ended;
   });
@@ -197,9 +195,7 @@ describe("querymill dashboard", () => {
     const { login, get, post } = askerOf(url, link);
     const cookie = await login();
     const stream = await openStream(url, cookie);
-    await expect
-      .poll(() => (messages(stream, "overview").at(-1) as Overview | undefined)?.from, SOON)
-      .toBe("other-process");
+    await expect.poll(() => (messages(stream, "overview").at(-1) as Overview | undefined)?.from).toBe("other-process");
     expect((await get("/me", cookie)).json<Me>()).toMatchObject({
       role: "operator",
       job: "flow",
@@ -208,11 +204,11 @@ describe("querymill dashboard", () => {
     await post("/control/pause", { reason: "the other one" }, cookie);
     expect(await run.seen("control:command")).toMatchObject({ verb: "pause", by: "dashboard, 127.0.0.1" });
     answer();
-    await expect.poll(async () => (await get("/overview", cookie)).json<Overview>().health.title, SOON).toBe("Paused");
+    await expect.poll(async () => (await get("/overview", cookie)).json<Overview>().health.title).toBe("Paused");
     await post("/control/resume", {}, cookie);
     expect(await run.ended).toMatchObject({ code: 0, end: { classified: 40 } });
     await expect
-      .poll(() => messages(stream, "overview").at(-1), SOON)
+      .poll(() => messages(stream, "overview").at(-1))
       .toMatchObject({ from: "nobody", run: null, lastEnd: { classified: 40 }, health: { title: "Not running" } });
     expect(await post("/control/pause", {}, cookie)).toMatchObject({ status: 409, code: "NOT_RUNNING" });
     const names = (await get("/events", cookie)).json<EventPage>().names;
@@ -313,7 +309,7 @@ async function startDashboard(job: Job): Promise<{ readonly url: string; readonl
   child.stderr!.on("data", (part) => {
     said += part;
   });
-  await expect.poll(() => said, SOON).toMatch(/#token=\S+\n/);
+  await expect.poll(() => said).toMatch(/#token=\S+\n/);
   const link = /http\S+/.exec(said)![0];
   return { link, url: link.slice(0, link.indexOf("/#")) };
 }

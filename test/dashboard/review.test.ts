@@ -7,7 +7,6 @@ import { openChromium } from "../support/chromium.ts";
 import { dashboardFlags, goTo, openPage, startServing } from "../support/dashboard-page.ts";
 import { makeJob } from "../support/job.ts";
 
-const SOON = { timeout: 20_000 };
 /** How sure the model is of the items that have to be reviewed. */
 const UNSURE: Readonly<Record<string, number>> = { q0002: 0.2, q0004: 0.3 };
 let browser: Browser;
@@ -32,15 +31,15 @@ it("an item is corrected by one key, undone by another, and is a person's from t
 
   const { link } = await startServing(dashboardFlags(settings));
   const { page, complaints } = await openPage(browser, link);
-  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor();
   await page
     .getByRole("navigation", { name: "Views" })
     .getByRole("link", { name: /^Review/ })
     .click();
   const item = page.getByTestId("review-item");
   const shown = async (id: string): Promise<void> => {
-    await item.and(page.locator(`[data-key='${keyOf(id)}']`)).waitFor(SOON);
-    await page.getByTestId("conversation").getByText(`My parcel number ${id}`).waitFor(SOON);
+    await item.and(page.locator(`[data-key='${keyOf(id)}']`)).waitFor();
+    await page.getByTestId("conversation").getByText(`My parcel number ${id}`).waitFor();
   };
   const decide = page.getByTestId("label-shipping_delivery");
   const corrected = {
@@ -65,8 +64,8 @@ it("an item is corrected by one key, undone by another, and is a person's from t
   await page.keyboard.press(key);
   await shown("q0004");
   await page.getByTestId("keep").click();
-  await page.getByText("That was the last one").waitFor(SOON);
-  await page.getByTestId("review-progress").getByText("agreed with the model on 1 of 2").waitFor(SOON);
+  await page.getByText("That was the last one").waitFor();
+  await page.getByTestId("review-progress").getByText("agreed with the model on 1 of 2").waitFor();
 
   const again = await job.run({ ...settings, reclassify: "all", cache: null });
   expect(again.end.classified).toBe(4);
@@ -89,14 +88,14 @@ it("takes a key that is pressed at the very moment the conversation is there", a
   await job.run(settings);
   const { link } = await startServing(dashboardFlags(settings));
   const { page, complaints } = await openPage(browser, link);
-  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor();
   await page.evaluate(`new MutationObserver((_, watch) => {
     if (document.querySelector("[data-testid=conversation]") === null) return;
     watch.disconnect();
     document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "k", bubbles: true, cancelable: true }));
   }).observe(document.body, { childList: true, subtree: true })`);
   await goTo(page, "#/review");
-  await page.getByTestId("review-progress").getByText("agreed with the model on 1 of 1").waitFor(SOON);
+  await page.getByTestId("review-progress").getByText("agreed with the model on 1 of 1").waitFor();
   expect((await job.records()).get("q0001")).toMatchObject({ decidedBy: "person" });
   expect(complaints).toEqual([]);
 });

@@ -8,7 +8,6 @@ import { askerOf, openStream } from "../support/dashboard.ts";
 import { dashboardFlags, freePort, goTo, openPage, startServing } from "../support/dashboard-page.ts";
 import { makeJob } from "../support/job.ts";
 
-const SOON = { timeout: 20_000 };
 let browser: Browser;
 
 beforeAll(async () => {
@@ -30,16 +29,16 @@ it("what happened while the page had no connection is there when it has one agai
   const first = await start();
   const { page, complaints } = await openPage(browser, `${first.link}/#token=${env.MILL_TOKEN}`);
   const live = page.getByTestId("link").and(page.locator("[data-state=live]"));
-  await live.waitFor(SOON);
+  await live.waitFor();
   await goTo(page, "#/activity");
   const events = page.getByTestId("events").locator("li");
   await wrongToken(first.link);
-  await expect.poll(() => events.count(), SOON).toBe(1);
+  await expect.poll(() => events.count()).toBe(1);
 
   await page.route("**/api/v1/me", (route) => route.abort());
   first.child.kill("SIGTERM");
   await first.ended;
-  await page.getByTestId("disconnected").waitFor(SOON);
+  await page.getByTestId("disconnected").waitFor();
   const second = await start();
   await wrongToken(second.link);
   await wrongToken(second.link);
@@ -47,8 +46,8 @@ it("what happened while the page had no connection is there when it has one agai
     await askerOf(second.link, second.link).get("/events", await askerOf(second.link, "").login(env.MILL_TOKEN))
   ).json<{ events: { text: string }[] }>();
   await page.unroute("**/api/v1/me");
-  await live.waitFor(SOON);
-  await expect.poll(() => events.count(), SOON).toBe(told.events.length);
+  await live.waitFor();
+  await expect.poll(() => events.count()).toBe(told.events.length);
   expect(told.events.length).toBeGreaterThan(0);
   expect(complaints).toEqual([]);
 });
@@ -63,22 +62,22 @@ it("what is typed at once behind / is looked for, and Undo takes back what it st
   await job.run(settings);
   const { link } = await startServing(dashboardFlags(settings));
   const { page, complaints } = await openPage(browser, link, { width: 390, height: 700 });
-  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor();
   // With the keys of the page these letters would lead elsewhere: "go" is the overview.
   await page.keyboard.press("/");
   await page.keyboard.type("category:billing_payment");
-  await expect.poll(() => page.url(), SOON).toContain("#/items?q=category%3Abilling_payment");
-  await expect.poll(() => page.locator("#search").inputValue(), SOON).toBe("category:billing_payment");
+  await expect.poll(() => page.url()).toContain("#/items?q=category%3Abilling_payment");
+  await expect.poll(() => page.locator("#search").inputValue()).toBe("category:billing_payment");
 
   await goTo(page, "#/review");
   const item = page.getByTestId("review-item");
   const toasts = page.getByTestId("toasts");
   const undos = toasts.getByRole("button", { name: "Undo" });
   const decideNext = async (): Promise<string> => {
-    await item.waitFor(SOON);
+    await item.waitFor();
     const key = (await item.getAttribute("data-key"))!;
     await page.getByTestId("label-shipping_delivery").click();
-    await expect.poll(() => item.getAttribute("data-key"), SOON).not.toBe(key);
+    await expect.poll(() => item.getAttribute("data-key")).not.toBe(key);
     return key;
   };
   const first = await decideNext();
@@ -93,7 +92,7 @@ it("what is typed at once behind / is looked for, and Undo takes back what it st
   expect(edge.y + edge.height).toBeLessThanOrEqual(700 - 56);
 
   await undos.click();
-  await expect.poll(() => item.getAttribute("data-key"), SOON).toBe(second);
+  await expect.poll(() => item.getAttribute("data-key")).toBe(second);
   const decidedBy = async () => new Map([...(await job.records())].map(([id, record]) => [id, record.decidedBy]));
   const people = [...(await decidedBy())].filter(([, by]) => by === "person").map(([id]) => id);
   expect(people).toHaveLength(1);
@@ -109,8 +108,8 @@ it("tells times by the clock of the zone that the settings name", async () => {
   const { link } = await startServing([...dashboardFlags(settings), "--timezone", timezone]);
   const { page } = await openPage(browser, link);
   const live = page.getByTestId("link").and(page.locator("[data-state=live]"));
-  await live.waitFor(SOON);
-  await expect.poll(() => page.locator("dl.about").first().innerText(), SOON).toContain(timezone);
+  await live.waitFor();
+  await expect.poll(() => page.locator("dl.about").first().innerText()).toContain(timezone);
   const minutes = (text: string): number => {
     const [, hour, minute] = /(\d\d):(\d\d)/.exec(text)!;
     return Number(hour) * 60 + Number(minute);
@@ -128,7 +127,7 @@ it("looks now and then while nobody sees it, for its title and its session, and 
   await page.clock.install();
   await page.goto(link);
   const state = (name: string) => page.getByTestId("link").and(page.locator(`[data-state=${name}]`));
-  await state("live").waitFor(SOON);
+  await state("live").waitFor();
   const beSeen = (state: string) =>
     page.evaluate(
       `Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true });
@@ -136,19 +135,17 @@ it("looks now and then while nobody sees it, for its title and its session, and 
     );
   await beSeen("hidden");
   for (const _ of [1, 2]) {
-    const looked = page.waitForResponse((answer) => answer.url() === `${url}/api/v1/overview`, SOON);
+    const looked = page.waitForResponse((answer) => answer.url() === `${url}/api/v1/overview`);
     await page.clock.fastForward(61_000);
     expect((await looked).status()).toBe(200);
   }
-  await state("connecting").waitFor(SOON);
+  await state("connecting").waitFor();
 
   const { login } = askerOf(url, link);
   const cookie = await login();
   for (let open = 0; open < MOST_VIEWERS; open++) await openStream(url, cookie);
   await beSeen("visible");
-  await expect
-    .poll(() => page.getByTestId("disconnected").innerText(), SOON)
-    .toContain("64 pages watch this run already");
+  await expect.poll(() => page.getByTestId("disconnected").innerText()).toContain("64 pages watch this run already");
 });
 
 it("leaves a message where it is while somebody points at it", async () => {
@@ -157,9 +154,9 @@ it("leaves a message where it is while somebody points at it", async () => {
   const { page } = await openPage(browser, "about:blank");
   await page.clock.install();
   await page.goto(link);
-  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor(SOON);
+  await page.getByTestId("link").and(page.locator("[data-state=live]")).waitFor();
   await goTo(page, "#/review");
-  await page.getByText("Nothing has to be reviewed").waitFor(SOON);
+  await page.getByText("Nothing has to be reviewed").waitFor();
   await page.keyboard.press("z");
   const toast = page.getByTestId("toasts").getByText("Nothing was decided here");
   await toast.hover();
@@ -167,5 +164,5 @@ it("leaves a message where it is while somebody points at it", async () => {
   expect(await toast.count()).toBe(1);
   await page.mouse.move(5, 5);
   await page.clock.runFor(20_000);
-  await toast.waitFor({ ...SOON, state: "detached" });
+  await toast.waitFor({ state: "detached" });
 });

@@ -7,10 +7,9 @@ import { API, type ItemPage, type Me, type Seat, type TenantsOverview } from "..
 import { openTenantsDashboard } from "../../src/dashboard/tenants-server.ts";
 import { openLog } from "../../src/observe/log.ts";
 import { type Answer, askerOf, openStream } from "../support/dashboard.ts";
-import { eventsIn, makeTenantSpace, section, type TenantSpace, until } from "../support/tenants.ts";
+import { until } from "../support/patience.ts";
+import { eventsIn, makeTenantSpace, section, type TenantSpace } from "../support/tenants.ts";
 import { lastEvent, serveModel } from "../support/workspace.ts";
-
-const SOON = { timeout: 20_000 };
 
 interface Served extends ReturnType<typeof askerOf> {
   readonly url: string;
@@ -35,7 +34,7 @@ async function servedBy(child: ReturnType<TenantSpace["begin"]>["child"]): Promi
     child[name]!.on("data", (part) => {
       said += part;
     });
-  await expect.poll(() => said, SOON).toMatch(/http:\S+#token=\S+\n/);
+  await expect.poll(() => said).toMatch(/http:\S+#token=\S+\n/);
   const link = /http:\S+#token=\S+/.exec(said)![0];
   const url = link.slice(0, link.indexOf("/#"));
   return { url, link, ...askerOf(url, link) };
@@ -94,7 +93,7 @@ describe("a token of one tenant", () => {
     });
     const stream = await openStream(`${url}`, cookies.removed, {}, "/t/a/live");
     expect((await space.run("dashboard", "token", "remove", "gone")).code).toBe(0);
-    await expect.poll(() => stream.response.complete || stream.response.destroyed, SOON).toBe(true);
+    await expect.poll(() => stream.response.complete || stream.response.destroyed).toBe(true);
 
     const routes = (await routesOf(space)).filter(({ path }) => path.startsWith(API));
     const tenantRoutes = routes.filter(({ path }) => path.startsWith(`${API}/t/a/`));
@@ -164,7 +163,7 @@ describe("a token of one tenant", () => {
     // The log and the stream of b tell nothing of what is done to a.
     const live = await openStream(url, cookies.other, {}, "/t/b/live");
     expect((await served.post("/t/a/control/pause", { reason: "canary-reason" }, cookies.own)).status).toBe(200);
-    await expect.poll(async () => (await served.get("/t/a/events", cookies.own)).text, SOON).toContain("pause");
+    await expect.poll(async () => (await served.get("/t/a/events", cookies.own)).text).toContain("pause");
     await until(() => live.text().split("event: overview").length > 3);
     expect(live.text()).not.toMatch(/canary|a_mails|"a"|shared"/);
     expect((await served.get("/t/b/events", cookies.other)).text).not.toMatch(/canary|pause/);

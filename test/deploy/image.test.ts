@@ -32,7 +32,7 @@ describe.runIf(canMount)("the image, built by hand", () => {
     mkdirSync(data);
     chownSync(data, USER, USER);
     mkdirSync(join(folder, "root"));
-  }, 300_000);
+  });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   /** As an engine runs it: root file system read-only, /tmp and /data writable, its user, its variables. */

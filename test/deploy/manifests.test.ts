@@ -28,7 +28,7 @@ test("the manifests fit the schemas of Kubernetes", async (context) => {
   workspace.write("wrong2.yaml", readFileSync(manifests[1]!, "utf8").replace("replicas: 1", "replicas: one"));
   expect((await validate(tool.folder, workspace.path("wrong.yaml"))).code).not.toBe(0);
   expect((await validate(tool.folder, workspace.path("wrong2.yaml"))).code).not.toBe(0);
-}, 300_000);
+});
 
 test("every pod is restricted, mounts the batch directory on a claim and has time to drain", () => {
   expect(pods).toHaveLength(2);

@@ -121,7 +121,7 @@ beforeAll(async () => {
     missing = String(error);
     console.warn(`The report was not looked at in a browser. ${missing}`);
   }
-}, 300_000);
+});
 afterAll(async () => {
   await browser?.close();
   rmSync(folder, { recursive: true, force: true });

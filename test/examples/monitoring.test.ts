@@ -11,6 +11,7 @@ import { COUNTED, type MetricDefinition, OBSERVED, PROCESS } from "../../src/obs
 import { prometheusName } from "../../src/observe/prometheus-name.ts";
 import { startCli } from "../support/cli.ts";
 import { startModelServer } from "../support/model-server.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { readMetrics } from "../support/prometheus-text.ts";
 import { findPromtool, type Promtool } from "../support/promtool.ts";
 import { makeWorkspace } from "../support/workspace.ts";
@@ -64,7 +65,7 @@ beforeAll(async () => {
   if ("tried" in found)
     console.warn(`promtool cannot be had, so names are checked and expressions are not parsed. Tried ${found.tried}`);
   else promtool = found;
-}, 240_000);
+});
 
 it("finds every metric of the dashboard and the rules in a scrape of a real run", () => {
   const { names } = readMetrics(text);
@@ -159,7 +160,7 @@ endpoints:
   const expected = METRICS.map(prometheusName).filter((name) => !ONLY_SOMETIMES.includes(name));
   let seen = "";
   let missing = expected;
-  for (const giveUpMs = Date.now() + 90_000; missing.length > 0 && Date.now() < giveUpMs; await delay(300)) {
+  for (const giveUpMs = Date.now() + PATIENCE_MS; missing.length > 0 && Date.now() < giveUpMs; await delay(300)) {
     seen = await (await fetch(`${url}/metrics`)).text();
     missing = expected.filter((name) => !seen.includes(`# TYPE ${name} `));
   }

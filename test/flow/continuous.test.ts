@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
 import { loadContinuous } from "../../src/state/continuous-file.ts";
 import { type Job, makeJob, STORES, type Started, textWith } from "../support/job.ts";
+import { until } from "../support/patience.ts";
 
 /** No poll comes to help. */
 const NEVER = { mode: "continuous", intervalSeconds: 86_400 } as const;
@@ -183,12 +184,4 @@ async function idle({ execution }: Started): Promise<void> {
 async function stopped({ execution, ended }: Started) {
   execution.stop("stop-requested");
   return await ended;
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  const startedMs = performance.now();
-  while (!isSo()) {
-    if (performance.now() - startedMs > 45_000) throw new Error("it did not come about within 45 s");
-    await delay(10);
-  }
 }

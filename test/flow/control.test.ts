@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { mainEndpoint } from "../../src/job.ts";
 import { type Job, makeHoldingJob, makeJob, STORES } from "../support/job.ts";
+import { until } from "../support/patience.ts";
 
 const SLOTS = 5;
 /** Long enough for a call that should not be made to be seen. */
@@ -235,8 +236,4 @@ async function untilRequeued(execution: Awaited<ReturnType<Job["start"]>>["execu
     made += (await execution.requeue({ failure: "content" })).deadLetters.length;
     return made === items;
   });
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  await expect.poll(condition, { interval: 10, timeout: 50_000 }).toBe(true);
 }

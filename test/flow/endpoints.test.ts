@@ -3,6 +3,7 @@ import type { EndpointSettings, JobSettings } from "../../src/job.ts";
 import { NO_LIMITS } from "../../src/rate-limits.ts";
 import { type Job, makeJob } from "../support/job.ts";
 import { type ModelServer, type ModelServerOptions, startModelServer } from "../support/model-server.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const STORE = "the embedded store";
 const servers: ModelServer[] = [];
@@ -96,9 +97,9 @@ describe("two endpoints of one model", () => {
     const ids = await job.seed(1_600);
     const port = Number(new URL(other.baseUrl).port);
     const { execution, ended } = await job.start({ concurrent: 10, endpoints });
-    await vi.waitFor(() => expect(other.ledger().ok).toBeGreaterThan(50), { timeout: 20_000, interval: 5 });
+    await vi.waitFor(() => expect(other.ledger().ok).toBeGreaterThan(50), { ...PATIENT, interval: 5 });
     await other.close();
-    await vi.waitFor(() => expect(execution.snapshot().endpoints[1]!.state).toBe("resting"), { timeout: 20_000 });
+    await vi.waitFor(() => expect(execution.snapshot().endpoints[1]!.state).toBe("resting"), PATIENT);
     const again = await openServer({ port, latency: "fixed:60" });
     const { end, seen } = await ended;
     expect(end).toMatchObject({ exitCode: 0, classified: 1_600, retryQueued: 0, deadLetters: 0 });
@@ -245,18 +246,15 @@ it("an endpoint that is drained while the run goes on gets no new calls, until i
   const { job, other, endpoints } = await makeTwo({ latency: "fixed:20" }, { latency: "fixed:20" });
   await job.seed(400);
   const { execution, ended } = await job.start({ concurrent: 10, endpoints });
-  await vi.waitFor(() => expect(other.ledger().ok).toBeGreaterThan(20), { timeout: 20_000, interval: 5 });
+  await vi.waitFor(() => expect(other.ledger().ok).toBeGreaterThan(20), { ...PATIENT, interval: 5 });
   expect(() => execution.drainEndpoint("B")).toThrow(/There is no endpoint B\. This run has a, b\./);
   execution.drainEndpoint("b");
   const state = () => execution.snapshot().endpoints.find(({ name }) => name === "b");
   expect(state()).toMatchObject({ state: "draining", stateReason: "told to drain" });
-  await vi.waitFor(() => expect(state()!.inFlight).toBe(0), { timeout: 10_000, interval: 5 });
+  await vi.waitFor(() => expect(state()!.inFlight).toBe(0), { ...PATIENT, interval: 5 });
   const before = other.ledger().received;
   const settledBefore = execution.snapshot().counters.classified;
-  await vi.waitFor(() => expect(execution.snapshot().counters.classified).toBeGreaterThan(settledBefore + 60), {
-    timeout: 20_000,
-    interval: 5,
-  });
+  await vi.waitFor(() => expect(execution.snapshot().counters.classified).toBeGreaterThan(settledBefore + 60), PATIENT);
   expect(other.ledger().received).toBe(before);
   execution.resumeEndpoint("b");
   const { end, seen } = await ended;

@@ -7,6 +7,7 @@ import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
 import { loadContinuous } from "../../src/state/continuous-file.ts";
 import type { SourceOptions, Store } from "../../src/store.ts";
 import { type Job, makeHoldingJob, makeJob, STORES, type Started, textWith } from "../support/job.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const HOUR_MS = 3_600_000;
 const grownTo = (id: string, replies: number): string => `${textWith(id)}${" And another thing.".repeat(replies)}`;
@@ -27,16 +28,16 @@ async function edit(job: Job, ids: readonly string[], change: (id: string) => ob
 async function polls({ seen }: Started, more: number): Promise<void> {
   const count = () => seen["execution:wait"].filter(({ reason }) => reason === "next poll").length;
   const before = count();
-  await vi.waitFor(() => expect(count()).toBeGreaterThanOrEqual(before + more), { timeout: 20_000, interval: 20 });
+  await vi.waitFor(() => expect(count()).toBeGreaterThanOrEqual(before + more), { ...PATIENT, interval: 20 });
 }
 
 async function settled({ seen }: Started, count: number): Promise<void> {
-  await vi.waitFor(() => expect(seen["item:settled"].length).toBe(count), { timeout: 20_000, interval: 10 });
+  await vi.waitFor(() => expect(seen["item:settled"].length).toBe(count), { ...PATIENT, interval: 10 });
 }
 
 async function stored({ seen }: Started, count: number): Promise<void> {
   const written = () => seen["sink:stored"].reduce((sum, { written }) => sum + written, 0);
-  await vi.waitFor(() => expect(written()).toBe(count), { timeout: 20_000, interval: 10 });
+  await vi.waitFor(() => expect(written()).toBe(count), { ...PATIENT, interval: 10 });
 }
 
 async function stop(started: Started) {
@@ -211,7 +212,7 @@ describe("a change stream over MongoDB", () => {
       const ids = await job.seed(6);
       const started = await job.start({ ...growing({ again: true }), intervalSeconds: 86_400, markIn });
       await stored(started, 6);
-      await vi.waitFor(() => expect(started.execution.snapshot().watch?.watching).toBe(true), { timeout: 20_000 });
+      await vi.waitFor(() => expect(started.execution.snapshot().watch?.watching).toBe(true), PATIENT);
       await edit(job, ["q0003"], () => ({ status: "closed" }));
       await edit(job, ["q0002"], (id) => ({ text: grownTo(id, 1) }));
       await stored(started, 7);
@@ -236,9 +237,9 @@ describe("a change stream over MongoDB", () => {
     await job.seed(1);
     const started = await job.start({ ...growing({ again: true }), intervalSeconds: 86_400 });
     await inFlight;
-    await vi.waitFor(() => expect(started.execution.snapshot().watch?.watching).toBe(true), { timeout: 20_000 });
+    await vi.waitFor(() => expect(started.execution.snapshot().watch?.watching).toBe(true), PATIENT);
     await edit(job, ["q0001"], (id) => ({ text: grownTo(id, 1) }));
-    await vi.waitFor(() => expect(started.seen["source:wake"].length).toBeGreaterThan(0), { timeout: 20_000 });
+    await vi.waitFor(() => expect(started.seen["source:wake"].length).toBeGreaterThan(0), PATIENT);
     started.execution.abort();
     await started.ended;
     answer();
@@ -253,7 +254,7 @@ describe("a change stream over MongoDB", () => {
       onChanges: (changes) => void told.push(...changes.map(({ key }) => key)),
       onState: () => {},
     });
-    await vi.waitFor(() => expect(told).toContain(keyOf("q0001")), { timeout: 20_000 });
+    await vi.waitFor(() => expect(told).toContain(keyOf("q0001")), PATIENT);
     watching.abort();
     await watched;
   });
@@ -263,7 +264,7 @@ describe("a change stream over MongoDB", () => {
     await job.seed(3);
     const changes = { ...growing({ again: true }), intervalSeconds: 86_400 };
     const first = await job.start(changes);
-    await vi.waitFor(() => expect(first.execution.snapshot().watch?.watching).toBe(true), { timeout: 20_000 });
+    await vi.waitFor(() => expect(first.execution.snapshot().watch?.watching).toBe(true), PATIENT);
     await stored(first, 3);
     await edit(job, ["q0001"], (id) => ({ text: grownTo(id, 1) }));
     await stored(first, 4);

@@ -43,7 +43,7 @@ describe.each(STORES)("marks in the target, over %s", (store) => {
   });
 
   it("keeps its promises over kills: nothing lost, nothing twice, at most what was in flight is paid again", {
-    timeout: 60_000 + 10_000 * KILLS,
+    timeout: 300_000 + 10_000 * KILLS,
   }, async () => {
     const job = await makeJob(store, {
       latency: "lognormal:25:150",

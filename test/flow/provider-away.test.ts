@@ -3,12 +3,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { makeJob, type Started, textWith } from "../support/job.ts";
 import { startModelServer } from "../support/model-server.ts";
+import { until } from "../support/patience.ts";
 
 const MOMENT_MS = 100;
 
-it("a model server that is away at the start, and again later, is waited for with few calls, and everything is classified when it is back", {
-  timeout: 180_000,
-}, async () => {
+it("a model server that is away at the start, and again later, is waited for with few calls, and everything is classified when it is back", async () => {
   const job = await makeJob("the embedded store");
   const ids = await job.seed(20);
   const port = await freePort();
@@ -39,9 +38,7 @@ it("a model server that is away at the start, and again later, is waited for wit
   await second.close();
   expect(await job.counted([...ids, ...later])).toEqual({ target: 50 });
 });
-it("a scheduled run waits for it as well, at its start and for longer than an item may take", {
-  timeout: 120_000,
-}, async () => {
+it("a scheduled run waits for it as well, at its start and for longer than an item may take", async () => {
   const job = await makeJob("the embedded store");
   const ids = await job.seed(30);
   const port = await freePort();
@@ -80,14 +77,6 @@ const everySecond = {
 /** Items whose record and mark are confirmed. */
 function stored({ seen }: Started): number {
   return seen["sink:stored"].reduce((sum, { marked }) => sum + marked, 0);
-}
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const startedMs = performance.now();
-  while (!(await isSo())) {
-    if (performance.now() - startedMs > 100_000) throw new Error("it did not come about within 100 s");
-    await delay(20);
-  }
 }
 
 async function freePort(): Promise<number> {

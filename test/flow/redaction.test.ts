@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import { BatchProcessor } from "../../src/jobs/batch-processor.ts";
 import { NO_REDACTION, REDACTION_KINDS } from "../../src/redaction/kinds.ts";
 import { makeJob, STORES } from "../support/job.ts";
+import { PATIENT } from "../support/patience.ts";
 import { makeWorkspace, serveModel } from "../support/workspace.ts";
 
 const CANARIES = [
@@ -33,7 +34,7 @@ describe.each(STORES)("masked texts, over %s", (store) => {
     const retry = { ...job.settings.retry, retries: 1, rounds: [600_000] };
     const settings = { redaction: { ...ALL, restore: true }, wait: false, retry };
     const started = await job.start(settings);
-    await vi.waitFor(() => expect(job.server.ledger().received).toBeGreaterThan(3));
+    await vi.waitFor(() => expect(job.server.ledger().received).toBeGreaterThan(3), PATIENT);
     expect(holding()).toEqual([]);
     const { end, seen } = await started.ended;
     expect(end).toMatchObject({ read: 20, classified: 16, deadLetters: 2, retryQueued: 2 });

@@ -2,6 +2,7 @@ import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import type { Fault, ModelServer } from "../support/model-server.ts";
+import { PATIENT } from "../support/patience.ts";
 import { canMakeTerminals, startOnTerminal } from "../support/terminal-run.ts";
 import { makeDatabase, makeWorkspace, serveModel } from "../support/workspace.ts";
 
@@ -48,7 +49,7 @@ describe("keys, passwords and customer texts", () => {
     };
     // Killed in the middle: batch files and a journal of an unclean end are there.
     const killed = space.start([...run, "--json", "--log-level", "debug"], env);
-    await vi.waitFor(() => expect(server.ledger().received).toBeGreaterThan(6), { timeout: 20_000 });
+    await vi.waitFor(() => expect(server.ledger().received).toBeGreaterThan(6), PATIENT);
     expect(isPrivate(space.path("batch_files"))).toEqual([]);
     killed.child.kill("SIGKILL");
     const { stdout, stderr } = await killed.ended;
@@ -112,7 +113,7 @@ it("the embedded store, its -wal and -shm, the lock and all state are for this u
   await space.seed(documents(30), "conversation_set", "batch_files/querymill.sqlite");
   const args = ["run", "--store", "batch_files/querymill.sqlite", ...modelFlags(server), "--job", "inbox"];
   const { child, ended } = space.start(args);
-  await vi.waitFor(() => expect(server.ledger().received).toBe(5), { timeout: 20_000 });
+  await vi.waitFor(() => expect(server.ledger().received).toBe(5), PATIENT);
   const names = allFiles(space.path("batch_files")).map((path) => path.split("/").at(-1));
   expect(names).toEqual(expect.arrayContaining(["owner.lock", "querymill.sqlite-wal", "querymill.sqlite-shm"]));
   expect(isPrivate(space.path("batch_files"))).toEqual([]);

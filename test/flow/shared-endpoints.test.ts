@@ -3,9 +3,9 @@ import { type EndpointSettings, mainEndpoint, type Share } from "../../src/job.t
 import { EndpointPool } from "../../src/traffic/endpoint-pool.ts";
 import { makeJob, type Started } from "../support/job.ts";
 import { type Fault, type ModelServer, type ModelServerOptions, startModelServer } from "../support/model-server.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const SLOTS = 8;
-const PATIENT = { timeout: 50_000, interval: 5 };
 const servers: ModelServer[] = [];
 
 afterEach(async () => {

@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { makeHoldingJob, makeJob, STORES } from "../support/job.ts";
+import { PATIENT } from "../support/patience.ts";
 
 /** Ten texts in all, each with the mark that the model server knows it by. */
 const sameForTens = (id: string): string =>
@@ -77,7 +78,7 @@ describe.each(STORES)("items with the same text, over %s", (store) => {
     const ids = await job.seed(40, () => "[doc:t1] The very same question of everybody?");
     const started = await job.start({ concurrent: 4 });
     await inFlight;
-    await vi.waitFor(() => expect(started.execution.snapshot().counters.pending).toBeGreaterThan(5));
+    await vi.waitFor(() => expect(started.execution.snapshot().counters.pending).toBeGreaterThan(5), PATIENT);
     expect(started.execution.snapshot().counters).toMatchObject({ read: 1, inFlight: 1 });
     started.execution.stop("stop-requested");
     answer();

@@ -5,6 +5,7 @@ import { Growing } from "../../src/jobs/growing.ts";
 import type { GrowingOptions } from "../../src/jobs/grown-page.ts";
 import { nodeFileSystem } from "../../src/state/files.ts";
 import { IDENTITY, temporaryFolder } from "../state/made-up-state.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const KEY = '"K"';
 
@@ -91,7 +92,7 @@ it("looks once more at what is told while an older telling of it is looked at", 
   hold(null);
   held.resolve();
   await told;
-  await vi.waitFor(() => expect(unmarked).toEqual([KEY]), { timeout: 20_000 });
+  await vi.waitFor(() => expect(unmarked).toEqual([KEY]), PATIENT);
 });
 
 it("comes back to a document that was changed while its item was on its way", async () => {
@@ -102,5 +103,5 @@ it("comes back to a document that was changed while its item was on its way", as
   await delay(100);
   expect(unmarked).toEqual([]);
   active.delete(KEY);
-  await vi.waitFor(() => expect(unmarked).toContain(KEY), { timeout: 20_000 });
+  await vi.waitFor(() => expect(unmarked).toContain(KEY), PATIENT);
 });

@@ -41,4 +41,4 @@ it("runs of an empty source leave nothing behind: no memory, no timer, no listen
   // Some are of the worker that runs the test.
   expect(after!.resources - before!.resources).toBeLessThan(5);
   expect(after!.listeners).toBe(before!.listeners);
-}, 120_000);
+});

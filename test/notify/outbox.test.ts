@@ -144,7 +144,7 @@ describe("delivering", () => {
     };
     const { outbox, log } = await open(folder, { channels: [hookAt("hook", "http://127.0.0.1:9")], files, send, wait });
     await put(outbox, ["kept"]);
-    await expect.poll(() => sent.length, { timeout: 30_000 }).toBeGreaterThan(later.length);
+    await expect.poll(() => sent.length).toBeGreaterThan(later.length);
     await outbox.close();
     expect(idsOf(sent).at(-1)).toBe("kept");
     expect(log.filter(({ msg }) => msg === "notifications are kept in memory only")).not.toEqual([]);
@@ -158,7 +158,7 @@ describe("delivering", () => {
     for (const [at, id] of ["a", "b", "c"].entries()) {
       await put(outbox, [id]);
       await receiver.seen(at + 1);
-      await expect.poll(async () => (await readOutbox(folder, IDENTITY)).waiting, { timeout: 30_000 }).toEqual([]);
+      await expect.poll(async () => (await readOutbox(folder, IDENTITY)).waiting).toEqual([]);
     }
   });
 

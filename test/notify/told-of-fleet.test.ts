@@ -68,4 +68,4 @@ it("tells a range that ended its workers, workers that froze and died with range
   witness.agreesWith(events);
   expect(Object.keys(end!.deadLetterReasons)).toEqual(["poison"]);
   witness.isDone(/parcel|doc:q/);
-}, 120_000);
+});

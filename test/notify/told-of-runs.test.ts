@@ -88,4 +88,4 @@ it("tells what happened in five runs: dead letters, a server that dies and retur
   witness.sees("started again with a larger budget", ["information finished", "recovered stopped:budget"]);
   witness.isDone(/parcel|doc:q/);
   await back.close();
-}, 120_000);
+});

@@ -79,7 +79,7 @@ it("tells what a continuous run waits for, that it is behind, and that each is o
   expect(await client.db(settings.db).collection("sentimental_analysis").countDocuments()).toBe(2);
   await server.close();
   await client.close();
-}, 120_000);
+});
 
 it("tells times of a schedule that were missed, and a run that could not begin, without its password", async () => {
   const witness = await startWitness();
@@ -110,7 +110,7 @@ it("tells times of a schedule that were missed, and a run that could not begin, 
   witness.sees("a start while the database is away, in batch mode", ["problem stopped:store-unreachable"]);
   witness.agreesWith(refused.events);
   witness.isDone(/parcel|doc:q|s3cretPa55/);
-}, 120_000);
+});
 
 async function freePort(): Promise<number> {
   const server = createServer();

@@ -8,6 +8,7 @@ import { observeMetrics } from "../../src/observe/metrics.ts";
 import { openScraped } from "../../src/observe/prometheus.ts";
 import { isTraced } from "../../src/observe/traces.ts";
 import { makeJob, textWith } from "../support/job.ts";
+import { PATIENT } from "../support/patience.ts";
 import { readMetrics } from "../support/prometheus-text.ts";
 import { schedule, startScheduled } from "../support/schedules.ts";
 
@@ -69,14 +70,14 @@ it("tells when scheduled runs begin, and which times were missed", async () => {
   const settings = { ...job.settings, schedules: [schedule("*/10 * * * *", { name: "often" })] };
   const run = await startScheduled(settings, "2026-11-24T02:01:00Z");
   observeMetrics(run.execution, provider.getMeter("querymill"));
-  await vi.waitFor(() => expect(run.said).toContain("waits for 02:10"), { timeout: 30_000 });
+  await vi.waitFor(() => expect(run.said).toContain("waits for 02:10"), PATIENT);
   const next = { schedule: "often" };
   const before = readMetrics(await scraped.text());
   expect(before.value("querymill_schedule_next_timestamp_seconds", next)).toBe(
     Date.parse("2026-11-24T02:10:00Z") / 1e3,
   );
   run.set("2026-11-24T03:05:00Z");
-  await vi.waitFor(() => expect(run.said).toContain("waits for 03:10"), { timeout: 30_000 });
+  await vi.waitFor(() => expect(run.said).toContain("waits for 03:10"), PATIENT);
   const { value } = readMetrics(await scraped.text());
   expect(value("querymill_schedule_missed_total", { ...next, reason: "down" })).toBe(5);
   expect(value("querymill_schedule_next_timestamp_seconds", next)).toBe(Date.parse("2026-11-24T03:10:00Z") / 1e3);
@@ -91,11 +92,11 @@ it("tells how far continuous mode is behind, and what grew", async () => {
   const growing = { updatedAt: null, quietForMs: 0, again: true, sweepEveryMs: 1 };
   const { execution, ended, seen } = await job.start({ mode: "continuous", intervalSeconds: 0.2, growing });
   observeMetrics(execution, provider.getMeter("querymill"));
-  await vi.waitFor(() => expect(execution.snapshot().lag.ms).toBe(0), { timeout: 30_000 });
+  await vi.waitFor(() => expect(execution.snapshot().lag.ms).toBe(0), PATIENT);
   expect(readMetrics(await scraped.text()).value("querymill_lag_seconds")).toBe(0);
   const [[, document]] = [...(await job.documents([id!]))] as [[string, object]];
   await job.store.insert("conversation_set", [{ ...document, _id: id!, text: `${textWith(id!)} And another thing.` }]);
-  await vi.waitFor(() => expect(seen["items:grown"].length).toBe(1), { timeout: 30_000 });
+  await vi.waitFor(() => expect(seen["items:grown"].length).toBe(1), PATIENT);
   expect(readMetrics(await scraped.text()).value("querymill_grown_items_total", { found_by: "sweep" })).toBe(1);
   execution.stop("stop-requested");
   await ended;

@@ -8,6 +8,7 @@ import { MARK_FIELDS, type MarkFields } from "../../src/job.ts";
 import type { Source, SourceChange, SourceOptions } from "../../src/store.ts";
 import { JobStore } from "../../src/stores/job-store.ts";
 import { type MongoStore, openMongoStore } from "../../src/stores/mongodb.ts";
+import { until } from "../support/patience.ts";
 
 const RENAMED: MarkFields = { processed: "doneByBot", processedAt: "doneAt", processedBy: "bot" };
 const by = { job: "j", executionId: "e", outcome: "classified" } as const;
@@ -56,14 +57,6 @@ async function watched(source: Source, resumeAfter: string | null = null) {
   stops.push(stop);
   await until(() => states.length > 0);
   return { changes, states, tokens, calls: () => calls, ended, stop };
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  const startedMs = performance.now();
-  while (!isSo()) {
-    if (performance.now() - startedMs > 30_000) throw new Error("it did not come about within 30 s");
-    await delay(10);
-  }
 }
 
 /** What was told up to a document that is inserted now. */

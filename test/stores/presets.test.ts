@@ -389,5 +389,5 @@ describe("whatever a document holds", () => {
       const made = makeItem({ _id: 1, ...document }, { text: null, maxChars: 24_000, preset });
       if ("text" in made) expect(made.text.length).toBeLessThanOrEqual(24_000);
     }
-  }, 60_000);
+  });
 });

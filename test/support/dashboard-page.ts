@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import type { Browser, Page } from "playwright-core";
 import { expect, onTestFinished } from "vitest";
 import type { JobSettings } from "../../src/job.ts";
+import { PATIENCE_MS } from "./patience.ts";
 import { makeWorkspace } from "./workspace.ts";
 
 /** A process of the command line with a dashboard. */
@@ -27,7 +28,7 @@ export async function startServing(
     child[name]!.on("data", (part) => {
       text[name] += part;
     });
-  await expect.poll(() => text.stderr, { timeout: 20_000 }).toMatch(/http:\S+\n/);
+  await expect.poll(() => text.stderr).toMatch(/http:\S+\n/);
   const link = /http:\S+/.exec(text.stderr)![0];
   return { child, link, stdout: () => text.stdout, stderr: () => text.stderr, ended };
 }
@@ -63,6 +64,7 @@ export async function openPage(
     colorScheme: dark ? "dark" : "light",
     reducedMotion: "reduce",
   });
+  context.setDefaultTimeout(PATIENCE_MS);
   onTestFinished(() => context.close());
   const page = await context.newPage();
   const complaints: string[] = [];

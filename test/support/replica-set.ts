@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { MongoClient } from "mongodb";
 import { MongoInstance } from "mongodb-memory-server-core/lib/util/MongoInstance.js";
 import { findMongod } from "./mongod.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 /** Three members of one's own that can be killed, paused and brought back. */
 export interface ReplicaSet {
@@ -30,7 +31,6 @@ export interface ReplicaSet {
 
 /** How soon members call an election when they hear nothing of the primary, in ms. The server's own default is 10 s. */
 const ELECTION_MS = 2_000;
-const READY_MS = 60_000;
 const LOOK_MS = 100;
 
 /** Starts a replica set of three with fast elections. Its processes end with this one even when that is killed. */
@@ -62,7 +62,7 @@ export async function startReplicaSet(): Promise<ReplicaSet> {
     const binary = { systemBinary: path };
     running.set(
       member,
-      await MongoInstance.create({ instance: { ...instance, launchTimeout: READY_MS }, binary, spawn: {} }),
+      await MongoInstance.create({ instance: { ...instance, launchTimeout: PATIENCE_MS }, binary, spawn: {} }),
     );
   };
   const kill = async (member: number): Promise<void> => {
@@ -80,7 +80,7 @@ export async function startReplicaSet(): Promise<ReplicaSet> {
     for (;;) {
       const found = await look();
       if (found !== null) return found;
-      if (performance.now() - startedMs > READY_MS) throw new Error(`no ${what} within ${READY_MS / 1_000} s`);
+      if (performance.now() - startedMs > PATIENCE_MS) throw new Error(`no ${what} within ${PATIENCE_MS / 1_000} s`);
       await delay(LOOK_MS);
     }
   };

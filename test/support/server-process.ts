@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { PATIENCE_MS } from "./patience.ts";
 
-const READY_MS = 20_000;
 const LOOK_MS = 25;
 
 /** A server of one's own that can be killed, frozen and started again on its port. */
@@ -44,9 +44,9 @@ export async function startServer({ program, args, port, cwd, uid }: ServerComma
   while (!(await answers(port))) {
     if (failed !== null) throw failed;
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${program} ended:\n${said}`);
-    if (performance.now() - startedMs > READY_MS) {
+    if (performance.now() - startedMs > PATIENCE_MS) {
       child.kill("SIGKILL");
-      throw new Error(`${program} did not answer within ${READY_MS / 1_000} s:\n${said}`);
+      throw new Error(`${program} did not answer within ${PATIENCE_MS / 1_000} s:\n${said}`);
     }
     await delay(LOOK_MS);
   }

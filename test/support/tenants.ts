@@ -1,4 +1,3 @@
-import { setTimeout as wait } from "node:timers/promises";
 import type { MongoClient } from "mongodb";
 import type { ModelServer } from "./model-server.ts";
 import { type Ended, makeDatabase, makeWorkspace, type Workspace } from "./workspace.ts";
@@ -59,9 +58,4 @@ export function eventsIn(stdout: string): Record<string, unknown>[] {
     .split("\n")
     .filter((line) => line.endsWith("}"))
     .map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-
-/** Waits until something is so; the test's own timeout is its end. */
-export async function until(is: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await is())) await wait(50);
 }

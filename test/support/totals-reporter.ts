@@ -14,9 +14,10 @@ interface Totals {
   skipped: number;
 }
 
-/** Prints the seconds of each test file against its budget and, as the last line of all, the totals. */
+/** Prints the seconds of each test file against its budget, what failed and, as the last line of all, the totals. */
 export default class TotalsReporter implements Reporter {
   #times: readonly string[] = [];
+  #failures: readonly string[] = [];
   #totals: Totals | null = null;
 
   onInit(): void {
@@ -27,13 +28,14 @@ export default class TotalsReporter implements Reporter {
       // A run that failed outside any test (services that did not start or stop) must not read as if all were well.
       const failed = code === 0 ? totals.failed : Math.max(1, totals.failed);
       const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : "";
-      const lines = ["", ...this.#times, `${totals.passed} passed, ${failed} failed${skipped}`];
+      const lines = ["", ...this.#times, "", ...this.#failures, `${totals.passed} passed, ${failed} failed${skipped}`];
       writeSync(1, `${lines.join("\n")}\n`);
     });
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
     this.#times = ["Seconds per test file (budget)", ...modules.map(timeLine).sort()];
+    this.#failures = modules.flatMap(failuresOf);
     this.#totals = countTests(modules, unhandledErrors);
   }
 }
@@ -45,6 +47,23 @@ function timeLine(module: TestModule): string {
   const budgetMs = BUDGETS_MS[file] ?? BUDGET_MS;
   const verdict = tookMs > budgetMs ? "  over its budget" : "";
   return `  ${file.padEnd(44)} ${(tookMs / 1000).toFixed(1).padStart(7)}  (${budgetMs / 1000})${verdict}`;
+}
+
+/** Near the end, where who reads only that sees them. */
+function failuresOf(module: TestModule): string[] {
+  const file = relative(process.cwd(), module.moduleId);
+  const failed = [...module.children.allTests("failed")].map((test) => ({
+    name: test.fullName,
+    errors: test.result().errors ?? [],
+  }));
+  const suites = [...module.children.allSuites()].map((suite) => ({ name: suite.fullName, errors: suite.errors() }));
+  const all = [{ name: "", errors: module.errors() }, ...suites.filter(({ errors }) => errors.length > 0), ...failed];
+  return all.flatMap(({ name, errors }) =>
+    errors.map(({ message, stacks }) => {
+      const at = stacks?.find(({ file: one }) => one === module.moduleId);
+      return `FAILED ${file}${at === undefined ? "" : `:${at.line}`} ${name}: ${message.split("\n")[0]!.slice(0, 300)}`;
+    }),
+  );
 }
 
 /** Whatever makes the run fail counts as failed: a test, a file or a suite that could not be set up, a stray error. */

@@ -9,7 +9,8 @@ import { listItems, listSides } from "../../src/results/list-items.ts";
 import { jobFolder, WHOLE_RANGE } from "../../src/state/batch-file-manager.ts";
 import { openMongoStore } from "../../src/stores/mongodb.ts";
 import { prepareTenants } from "../../src/tenants/prepare-tenants.ts";
-import { makeTenantSpace, section, type TenantSpace, until } from "../support/tenants.ts";
+import { until } from "../support/patience.ts";
+import { makeTenantSpace, section, type TenantSpace } from "../support/tenants.ts";
 import { lastEvent, serveModel } from "../support/workspace.ts";
 
 const ITEMS = 10;

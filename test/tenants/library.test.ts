@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { prepareTenants, type TenantsInput, tenantUsage } from "../../src/index.ts";
 import { openSqliteStore } from "../../src/stores/sqlite.ts";
-import { textOf, until } from "../support/tenants.ts";
+import { until } from "../support/patience.ts";
+import { textOf } from "../support/tenants.ts";
 import { serveModel } from "../support/workspace.ts";
 
 let cwd = "";

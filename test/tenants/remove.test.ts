@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { EJSON } from "bson";
 import { describe, expect, it } from "vitest";
 import { prepareTenants } from "../../src/tenants/prepare-tenants.ts";
-import { eventsIn, makeTenantSpace, section, type TenantSpace, until } from "../support/tenants.ts";
+import { until } from "../support/patience.ts";
+import { eventsIn, makeTenantSpace, section, type TenantSpace } from "../support/tenants.ts";
 import { lastEvent, serveModel } from "../support/workspace.ts";
 
 /** Everything that is on the disk and in the database, the sources of the tenants left out. */

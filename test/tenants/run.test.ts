@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { eventsIn, makeTenantSpace, section, until } from "../support/tenants.ts";
+import { until } from "../support/patience.ts";
+import { eventsIn, makeTenantSpace, section } from "../support/tenants.ts";
 import { lastEvent, serveModel } from "../support/workspace.ts";
 
 describe("one process with several tenants", () => {
