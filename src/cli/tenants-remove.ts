@@ -3,9 +3,8 @@ import { type Command, Option } from "commander";
 import { loadSettings, readFiles } from "../config/load.ts";
 import { TENANT_NAME } from "../config/tenant-options.ts";
 import { QuerymillError } from "../errors.ts";
-import type { JobSettings } from "../job.ts";
 import { batchDirOf } from "../tenants/list.ts";
-import type { RemovalPlan } from "../tenants/removal.ts";
+import type { RemovalOptions, RemovalPlan } from "../tenants/removal.ts";
 import { removeSection } from "../tenants/section-edits.ts";
 import { editSettings, settingsPath } from "../tenants/settings-file.ts";
 import { confirm } from "./confirm.ts";
@@ -36,8 +35,7 @@ querymill tenants remove sales --data --yes`,
 
 async function remove(name: string, { data, dryRun, yes, ...flags }: Flags): Promise<number> {
   const { planRemoval, removeTenant } = await import("../tenants/removal.ts");
-  const places = await placesOf(name, flags, data === true);
-  const options = { ...places, name, data: data === true };
+  const options = { ...(await placesOf(name, flags)), name, data: data === true };
   const plan = await planRemoval(options);
   if (plan.heldBy !== null && dryRun !== true)
     throw new QuerymillError("JOB_HELD", `Tenant ${name} is ${heldLine(plan)}`);
@@ -45,7 +43,7 @@ async function remove(name: string, { data, dryRun, yes, ...flags }: Flags): Pro
   const report = (event: string): void => screen.json({ event, time: new Date().toISOString(), ...plan });
   if (flags.json === true) {
     if (dryRun === true) report("tenants:remove-preview");
-  } else screen.printWhole(planLines(plan, places.hasSection, screen.look));
+  } else screen.printWhole(planLines(plan, options.section !== null, screen.look));
   if (dryRun === true) {
     if (flags.json !== true) screen.print(["", "Nothing was removed."]);
     return 0;
@@ -64,29 +62,25 @@ async function remove(name: string, { data, dryRun, yes, ...flags }: Flags): Pro
   return 0;
 }
 
-/** Where its state is, and its settings, as far as they can be read. */
-async function placesOf(
-  name: string,
-  flags: Flags,
-  data: boolean,
-): Promise<{ batchDir: string; hasSection: boolean; settings: JobSettings | null }> {
+/** Where its state is, and what its section says. */
+async function placesOf(name: string, flags: Flags): Promise<Pick<RemovalOptions, "batchDir" | "section">> {
   const input = { flags, env: process.env, cwd: process.cwd(), needsModel: false };
   const { file } = await readFiles(input);
   const batchDir = await batchDirOf(input);
   if (file?.tenants?.has(name) === true) {
-    const settings = await loadSettings({ ...input, flags: { ...flags, tenant: name } }).then(
+    const section = await loadSettings({ ...input, flags: { ...flags, tenant: name } }).then(
       (loaded) => loaded.settings,
       (error: unknown) => {
-        // Its local state can go all the same; where its records are, nobody knows.
-        if (data || !(error instanceof QuerymillError)) throw error;
-        return null;
+        // Its local state can go all the same.
+        if (error instanceof QuerymillError) return error;
+        throw error;
       },
     );
-    return { batchDir, hasSection: true, settings };
+    return { batchDir, section };
   }
   if (!TENANT_NAME.test(name) || name === "default" || name === "demo")
     throw new QuerymillError("USAGE", `"${name}" is no name of a tenant. See querymill tenants list.`);
-  return { batchDir, hasSection: false, settings: null };
+  return { batchDir, section: null };
 }
 
 function heldLine({ name, heldBy }: RemovalPlan): string {

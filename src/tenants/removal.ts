@@ -49,16 +49,16 @@ interface Removal {
   readonly format: 1;
   readonly name: string;
   readonly data: boolean;
+  /** Records, history, notes and marks are gone; where they were is not asked again. */
+  readonly dataGone: boolean;
   readonly begunAt: string;
 }
 
 export interface RemovalOptions {
   readonly batchDir: string;
   readonly name: string;
-  /** Whether the settings tell of it. */
-  readonly hasSection: boolean;
-  /** As its section says; null without one, or when it cannot be used. */
-  readonly settings: JobSettings | null;
+  /** As its section says, or why that cannot be used; null without one. */
+  readonly section: JobSettings | QuerymillError | null;
   /** Records, their history, notes and the marks in the source too. */
   readonly data: boolean;
 }
@@ -68,19 +68,15 @@ const PAGE = 500;
 
 /**
  * Looks what would go; changes nothing.
- * @throws QuerymillError JOB_HELD while a fleet runs it; USAGE when nothing is known of it; STORE_UNREACHABLE with `data` or `workersAt`
+ * @throws QuerymillError JOB_HELD while a fleet runs it; USAGE when nothing is known of it; STORE_UNREACHABLE with `data` or
+ * `workersAt`; with `data` also what is wrong with its section
  */
-export async function planRemoval({
-  batchDir,
-  name,
-  hasSection,
-  settings,
-  data,
-}: RemovalOptions): Promise<RemovalPlan> {
+export async function planRemoval(options: RemovalOptions): Promise<RemovalPlan> {
+  const { batchDir, name, section } = options;
   const begun = await readRemoval(batchDir, name);
   const jobs = await tenantJobs(batchDir, name);
   const folder = tenantFolder(batchDir, name);
-  if (!hasSection && jobs.length === 0 && begun === null && (await bytesOf(folder)) === 0)
+  if (section === null && jobs.length === 0 && begun === null && (await bytesOf(folder)) === 0)
     throw new QuerymillError(
       "USAGE",
       `There is no tenant ${name}: no section in the settings, no state in ${batchDir}.`,
@@ -99,18 +95,14 @@ export async function planRemoval({
       costUsd: jobTotals === null ? 0 : jobTotals.costUsd,
     });
   }
-  const withData = data || begun?.data === true;
-  if (withData && settings === null && begun === null)
-    throw new QuerymillError(
-      "USAGE",
-      `Tenant ${name} has no section in the settings, so nobody knows where its records are. Leave --data out, or put the section back.`,
-    );
-  const collections = withData && settings !== null ? await collectionsOf(settings) : [];
+  const from = dataToRemove(options, begun);
+  const settings = settingsOf(section);
   return {
-    ...{ name, goesOn: begun !== null, data: withData, folder, bytes: await bytesOf(folder), heldBy },
-    ...{ jobs: told, collections },
+    ...{ name, goesOn: begun !== null, data: options.data || begun?.data === true },
+    ...{ folder, bytes: await bytesOf(folder), heldBy, jobs: told },
+    collections: from === null ? [] : await collectionsOf(from),
     fleet: settings === null ? null : await planFleetRemoval(settings),
-    marksIn: withData && settings !== null && settings.markIn !== "target" ? settings.sourceCollection : null,
+    marksIn: from !== null && from.markIn !== "target" ? from.sourceCollection : null,
   };
 }
 
@@ -118,15 +110,19 @@ export async function planRemoval({
  * Removes what was planned: first it is written down that it goes, so that a removal that is cut off is gone on with, and
  * nobody runs the tenant meanwhile.
  * @param forget takes its section out of the settings file
- * @throws QuerymillError JOB_HELD when a process began to run it
+ * @throws QuerymillError JOB_HELD when a process began to run it; with `data` what is wrong with its section
  */
 export async function removeTenant(options: RemovalOptions, forget: () => Promise<void>): Promise<void> {
-  const { batchDir, name, settings } = options;
+  const { batchDir, name, section } = options;
   const begun = await readRemoval(batchDir, name);
-  const data = options.data || begun?.data === true;
-  const removal: Removal = { format: 1, name, data, begunAt: begun?.begunAt ?? new Date().toISOString() };
+  const from = dataToRemove(options, begun);
+  const settings = settingsOf(section);
+  const removal: Removal = {
+    ...{ format: 1, name, data: options.data || begun?.data === true, dataGone: begun?.dataGone === true },
+    begunAt: begun?.begunAt ?? new Date().toISOString(),
+  };
   await nodeFileSystem.makeFolder(join(batchDir, FOLDER));
-  await replaceFile(nodeFileSystem, recordOf(batchDir, name), JSON.stringify(removal));
+  await writeRemoval(batchDir, removal);
   await new TokenFile(batchDir).remove(({ tenant }) => tenant === name);
   const jobs = await tenantJobs(batchDir, name);
   const locks = jobs.map((identity) => {
@@ -136,7 +132,10 @@ export async function removeTenant(options: RemovalOptions, forget: () => Promis
   });
   try {
     if (settings !== null) await removeFleet(settings, await planFleetRemoval(settings));
-    if (data && settings !== null) await removeData(settings);
+    if (from !== null) {
+      await removeData(from);
+      await writeRemoval(batchDir, { ...removal, dataGone: true });
+    }
     for (const identity of jobs) {
       const { folder } = new BatchFileManager(batchDir, identity);
       // The lock's own file stays until the lock is given back.
@@ -159,7 +158,7 @@ export async function refuseRemoved(batchDir: string, name: string): Promise<voi
   if (begun === null) return;
   throw new QuerymillError(
     "USAGE",
-    `Tenant ${name} is being removed since ${begun.begunAt}, and that was cut off. Go on with it:  querymill tenants remove ${name}`,
+    `Tenant ${name} is being removed since ${begun.begunAt}, and that was cut off. Go on with it:  querymill tenants remove ${name}${begun.data ? " --data" : ""}`,
   );
 }
 
@@ -172,6 +171,33 @@ function recordOf(batchDir: string, name: string): string {
 async function readRemoval(batchDir: string, name: string): Promise<Removal | null> {
   const data = await nodeFileSystem.read(recordOf(batchDir, name));
   return data === null ? null : (JSON.parse(data.toString()) as Removal);
+}
+
+async function writeRemoval(batchDir: string, removal: Removal): Promise<void> {
+  await replaceFile(nodeFileSystem, recordOf(batchDir, removal.name), JSON.stringify(removal));
+}
+
+/** Null without a section, and when it cannot be used. */
+function settingsOf(section: RemovalOptions["section"]): JobSettings | null {
+  return section instanceof QuerymillError ? null : section;
+}
+
+/**
+ * The settings that say where the records are that go; null: they stay, or are gone.
+ * @throws QuerymillError when they are to go, and nobody knows where they are
+ */
+function dataToRemove({ batchDir, name, section, data }: RemovalOptions, begun: Removal | null): JobSettings | null {
+  if ((!data && begun?.data !== true) || begun?.dataGone === true) return null;
+  if (section instanceof QuerymillError) throw section;
+  if (section !== null) return section;
+  const whatToDo =
+    begun?.data === true
+      ? `Its removal was begun with --data: put the section back, or remove ${recordOf(batchDir, name)} and let them stay.`
+      : "Leave --data out, or put the section back.";
+  throw new QuerymillError(
+    "USAGE",
+    `Tenant ${name} has no section in the settings, so nobody knows where its records are. ${whatToDo}`,
+  );
 }
 
 function collectionNames({ targetCollection }: JobSettings): string[] {

@@ -140,7 +140,8 @@ describe("querymill tenants remove", () => {
     expect(await everything(space)).not.toMatch(/sales/);
     // The last step alone was left.
     mkdirSync(space.path("batch_files", ".removals"), { recursive: true });
-    writeFileSync(space.path("batch_files", ".removals", "sales.json"), JSON.stringify(begun));
+    const last = JSON.stringify({ ...begun, dataGone: true });
+    writeFileSync(space.path("batch_files", ".removals", "sales.json"), last);
     expect((await space.run("tenants", "remove", "sales", "--yes")).code).toBe(0);
     expect(existsSync(space.path("batch_files", ".removals"))).toBe(false);
   });

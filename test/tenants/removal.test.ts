@@ -1,0 +1,65 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { loadSettings } from "../../src/config/load.ts";
+import { removeTenant } from "../../src/tenants/removal.ts";
+import { makeTenantSpace, section, type TenantSpace } from "../support/tenants.ts";
+
+const RECORD = ["batch_files", ".removals", "sales.json"];
+
+/** A tenant with three records that has not run here. @param more settings of its section */
+async function stored(...more: string[]): Promise<TenantSpace & { left(): Promise<number> }> {
+  const space = await makeTenantSpace();
+  space.settings({ baseUrl: "http://127.0.0.1:9/v1" }, section("sales", ...more) + section("legal"));
+  await space.fill("sales", 3);
+  const db = space.database.client.db(space.database.name);
+  await db.collection("sales_results").insertMany([{}, {}, {}]);
+  return { ...space, left: () => db.collection("sales_results").countDocuments() };
+}
+
+/** As a removal that was cut off leaves it behind. */
+function begun(space: TenantSpace, more: object = {}): void {
+  mkdirSync(space.path("batch_files", ".removals"), { recursive: true });
+  const record = {
+    format: 1,
+    name: "sales",
+    data: true,
+    dataGone: false,
+    begunAt: "2026-11-26T10:00:00.000Z",
+    ...more,
+  };
+  writeFileSync(space.path(...RECORD), JSON.stringify(record));
+}
+
+describe("a removal with --data that was cut off", () => {
+  it("is not ended while nobody can say where the data is", async () => {
+    const space = await stored("keyVariable: SALES_KEY");
+    begun(space);
+    const unusable = await space.run("tenants", "remove", "sales", "--yes");
+    expect([unusable.code, unusable.stderr]).toEqual([2, expect.stringContaining("SALES_KEY is not set")]);
+    space.settings({ baseUrl: "http://127.0.0.1:9/v1" }, section("legal"));
+    const without = await space.run("tenants", "remove", "sales", "--yes");
+    expect([without.code, without.stderr]).toEqual([
+      2,
+      expect.stringMatching(/put the section back, or remove .*sales\.json/),
+    ]);
+    expect([await space.left(), existsSync(space.path(...RECORD))]).toEqual([3, true]);
+  });
+
+  it("knows before its section goes that its data is gone, and asks no more where that was", async () => {
+    const space = await stored();
+    const { settings } = await loadSettings({ flags: { tenant: "sales" }, env: space.env, cwd: space.folder });
+    const options = { batchDir: settings.batchDir, name: "sales", section: settings, data: true };
+    const cut = removeTenant(options, async () => {
+      expect(JSON.parse(readFileSync(space.path(...RECORD), "utf8"))).toMatchObject({ data: true, dataGone: true });
+      throw new Error("cut off");
+    });
+    await expect(cut).rejects.toThrow("cut off");
+    expect(await space.left()).toBe(0);
+    const refused = await space.run("run", "--tenant", "sales");
+    expect(refused.stderr).toContain("tenants remove sales --data");
+    space.settings({ baseUrl: "http://127.0.0.1:9/v1" }, section("sales", "keyVariable: SALES_KEY") + section("legal"));
+    expect((await space.run("tenants", "remove", "sales", "--yes")).code).toBe(0);
+    expect(existsSync(space.path(...RECORD))).toBe(false);
+    expect(readFileSync(space.path("querymill.yaml"), "utf8")).not.toContain("sales");
+  });
+});
