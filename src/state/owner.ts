@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
@@ -79,35 +79,70 @@ export class OwnerLock {
 }
 
 /**
- * Does something that no other process does at the same time. The lock dies with the process.
+ * Does something that no other process does at the same time. The lock dies with the process; its file goes with it where it
+ * can.
  * @param path of the lock file @param what is changed, for the message
  * @throws QuerymillError STATE_UNWRITABLE when others do not come to an end, or the lock file is unusable
  */
 export async function exclusively<T>(path: string, what: string, action: () => Promise<T>): Promise<T> {
   const untilMs = performance.now() + EXCLUSIVE_WAIT_MS;
   for (;;) {
-    let database: DatabaseSync | null = null;
-    try {
-      makePrivate(path);
-      database = new DatabaseSync(path, { timeout: 0 });
-      database.exec("BEGIN EXCLUSIVE");
-    } catch (error) {
-      database?.close();
-      if (!isLocked(error)) throw unwritable(path, error);
-      if (performance.now() > untilMs)
-        throw new QuerymillError(
-          "STATE_UNWRITABLE",
-          `Another process has been changing ${what} for ${EXCLUSIVE_WAIT_MS / 1_000} s, so nothing was changed. Try again when it has ended.`,
-          { cause: error },
-        );
-      await delay(EXCLUSIVE_LOOK_MS);
-      continue;
-    }
-    try {
-      return await action();
-    } finally {
-      database.close();
-    }
+    const database = tryLock(path, what);
+    if (database !== null)
+      try {
+        return await action();
+      } finally {
+        // While it is held: who waits for this file finds that it is no longer the one that others lock.
+        removeLock(path);
+        database.close();
+      }
+    if (performance.now() > untilMs)
+      throw new QuerymillError(
+        "STATE_UNWRITABLE",
+        `Another process has been changing ${what} for ${EXCLUSIVE_WAIT_MS / 1_000} s, so nothing was changed. Try again when it has ended.`,
+      );
+    await delay(EXCLUSIVE_LOOK_MS);
+  }
+}
+
+/** @returns null while another process has it @throws QuerymillError STATE_UNWRITABLE */
+function tryLock(path: string, what: string): DatabaseSync | null {
+  try {
+    makePrivate(path);
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+  let database: DatabaseSync | null = null;
+  try {
+    const before = markOf(path);
+    database = new DatabaseSync(path, { timeout: 0 });
+    // A journal beside the lock would outlive it by a moment, and be taken for that of the next one.
+    database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    if (before !== null && markOf(path) === before) return database;
+    database.close();
+    return null;
+  } catch (error) {
+    database?.close();
+    if (isLocked(error)) return null;
+    throw new QuerymillError(
+      "STATE_UNWRITABLE",
+      `The lock file ${path} cannot be used: ${messageOf(error)}. Remove it when no other process is changing ${what}, then try again.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Another one for each file that has the name; null: there is none. */
+function markOf(path: string): string | null {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found === undefined ? null : `${found.dev} ${found.ino} ${found.birthtimeNs}`;
+}
+
+function removeLock(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Where an open file cannot be removed it stays, and is used again.
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmod, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { access, chmod, constants, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { type Document, parseDocument } from "yaml";
@@ -6,6 +6,7 @@ import { parseConfig } from "../config/file.ts";
 import { severalProblems } from "../config/problems.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
 import { codeOf } from "../state/files.ts";
+import { exclusively } from "../state/owner.ts";
 import type { SectionEdit } from "./section-edits.ts";
 
 /** @returns where the settings file is, whether it is there or not */
@@ -18,29 +19,42 @@ export function settingsPath(
 }
 
 /**
- * Changes the settings file: all else in it stays as it is written, and whoever reads it sees the old or the new one, whole.
+ * Changes the settings file: all else in it stays as it is written, whoever reads it sees the old or the new one, whole, and
+ * what other commands write at the same time is not lost.
  * @param check refuses what would not load; gets the new text
- * @throws QuerymillError CONFIG_INVALID when it has an error already, or would have one: nothing was written then
+ * @throws QuerymillError CONFIG_INVALID when it has an error already, or would have one, or cannot be written;
+ * STATE_UNWRITABLE when others do not come to an end: nothing was written then
  */
 export async function editSettings(
   path: string,
   edit: SectionEdit,
   check: (text: string) => Promise<void> = async () => {},
 ): Promise<void> {
-  const before = await readOrNull(path);
-  const name = basename(path);
-  const { problems } = parseConfig(before ?? "", name);
-  if (problems.length > 0) throw severalProblems(problems);
-  const text = edited(before ?? "", edit);
-  const after = parseConfig(text, name);
-  if (after.problems.length > 0) throw severalProblems(after.problems);
-  await check(text);
-  if ((await readOrNull(path)) !== before)
-    throw new QuerymillError(
-      "CONFIG_INVALID",
-      `${path} was changed by somebody else meanwhile, so nothing was written. Try again.`,
-    );
-  await writeWhole(path, text);
+  // A link stays one: what it leads to is replaced, and locked.
+  const real = await realpath(path).catch(() => path);
+  const folder = dirname(real);
+  await access(folder, constants.W_OK | constants.X_OK).catch((error: unknown) => {
+    throw unwritable(path, error);
+  });
+  await exclusively(join(folder, `.${basename(real)}.lock`), path, async () => {
+    const before = await readOrNull(path);
+    const name = basename(path);
+    const { problems } = parseConfig(before ?? "", name);
+    if (problems.length > 0) throw severalProblems(problems);
+    const text = edited(before ?? "", edit);
+    const after = parseConfig(text, name);
+    if (after.problems.length > 0) throw severalProblems(after.problems);
+    await check(text);
+    // An editor takes no lock.
+    if ((await readOrNull(path)) !== before)
+      throw new QuerymillError(
+        "CONFIG_INVALID",
+        `${path} was changed by somebody else meanwhile, so nothing was written. Try again.`,
+      );
+    await writeWhole(real, text).catch((error: unknown) => {
+      throw unwritable(path, error);
+    });
+  });
 }
 
 /** The text where only what is meant is another; the document written out where that says something else. */
@@ -57,21 +71,23 @@ function parse(text: string): Document {
 }
 
 async function writeWhole(path: string, text: string): Promise<void> {
-  // A link stays one: what it leads to is replaced.
-  const real = await realpath(path).catch(() => path);
-  const mode = await stat(real).then(
+  const mode = await stat(path).then(
     (found) => found.mode & 0o777,
     () => 0o600,
   );
-  const temporary = join(dirname(real), `.${basename(real)}.${process.pid}.tmp`);
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   try {
     await writeFile(temporary, text, { flag: "wx", mode, flush: true });
     await chmod(temporary, mode);
-    await rename(temporary, real);
+    await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw new QuerymillError("CONFIG_INVALID", `${path} cannot be written: ${messageOf(error)}.`, { cause: error });
+    throw error;
   }
+}
+
+function unwritable(path: string, cause: unknown): QuerymillError {
+  return new QuerymillError("CONFIG_INVALID", `${path} cannot be written: ${messageOf(cause)}.`, { cause });
 }
 
 /** @returns null when there is no such file */

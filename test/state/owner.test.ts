@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { currentOwner, OwnerLock } from "../../src/state/owner.ts";
+import { currentOwner, exclusively, OwnerLock } from "../../src/state/owner.ts";
 import { temporaryFolder } from "./made-up-state.ts";
 
 const OWNER = { pid: process.pid, host: "here", executionId: "x-0", since: "noon" };
@@ -112,6 +112,18 @@ describe("a free folder", () => {
   });
 });
 
+it("what is done exclusively by several processes is done one after the other, and leaves no lock behind", async () => {
+  const path = join(await temporaryFolder(), "count");
+  writeFileSync(path, "0");
+  const program = fileURLToPath(new URL("exclusive-process.ts", import.meta.url));
+  const children = Array.from({ length: 4 }, () =>
+    spawn(process.execPath, [program, path, "100"], { stdio: "inherit" }),
+  );
+  await Promise.all(children.map((child) => once(child, "exit")));
+  expect(readFileSync(path, "utf8")).toBe("400");
+  expect(readdirSync(dirname(path))).toEqual(["count"]);
+});
+
 it("a lock file that is no lock is not mistaken for another process", async () => {
   const folder = await temporaryFolder();
   writeFileSync(join(folder, "owner.lock"), "garbage ".repeat(500));
@@ -119,4 +131,8 @@ it("a lock file that is no lock is not mistaken for another process", async () =
     expect.objectContaining({ code: "STATE_UNWRITABLE", message: expect.stringContaining("owner.lock") }),
   );
   expect(currentOwner(folder)).toBeNull();
+  await expect(exclusively(join(folder, "owner.lock"), "it", async () => {})).rejects.toMatchObject({
+    code: "STATE_UNWRITABLE",
+    message: expect.stringMatching(/owner\.lock cannot be used.*Remove it when no other process is changing it/),
+  });
 });
