@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type FleetLeft, planFleetRemoval, removeFleet } from "../cluster/fleet-removal.ts";
 import { findControl } from "../control/client.ts";
 import { TokenFile } from "../dashboard/token-file.ts";
-import { QuerymillError } from "../errors.ts";
+import { messageOf, QuerymillError } from "../errors.ts";
 import { historyOf } from "../history.ts";
 import { keyOf } from "../item.ts";
 import type { JobSettings } from "../job.ts";
@@ -68,8 +68,8 @@ const PAGE = 500;
 
 /**
  * Looks what would go; changes nothing.
- * @throws QuerymillError JOB_HELD while a fleet runs it; USAGE when nothing is known of it; STORE_UNREACHABLE with `data` or
- * `workersAt`; with `data` also what is wrong with its section
+ * @throws QuerymillError JOB_HELD while a fleet runs it; USAGE when nothing is known of it; STATE_DAMAGED for the record of
+ * an earlier removal; STORE_UNREACHABLE with `data` or `workersAt`; with `data` also what is wrong with its section
  */
 export async function planRemoval(options: RemovalOptions): Promise<RemovalPlan> {
   const { batchDir, name, section } = options;
@@ -152,7 +152,7 @@ export async function removeTenant(options: RemovalOptions, forget: () => Promis
     await rm(join(batchDir, FOLDER), { recursive: true, force: true });
 }
 
-/** @throws QuerymillError USAGE: the tenant is being removed, and does not run any more */
+/** @throws QuerymillError USAGE: the tenant is being removed, and does not run any more; STATE_DAMAGED: that may be so */
 export async function refuseRemoved(batchDir: string, name: string): Promise<void> {
   const begun = await readRemoval(batchDir, name);
   if (begun === null) return;
@@ -168,9 +168,22 @@ function recordOf(batchDir: string, name: string): string {
   return join(batchDir, FOLDER, `${name}.json`);
 }
 
+/** @throws QuerymillError STATE_DAMAGED */
 async function readRemoval(batchDir: string, name: string): Promise<Removal | null> {
-  const data = await nodeFileSystem.read(recordOf(batchDir, name));
-  return data === null ? null : (JSON.parse(data.toString()) as Removal);
+  const path = recordOf(batchDir, name);
+  try {
+    const content = await nodeFileSystem.read(path);
+    if (content === null) return null;
+    const removal = JSON.parse(content.toString()) as Removal;
+    if (removal.format !== 1 || removal.name !== name) throw new Error("it is no such record");
+    return removal;
+  } catch (error) {
+    throw new QuerymillError(
+      "STATE_DAMAGED",
+      `The removal of tenant ${name} was begun, and its record ${path} cannot be read: ${messageOf(error)}. Repair that, or remove the record and begin again, with --data where the records are to go:  querymill tenants remove ${name}`,
+      { cause: error },
+    );
+  }
 }
 
 async function writeRemoval(batchDir: string, removal: Removal): Promise<void> {

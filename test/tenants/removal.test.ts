@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { loadSettings } from "../../src/config/load.ts";
 import { removeTenant } from "../../src/tenants/removal.ts";
 import { makeTenantSpace, section, type TenantSpace } from "../support/tenants.ts";
+import { lastEvent, serveModel } from "../support/workspace.ts";
 
 const RECORD = ["batch_files", ".removals", "sales.json"];
 
@@ -62,4 +63,26 @@ describe("a removal with --data that was cut off", () => {
     expect(existsSync(space.path(...RECORD))).toBe(false);
     expect(readFileSync(space.path("querymill.yaml"), "utf8")).not.toContain("sales");
   });
+});
+
+it("a record of a removal that cannot be read keeps its tenant alone from running, and says what to do", async () => {
+  const space = await stored();
+  const server = await serveModel();
+  space.settings(server, section("sales") + section("legal"));
+  await space.fill("legal", 2);
+  mkdirSync(space.path("batch_files", ".removals"), { recursive: true });
+  for (const damage of [() => space.write(RECORD.join("/"), "{"), () => mkdirSync(space.path(...RECORD))]) {
+    rmSync(space.path(...RECORD), { force: true });
+    damage();
+    const problem = expect.stringMatching(/its record .*sales\.json cannot be read: .*tenants remove sales/);
+    expect(lastEvent((await space.run("run", "--json")).stdout)).toMatchObject({
+      exitCode: 2,
+      tenants: [
+        { name: "sales", exitCode: 2, problem },
+        { name: "legal", exitCode: 0 },
+      ],
+    });
+    expect(await space.run("tenants", "remove", "sales", "--yes")).toMatchObject({ code: 2, stderr: problem });
+  }
+  expect(await space.left()).toBe(3);
 });
