@@ -1,12 +1,13 @@
 import { relative } from "node:path";
 import { type Command, Option } from "commander";
 import { loadSettings, readFiles } from "../config/load.ts";
+import { severalProblems } from "../config/problems.ts";
 import { TENANT_NAME } from "../config/tenant-options.ts";
 import { QuerymillError } from "../errors.ts";
 import { batchDirOf } from "../tenants/list.ts";
 import type { RemovalOptions, RemovalPlan } from "../tenants/removal.ts";
 import { removeSection } from "../tenants/section-edits.ts";
-import { editSettings, settingsPath } from "../tenants/settings-file.ts";
+import { editSettings, settingsPath, tryEdit } from "../tenants/settings-file.ts";
 import { confirm } from "./confirm.ts";
 import { count, type Look, left, money, symbols } from "./format.ts";
 import { addOptions } from "./options.ts";
@@ -37,8 +38,12 @@ async function remove(name: string, { data, dryRun, yes, ...flags }: Flags): Pro
   const { planRemoval, removeTenant } = await import("../tenants/removal.ts");
   const options = { ...(await placesOf(name, flags)), name, data: data === true };
   const plan = await planRemoval(options);
-  if (plan.heldBy !== null && dryRun !== true)
-    throw new QuerymillError("JOB_HELD", `Tenant ${name} is ${heldLine(plan)}`);
+  const path = settingsPath(flags, process.env, process.cwd());
+  if (dryRun !== true) {
+    if (plan.heldBy !== null) throw new QuerymillError("JOB_HELD", `Tenant ${name} is ${heldLine(plan)}`);
+    // Its section goes last: what keeps it from going is told before anything is gone.
+    if (options.section !== null) await tryEdit(path, removeSection(name));
+  }
   const screen = openScreen();
   const report = (event: string): void => screen.json({ event, time: new Date().toISOString(), ...plan });
   if (flags.json === true) {
@@ -53,7 +58,6 @@ async function remove(name: string, { data, dryRun, yes, ...flags }: Flags): Pro
     return 0;
   }
   await removeTenant(options, async () => {
-    const path = settingsPath(flags, process.env, process.cwd());
     const { file } = await readFiles({ flags, env: process.env, cwd: process.cwd() });
     if (file?.tenants?.has(name) === true) await editSettings(path, removeSection(name));
   });
@@ -66,6 +70,7 @@ async function remove(name: string, { data, dryRun, yes, ...flags }: Flags): Pro
 async function placesOf(name: string, flags: Flags): Promise<Pick<RemovalOptions, "batchDir" | "section">> {
   const input = { flags, env: process.env, cwd: process.cwd(), needsModel: false };
   const { file } = await readFiles(input);
+  if (file !== null && file.problems.length > 0) throw severalProblems(file.problems);
   const batchDir = await batchDirOf(input);
   if (file?.tenants?.has(name) === true) {
     const section = await loadSettings({ ...input, flags: { ...flags, tenant: name } }).then(

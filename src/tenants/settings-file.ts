@@ -1,7 +1,7 @@
 import { access, chmod, constants, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { type Document, parseDocument } from "yaml";
+import { type Alias, type Document, isPair, parseDocument, visit } from "yaml";
 import { parseConfig } from "../config/file.ts";
 import { severalProblems } from "../config/problems.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
@@ -30,20 +30,9 @@ export async function editSettings(
   edit: SectionEdit,
   check: (text: string) => Promise<void> = async () => {},
 ): Promise<void> {
-  // A link stays one: what it leads to is replaced, and locked.
-  const real = await realpath(path).catch(() => path);
-  const folder = dirname(real);
-  await access(folder, constants.W_OK | constants.X_OK).catch((error: unknown) => {
-    throw unwritable(path, error);
-  });
-  await exclusively(join(folder, `.${basename(real)}.lock`), path, async () => {
-    const before = await readOrNull(path);
-    const name = basename(path);
-    const { problems } = parseConfig(before ?? "", name);
-    if (problems.length > 0) throw severalProblems(problems);
-    const text = edited(before ?? "", edit);
-    const after = parseConfig(text, name);
-    if (after.problems.length > 0) throw severalProblems(after.problems);
+  const real = await writablePath(path);
+  await exclusively(join(dirname(real), `.${basename(real)}.lock`), path, async () => {
+    const { before, text } = await readEdited(path, edit);
     await check(text);
     // An editor takes no lock.
     if ((await readOrNull(path)) !== before)
@@ -57,13 +46,64 @@ export async function editSettings(
   });
 }
 
+/** Looks whether {@link editSettings} could do that now; changes nothing. @throws QuerymillError CONFIG_INVALID, as it would */
+export async function tryEdit(path: string, edit: SectionEdit): Promise<void> {
+  await writablePath(path);
+  await readEdited(path, edit);
+}
+
+/** @returns where the file is: a link stays one, what it leads to is replaced @throws QuerymillError CONFIG_INVALID */
+async function writablePath(path: string): Promise<string> {
+  const real = await realpath(path).catch(() => path);
+  await access(dirname(real), constants.W_OK | constants.X_OK).catch((error: unknown) => {
+    throw unwritable(path, error);
+  });
+  return real;
+}
+
+/** The text as it is, null when there is none, and as it is to be. @throws QuerymillError CONFIG_INVALID when either has an error */
+async function readEdited(path: string, edit: SectionEdit): Promise<{ before: string | null; text: string }> {
+  const before = await readOrNull(path);
+  const name = basename(path);
+  const { problems } = parseConfig(before ?? "", name);
+  if (problems.length > 0) throw severalProblems(problems);
+  const text = edited(before ?? "", edit);
+  const after = parseConfig(text, name);
+  if (after.problems.length > 0) throw severalProblems(after.problems);
+  return { before, text };
+}
+
 /** The text where only what is meant is another; the document written out where that says something else. */
 function edited(before: string, edit: SectionEdit): string {
   const document = parse(before);
+  const repeated = aliasesOf(document);
   edit.apply(document);
+  refuseLost(aliasesOf(document), repeated);
   const text = edit.inText(before, parse(before));
   const isSame = text !== null && isDeepStrictEqual(parse(text).toJS(), document.toJS());
   return isSame ? text : document.toString({ lineWidth: 0 });
+}
+
+/** Aliases of a document by what they repeat. */
+function aliasesOf(document: Document): Map<Alias, { readonly at: string; readonly node: unknown }> {
+  const found = new Map<Alias, { at: string; node: unknown }>();
+  visit(document, {
+    Alias: (_key, alias, path) => {
+      const at = path.flatMap((one) => (isPair(one) ? String(one.key) : [])).join(".");
+      found.set(alias, { at, node: alias.resolve(document) });
+    },
+  });
+  return found;
+}
+
+/** @throws QuerymillError CONFIG_INVALID when an alias repeats nothing any more, or something else */
+function refuseLost(after: ReturnType<typeof aliasesOf>, before: ReturnType<typeof aliasesOf>): void {
+  for (const [alias, { at, node }] of after)
+    if (before.get(alias)?.node !== node)
+      throw new QuerymillError(
+        "CONFIG_INVALID",
+        `${at} is an alias (*${alias.source}) of what would go. Write its settings out there first, then try again.`,
+      );
 }
 
 function parse(text: string): Document {

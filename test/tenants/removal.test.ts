@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { loadSettings } from "../../src/config/load.ts";
 import { removeTenant } from "../../src/tenants/removal.ts";
@@ -63,6 +63,28 @@ describe("a removal with --data that was cut off", () => {
     expect(existsSync(space.path(...RECORD))).toBe(false);
     expect(readFileSync(space.path("querymill.yaml"), "utf8")).not.toContain("sales");
   });
+});
+
+it("nothing is gone when the section could not go: it is repeated by an alias, or the settings cannot be read or written", async () => {
+  const space = await stored("filter: &own { team: a }");
+  mkdirSync(space.path("batch_files"));
+  const refused = async (reason: RegExp, ...user: { uid: number; gid: number }[]): Promise<void> => {
+    const { code, stderr } = await space.start(["tenants", "remove", "sales", "--data", "--yes"], space.env, ...user)
+      .ended;
+    expect([code, stderr]).toEqual([2, expect.stringMatching(reason)]);
+    expect([await space.left(), readdirSync(space.path("batch_files"))]).toEqual([3, []]);
+  };
+  const whole = readFileSync(space.path("querymill.yaml"), "utf8");
+  space.write("querymill.yaml", `${whole}    filter: *own\n`);
+  await refused(/tenants\.legal\.filter is an alias/);
+  space.write("querymill.yaml", `${whole}    filter: {\n`);
+  await refused(/querymill\.yaml:\d+/);
+  space.write("querymill.yaml", whole);
+  // Root may write anywhere: then somebody else tries.
+  const others = process.getuid?.() === 0 ? [{ uid: 65_534, gid: 65_534 }] : [];
+  for (const { uid, gid } of others) chownSync(space.path("batch_files"), uid, gid);
+  chmodSync(space.folder, 0o555);
+  await refused(/querymill\.yaml cannot be written: EACCES/, ...others).finally(() => chmodSync(space.folder, 0o755));
 });
 
 it("a record of a removal that cannot be read keeps its tenant alone from running, and says what to do", async () => {

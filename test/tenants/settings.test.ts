@@ -7,7 +7,7 @@ import { QuerymillError } from "../../src/errors.ts";
 import { tenantConflicts } from "../../src/tenants/conflicts.ts";
 import { listTenants } from "../../src/tenants/list.ts";
 import { addSection, removeSection, setPaused } from "../../src/tenants/section-edits.ts";
-import { editSettings } from "../../src/tenants/settings-file.ts";
+import { editSettings, tryEdit } from "../../src/tenants/settings-file.ts";
 
 let cwd = "";
 beforeEach(async () => {
@@ -228,6 +228,24 @@ tenants:
   it("does not pause two tenants that are one section by an alias", async () => {
     await put("model: offline\ntenants:\n  a: &one { targetCollection: x }\n  b: *one\n");
     expect(await refusal(editSettings(path(), setPaused("b", true)))).toContain("alias");
+  });
+
+  it("stays as it was when a section that would go is repeated by an alias, or that would come to be another one's", async () => {
+    for (const [sections, edit, at] of [
+      ["  a: &one { batchSize: 5 }\n  b: *one\n", removeSection("a"), "tenants.b"],
+      ["  a:\n    filter: &one { x: 1 }\n  b: { filter: *one }\n", removeSection("a"), "tenants.b.filter"],
+      ["  a: &one { batchSize: 5 }\n  b: &one { batchSize: 6 }\n  c: *one\n", removeSection("b"), "tenants.c"],
+      ["  a: { paused: &one true }\n  b: { paused: *one }\n", setPaused("a", false), "tenants.b.paused"],
+    ] as const) {
+      const whole = `model: offline\ntenants:\n${sections}`;
+      await put(whole);
+      const message = `${at} is an alias (*one) of what would go`;
+      expect(await refusal(tryEdit(path(), edit))).toContain(message);
+      expect(await refusal(editSettings(path(), edit))).toContain(message);
+      expect(await readFile(path(), "utf8")).toBe(whole);
+      await tryEdit(path(), removeSection(at.split(".")[1]!));
+      expect(await readFile(path(), "utf8")).toBe(whole);
+    }
   });
 
   it("is changed where a link leads", async () => {
