@@ -11,7 +11,7 @@ import type { JobSettings } from "../job.ts";
 import { openExistingStore, openExistingTarget } from "../jobs/existing-store.ts";
 import { readStatus } from "../jobs/status.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
-import { nodeFileSystem, replaceFile } from "../state/files.ts";
+import { nodeFileSystem, openStateFolder, replaceFile } from "../state/files.ts";
 import { OwnerLock } from "../state/owner.ts";
 import { outcomesOf } from "../stores/target-marks.ts";
 import { tenantFolder, tenantJobs } from "./list.ts";
@@ -108,30 +108,35 @@ export async function planRemoval(options: RemovalOptions): Promise<RemovalPlan>
 
 /**
  * Removes what was planned: first it is written down that it goes, so that a removal that is cut off is gone on with, and
- * nobody runs the tenant meanwhile.
+ * nobody runs the tenant meanwhile. What refuses is asked before that, and changes nothing.
  * @param forget takes its section out of the settings file
- * @throws QuerymillError JOB_HELD when a process began to run it; with `data` what is wrong with its section
+ * @throws QuerymillError JOB_HELD when a process began to run it; STATE_DAMAGED for the tokens of the dashboard or the record
+ * of an earlier removal; STATE_UNWRITABLE; with `data` what is wrong with its section
  */
 export async function removeTenant(options: RemovalOptions, forget: () => Promise<void>): Promise<void> {
   const { batchDir, name, section } = options;
   const begun = await readRemoval(batchDir, name);
   const from = dataToRemove(options, begun);
   const settings = settingsOf(section);
-  const removal: Removal = {
-    ...{ format: 1, name, data: options.data || begun?.data === true, dataGone: begun?.dataGone === true },
-    begunAt: begun?.begunAt ?? new Date().toISOString(),
-  };
-  await nodeFileSystem.makeFolder(join(batchDir, FOLDER));
-  await writeRemoval(batchDir, removal);
-  await new TokenFile(batchDir).remove(({ tenant }) => tenant === name);
+  const tokens = new TokenFile(batchDir);
+  tokens.list();
+  const fleet = settings === null ? null : await planFleetRemoval(settings);
   const jobs = await tenantJobs(batchDir, name);
-  const locks = jobs.map((identity) => {
-    const { folder } = new BatchFileManager(batchDir, identity);
-    const owner = { pid: process.pid, host: hostname(), executionId: "remove", since: new Date().toISOString() };
-    return OwnerLock.take(folder, owner, identity.job);
-  });
+  const locks: OwnerLock[] = [];
   try {
-    if (settings !== null) await removeFleet(settings, await planFleetRemoval(settings));
+    for (const identity of jobs) {
+      const { folder } = new BatchFileManager(batchDir, identity);
+      const owner = { pid: process.pid, host: hostname(), executionId: "remove", since: new Date().toISOString() };
+      locks.push(OwnerLock.take(folder, owner, identity.job));
+    }
+    const removal: Removal = {
+      ...{ format: 1, name, data: options.data || begun?.data === true, dataGone: begun?.dataGone === true },
+      begunAt: begun?.begunAt ?? new Date().toISOString(),
+    };
+    await openStateFolder(nodeFileSystem, join(batchDir, FOLDER));
+    await writeRemoval(batchDir, removal);
+    await tokens.remove(({ tenant }) => tenant === name);
+    if (settings !== null && fleet !== null) await removeFleet(settings, fleet);
     if (from !== null) {
       await removeData(from);
       await writeRemoval(batchDir, { ...removal, dataGone: true });

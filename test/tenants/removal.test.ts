@@ -1,6 +1,10 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { loadSettings } from "../../src/config/load.ts";
+import { TokenFile } from "../../src/dashboard/token-file.ts";
+import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
+import { OwnerLock } from "../../src/state/owner.ts";
+import { tenantJobs } from "../../src/tenants/list.ts";
 import { removeTenant } from "../../src/tenants/removal.ts";
 import { makeTenantSpace, section, type TenantSpace } from "../support/tenants.ts";
 import { lastEvent, serveModel } from "../support/workspace.ts";
@@ -67,7 +71,7 @@ describe("a removal with --data that was cut off", () => {
 
 it("nothing is gone when the section could not go: it is repeated by an alias, or the settings cannot be read or written", async () => {
   const space = await stored("filter: &own { team: a }");
-  mkdirSync(space.path("batch_files"));
+  mkdirSync(space.path("batch_files"), 0o755);
   const refused = async (reason: RegExp, ...user: { uid: number; gid: number }[]): Promise<void> => {
     const { code, stderr } = await space.start(["tenants", "remove", "sales", "--data", "--yes"], space.env, ...user)
       .ended;
@@ -82,9 +86,46 @@ it("nothing is gone when the section could not go: it is repeated by an alias, o
   space.write("querymill.yaml", whole);
   // Root may write anywhere: then somebody else tries.
   const others = process.getuid?.() === 0 ? [{ uid: 65_534, gid: 65_534 }] : [];
+  chmodSync(space.folder, 0o777);
+  chmodSync(space.path("batch_files"), 0o555);
+  await refused(/The state folder .*\.removals cannot be written: EACCES/, ...others);
+  chmodSync(space.path("batch_files"), 0o755);
   for (const { uid, gid } of others) chownSync(space.path("batch_files"), uid, gid);
   chmodSync(space.folder, 0o555);
   await refused(/querymill\.yaml cannot be written: EACCES/, ...others).finally(() => chmodSync(space.folder, 0o755));
+});
+
+it("a removal that is refused has removed nothing and is not begun", async () => {
+  const space = await stored();
+  const server = await serveModel();
+  space.settings(server, section("sales") + section("legal"));
+  await space.run("run", "--tenant", "sales");
+  const { settings } = await loadSettings({ flags: { tenant: "sales" }, env: space.env, cwd: space.folder });
+  const { batchDir } = settings;
+  const tokens = new TokenFile(batchDir);
+  await tokens.add({ name: null, tenant: "sales", role: "reader" });
+  const made = readFileSync(tokens.path);
+  const records = await space.left();
+  const options = { batchDir, name: "sales", section: settings, data: true };
+  const refused = async (code: string): Promise<void> => {
+    await expect(removeTenant(options, async () => {})).rejects.toMatchObject({ code });
+    expect([existsSync(space.path("batch_files", ".removals")), await space.left()]).toEqual([false, records]);
+  };
+  const [job] = await tenantJobs(batchDir, "sales");
+  const owner = { pid: process.pid, host: "here", executionId: "x-0", since: "noon" };
+  const lock = OwnerLock.take(new BatchFileManager(batchDir, job!).folder, owner, "sales");
+  await refused("JOB_HELD");
+  expect(readFileSync(tokens.path)).toEqual(made);
+  lock.release();
+  writeFileSync(tokens.path, "{");
+  await refused("STATE_DAMAGED");
+  writeFileSync(tokens.path, made);
+  await removeTenant(options, async () => {});
+  expect([tokens.list(), await space.left(), existsSync(space.path("batch_files", ".removals"))]).toEqual([
+    [],
+    0,
+    false,
+  ]);
 });
 
 it("a record of a removal that cannot be read keeps its tenant alone from running, and says what to do", async () => {
