@@ -1,5 +1,5 @@
 import type { ModelSettings } from "../job.ts";
-import { DAY_MS, MINUTE_MS } from "./bucket.ts";
+import { MINUTE_MS } from "./bucket.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Upstream } from "./upstream.ts";
 
@@ -7,8 +7,8 @@ import { Upstream } from "./upstream.ts";
  * The places that the runs of one process ask, so that those that name the same share what its provider grants: its
  * limits, its calls at once, its refusals. The same are endpoints with one provider, base URL, key, settings and model:
  * providers count by key, and within it by model. Names, weights and limits do not make a difference: of limits that
- * differ the strictest holds for all. A place that nobody asks is kept for a minute, or a day where it has a limit of a day:
- * whoever asks it next begins with what is left of its limits. Other processes know that by themselves.
+ * differ the strictest holds for all. A place that nobody asks is kept for a minute, or a day where one of them named a limit
+ * of a day: whoever asks it next begins with what is left of its limits. Other processes know that by themselves.
  *
  * A pool of a number of calls is for runs that are parts of one, side by side and one after the other: so many calls are
  * theirs at once at each place, and places are kept, so that a part begins with what those before it found out.
@@ -51,10 +51,9 @@ export class EndpointPool {
       return found;
     }
     const onEmpty = (): void => {
-      const { shared, limits } = opened;
-      const keptMs = limits.requestsPerDay === null && limits.tokensPerDay === null ? MINUTE_MS : DAY_MS;
+      const { shared, memoryMs } = opened;
       if (shared.isLeased) this.#forget(place);
-      else this.#keptUntilMs.set(place, now() + keptMs);
+      else this.#keptUntilMs.set(place, now() + memoryMs);
     };
     const opened = new Upstream(now, this.#calls === null ? { onEmpty } : { together: this.#calls });
     this.#upstreams.set(place, opened);

@@ -46,10 +46,11 @@ const ERROR_WEIGHT = 1 / 64;
  */
 export class RateLimiter {
   readonly #now: () => number;
-  #configured: readonly Known[] = [];
+  /** Of all limits that were ever configured: what was used of one that is named no more is known when it is named again. */
+  readonly #configured = new Map<keyof RateLimits, Known>();
   readonly #ledgers: Readonly<Record<Counted, SendLedger>> = { requests: new SendLedger(), tokens: new SendLedger() };
   readonly #told: { requests: Known | null; tokens: Known | null } = { requests: null, tokens: null };
-  /** All of the above. */
+  /** Those that hold now. */
   #known: readonly Known[] = [];
   /** A refusal's Retry-After ends here. */
   #closedUntilMs = 0;
@@ -70,21 +71,22 @@ export class RateLimiter {
     this.configure(configured);
   }
 
-  /** Other limits from now on. What is used up of one stays used up, as a share. */
+  /** Other limits from now on. What is used up of one stays used up, as a share, also while nobody names it. */
   configure(limits: RateLimits): void {
     const now = this.#now();
-    const before = this.#configured;
-    this.#configured = (Object.keys(NAMES) as (keyof RateLimits)[]).flatMap((name): Known[] => {
+    const configured = (Object.keys(NAMES) as (keyof RateLimits)[]).flatMap((name): Known[] => {
       const limit = limits[name];
       if (limit === null) return [];
       const { counted, periodMs } = NAMES[name];
-      const old = before.find(({ counted: what, bucket }) => what === counted && bucket.periodMs === periodMs);
+      const old = this.#configured.get(name);
       if (old?.bucket.limit === limit) return [old];
       const bucket = new Bucket(limit, periodMs, now);
       if (old !== undefined) bucket.take((1 - old.bucket.share(now)) * limit, now);
-      return [{ counted, origin: "config", bucket }];
+      const known: Known = { counted, origin: "config", bucket };
+      this.#configured.set(name, known);
+      return [known];
     });
-    this.#known = [...this.#configured, ...this.#known.filter(({ origin }) => origin === "headers")];
+    this.#known = [...configured, ...this.#known.filter(({ origin }) => origin === "headers")];
   }
 
   /** Others use the endpoint too: from now on calls go out at the pace of the share that is leased. */
@@ -173,6 +175,12 @@ export class RateLimiter {
   learn(reservation: Reservation, rate: RateHeaders): void {
     this.#follow("requests", reservation, rate.limitRequests, rate.remainingRequests, rate.resetRequestsMs);
     this.#follow("tokens", reservation, rate.limitTokens, rate.remainingTokens, rate.resetTokensMs);
+  }
+
+  /** The time in which all that was used of its limits comes back, in ms; those that are named no more count too. */
+  get memoryMs(): number {
+    const all = [...this.#configured.values(), ...this.#known];
+    return Math.max(MINUTE_MS, ...all.map(({ bucket }) => bucket.periodMs));
   }
 
   /** Estimates of the calls that have not come back. */

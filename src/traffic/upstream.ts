@@ -91,6 +91,10 @@ export class Upstream {
   get limits(): EndpointSnapshot["limits"] {
     return this.#limiter.snapshot();
   }
+  /** How long it is remembered what was used of its limits, in ms. */
+  get memoryMs(): number {
+    return this.#limiter.memoryMs;
+  }
 
   join(party: Party): void {
     if (this.#parties.size === 1) {
@@ -149,7 +153,7 @@ export class Upstream {
   take(party: Party, tokens: number): Passage {
     this.#inFlight += 1;
     this.#taken += 1;
-    const grant = this.#parties.size > 1 ? this.#grant({ party, tokens }) : null;
+    const grant = this.#parties.size > 1 ? this.#fair.take({ party, tokens }, this.#contenders(null)) : null;
     return { sentMs: this.#now(), reservation: this.#limiter.take(tokens), grant, era: this.#era };
   }
 
@@ -275,10 +279,6 @@ export class Upstream {
         contenders.push({ party, tokens: party.wanted });
     }
     return contenders;
-  }
-
-  #grant(taker: Contender<Party>): Passage["grant"] {
-    return this.#fair.take(taker, this.#contenders(taker));
   }
 
   #settle(party: Party, passage: Passage, tokens: number | null): void {

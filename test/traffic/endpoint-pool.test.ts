@@ -65,7 +65,10 @@ it("is kept as long as somebody asks there, and what is left of its limits for a
   const d = enter({ requestsPerDay: 1_000 });
   expect(d.upstream).not.toBe(a.upstream);
   expect(usedOf(d.upstream)).toBe(0);
+  // The last one there names none.
+  const e = enter();
   d.endpoint.close();
+  e.endpoint.close();
   nowMs += 23 * 3_600_000;
   expect(pool.upstreamOf(MODEL, now)).toBe(d.upstream);
   nowMs += 3_600_000;

@@ -162,6 +162,26 @@ describe("runs that share an endpoint", () => {
     expect(a.endpoint.snapshot().limits.requestsPerDay).toBeNull();
   });
 
+  it("find of a limit that one of them names what is left of it, each time that one comes back", async () => {
+    const { open } = openRuns("");
+    const other = open("a");
+    const usedBy = async (requestsPerDay: number, calls: number): Promise<number> => {
+      const run = open("b", [{ limits: { ...NO_LIMITS, requestsPerDay } }]);
+      run.call(calls);
+      for (let call = 0; call < calls; call += 1) run.hand.reply();
+      await pass(0);
+      const { used } = run.endpoint.snapshot().limits.requestsPerDay!;
+      run.gateway.close();
+      return used;
+    };
+    expect(await usedBy(8, 4)).toBeCloseTo(0.5);
+    expect(other.endpoint.snapshot().limits.requestsPerDay).toBeNull();
+    expect(await usedBy(8, 0)).toBeCloseTo(0.5);
+    expect(await usedBy(16, 0)).toBeCloseTo(0.5);
+    await pass(6 * 3_600_000);
+    expect(await usedBy(16, 0)).toBeCloseTo(0.25);
+  });
+
   it("may have as many calls at once as they are told, and together what each may", () => {
     const { open, places } = openRuns("");
     const five = { concurrent: 100, concurrency: { start: 8, max: 5, mode: "fixed" } } as const;
