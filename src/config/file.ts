@@ -33,11 +33,19 @@ export interface TenantText {
   readonly where: (key: OptionKey | TenantField, inside?: readonly PropertyKey[]) => string;
 }
 
+let last: { readonly text: string; readonly file: string; readonly parsed: ConfigText } | null = null;
+
 /**
- * Reads the text of `querymill.yaml` (JSON is YAML too). Nothing is resolved here: paths are as written.
+ * Reads the text of `querymill.yaml` (JSON is YAML too). Nothing is resolved here: paths are as written. The last text is
+ * remembered, since the settings of all tenants are resolved from one.
  * @param file its name in messages
  */
 export function parseConfig(text: string, file: string): ConfigText {
+  if (last?.text !== text || last.file !== file) last = { text, file, parsed: parseText(text, file) };
+  return last.parsed;
+}
+
+function parseText(text: string, file: string): ConfigText {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number): string => {

@@ -2,6 +2,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
+import { parseConfig } from "../../src/config/file.ts";
 import { type LoadedSettings, loadSettings } from "../../src/config/load.ts";
 import { severalProblems } from "../../src/config/problems.ts";
 import { QuerymillError } from "../../src/errors.ts";
@@ -267,4 +268,13 @@ test("what cannot stand in the file, or would do nothing there, is refused with 
   expect(await message("source: { updatedAt: changed }\n")).toContain("Add source.quietFor or reclassify: changed");
   expect(await message("source: { quietFor: -1 }\n")).toContain("expected an integer from 0 to 2,592,000");
   expect(await message("reclassify: changed\nsource: { updatedAt: $x }\n")).toContain("expected a path such as");
+});
+
+test("a text is parsed once for all tenants that are resolved from it, and another one anew", () => {
+  const [text, other] = ["limit: 1\n", "limit: 2\n"];
+  const parsed = parseConfig(text, "querymill.yaml");
+  expect(parseConfig(text, "querymill.yaml")).toBe(parsed);
+  expect(parseConfig(text, "other.yaml").where("limit")).toContain("other.yaml:1");
+  expect(parseConfig(other, "querymill.yaml").values.get("limit")).toBe(2);
+  expect(parseConfig(text, "querymill.yaml").values.get("limit")).toBe(1);
 });
