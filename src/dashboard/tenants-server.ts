@@ -67,7 +67,9 @@ class Sites {
   readonly #sites = new Map<string, { readonly site: Site; readonly mark: string }>();
   readonly #months = new MonthCosts();
   #shown: readonly ShownTenant[] = [];
-  #trouble: string | null = null;
+  /** What went wrong last with each tenant, and under no name with their list. */
+  readonly #troubles = new Map<string, string>();
+  #looking: Promise<void> | null = null;
   #changing: Promise<void> = Promise.resolve();
   readonly #timer: NodeJS.Timeout;
 
@@ -85,27 +87,32 @@ class Sites {
     return [...this.#sites.values()].flatMap(({ site }) => site.app.routes);
   }
 
-  /** Looks which tenants there are. */
+  /** Looks which tenants there are, one look at a time. While that cannot be told, those of before stay. */
   look(): Promise<void> {
-    return this.#next(async () => {
-      const shown = await this.#list();
+    this.#looking ??= this.#next(async () => {
+      const shown = await this.#tried("", () => this.#options.tenants.list());
       if (shown === null) return;
       this.#shown = shown;
-      for (const { name, settings } of this.#shown) if (settings !== null) await this.#siteOf(name, settings);
-      for (const name of this.#sites.keys()) if (!this.names.includes(name)) await this.#close(name);
+      for (const { name, settings } of this.#shown)
+        if (settings !== null) await this.#tried(name, () => this.#siteOf(name, settings));
+      for (const name of this.#sites.keys())
+        if (!this.names.includes(name)) await this.#tried(name, () => this.#close(name));
+    }).finally(() => {
+      this.#looking = null;
     });
+    return this.#looking;
   }
 
-  /** @returns null while the settings cannot be read, which is told once: those of before stay */
-  async #list(): Promise<readonly ShownTenant[] | null> {
+  /** @returns null when it went wrong, which is told once as long as it does, and keeps nothing else back */
+  async #tried<T>(name: string, action: () => Promise<T>): Promise<T | null> {
     try {
-      const shown = await this.#options.tenants.list();
-      this.#trouble = null;
-      return shown;
+      const done = await action();
+      this.#troubles.delete(name);
+      return done;
     } catch (error) {
       const trouble = messageOf(error);
-      if (trouble !== this.#trouble) this.#door.onError(error);
-      this.#trouble = trouble;
+      if (trouble !== this.#troubles.get(name)) this.#door.onError(error);
+      this.#troubles.set(name, trouble);
       return null;
     }
   }
@@ -140,7 +147,7 @@ class Sites {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#next(async () => {
-      for (const name of this.#sites.keys()) await this.#close(name);
+      for (const name of this.#sites.keys()) await this.#tried(name, () => this.#close(name));
     });
   }
 

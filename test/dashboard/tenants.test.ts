@@ -1,12 +1,17 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { tenantsOfFile } from "../../src/cli/tenants-dashboard.ts";
 import { VERBS } from "../../src/control/protocol.ts";
 import { API, type ItemPage, type Me, type Seat, type TenantsOverview } from "../../src/dashboard/api.ts";
-import { openTenantsDashboard } from "../../src/dashboard/tenants-server.ts";
+import type { ShownTenant } from "../../src/dashboard/tenant-rows.ts";
+import { openTenantsDashboard, type ShownTenants, type TenantsDashboard } from "../../src/dashboard/tenants-server.ts";
+import { OtherWorker } from "../../src/dashboard/worker.ts";
+import type { JobSettings } from "../../src/job.ts";
 import { openLog } from "../../src/observe/log.ts";
+import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
 import { type Answer, askerOf, openStream } from "../support/dashboard.ts";
+import { makeJob } from "../support/job.ts";
 import { until } from "../support/patience.ts";
 import { eventsIn, makeTenantSpace, section, type TenantSpace } from "../support/tenants.ts";
 import { lastEvent, serveModel } from "../support/workspace.ts";
@@ -46,16 +51,24 @@ async function makeToken(space: TenantSpace, ...args: string[]): Promise<{ token
   return lastEvent(stdout) as unknown as { token: string; id: string };
 }
 
-/** All that a dashboard of these tenants answers, with names and keys put in. */
-async function routesOf(space: TenantSpace): Promise<{ method: string; path: string }[]> {
-  const { logger } = await openLog({ level: "silent", file: null, write: () => {}, secrets: [] });
-  const opened = await openTenantsDashboard({
+/** A dashboard in this process. */
+async function openOf(
+  batchDir: string,
+  tenants: ShownTenants,
+  write: (line: string) => void = () => {},
+): Promise<TenantsDashboard> {
+  const { logger } = await openLog({ level: "error", file: null, write, secrets: [] });
+  return await openTenantsDashboard({
     dashboard: { listen: null, hosts: [], readOnly: false, token: null, readerToken: null },
     listen: { host: "127.0.0.1", port: 0, hosts: [], shown: "0" },
-    logger,
-    batchDir: join(space.folder, "unused"),
-    tenants: tenantsOfFile({ flags: {}, env: space.env, cwd: space.folder }),
+    ...{ logger, batchDir, tenants },
   });
+}
+
+/** All that a dashboard of these tenants answers, with names and keys put in. */
+async function routesOf(space: TenantSpace): Promise<{ method: string; path: string }[]> {
+  const tenants = tenantsOfFile({ flags: {}, env: space.env, cwd: space.folder });
+  const opened = await openOf(join(space.folder, "unused"), tenants);
   try {
     const all = opened.routes().flatMap(({ method, path }) => {
       if (path.endsWith("*")) return [];
@@ -214,6 +227,61 @@ describe("a token of one tenant", () => {
     expect(await served.get("/t/c/me", cookie)).toMatchObject({ status: 503 });
     expect((await served.ask("/t/b/")).status).toBe(200);
     expect((await served.get("/me", cookie)).status).toBe(404);
+  });
+});
+
+describe("looking which tenants there are", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+  const shownAs = (name: string, settings: JobSettings): ShownTenant => ({ name, settings, problem: null, lane: null });
+  const workerOf = (_: string, settings: JobSettings): OtherWorker =>
+    new OtherWorker(new BatchFileManager(settings.batchDir, settings));
+
+  it("is done once at a time, however long it takes, and nobody waits for more than one", async () => {
+    const { settings } = await makeJob("the embedded store");
+    let looks = 0;
+    const { promise: slow, resolve: goOn } = Promise.withResolvers<void>();
+    const list = async (): Promise<ShownTenant[]> => {
+      looks += 1;
+      if (looks > 1) await slow;
+      return [shownAs("a", settings)];
+    };
+    const opened = await openOf(settings.batchDir, { list, workerOf, jobFlagsOf: () => "" });
+    await vi.advanceTimersByTimeAsync(20_000);
+    goOn();
+    await opened.close();
+    expect(looks).toBe(2);
+  });
+
+  it("goes on with the others when one cannot be opened, which is told once", async () => {
+    const { settings } = await makeJob("the embedded store");
+    const log: string[] = [];
+    let looks = 0;
+    const list = async (): Promise<ShownTenant[]> => {
+      looks += 1;
+      return ["a", "b"].map((name) => shownAs(name, settings));
+    };
+    const tenants: ShownTenants = {
+      list,
+      workerOf: (name, own) => {
+        if (name === "a") throw new Error("no place for a");
+        return workerOf(name, own);
+      },
+      jobFlagsOf: () => "",
+    };
+    const opened = await openOf(settings.batchDir, tenants, (line) => log.push(line));
+    await until(async () => {
+      await vi.advanceTimersByTimeAsync(2_000);
+      return looks > 3;
+    });
+    const paths = opened.routes().map(({ path }) => path);
+    await opened.close();
+    expect([paths.includes(`${API}/t/a/me`), paths.includes(`${API}/t/b/me`)]).toEqual([false, true]);
+    expect(log.filter((line) => line.includes("no place for a"))).toHaveLength(1);
   });
 });
 
