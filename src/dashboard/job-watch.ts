@@ -1,3 +1,4 @@
+import { messageOf, QuerymillError } from "../errors.ts";
 import { NO_HISTORY, nextHistory, type PanelHistory } from "../estimation/finish.ts";
 import type { EventMap, Events, RunSnapshot } from "../events.ts";
 import type { JobSettings } from "../job.ts";
@@ -10,7 +11,7 @@ import type { LiveHub } from "./live.ts";
 import { overviewOf, type Sight } from "./overview.ts";
 import { ownChanges, ownSnapshot } from "./own-changes.ts";
 import { changesBetween } from "./snapshot-changes.ts";
-import { type StateReader, troubleOf } from "./state-reader.ts";
+import type { StateReader } from "./state-reader.ts";
 import type { Look, Worker } from "./worker.ts";
 
 export interface JobWatchOptions {
@@ -216,12 +217,16 @@ export class JobWatch {
     });
   }
 
+  /** Never fails: not everybody waits for it. */
   async #readState(): Promise<void> {
     try {
       await this.#options.reader.read(this.#look);
       this.#stateTrouble = null;
     } catch (error) {
-      this.#stateTrouble = troubleOf(error);
+      const trouble = messageOf(error);
+      // What cannot be read is told to who looks; what is a bug to the log too, once.
+      if (!(error instanceof QuerymillError) && trouble !== this.#stateTrouble) this.#options.onError(error);
+      this.#stateTrouble = trouble;
     }
   }
 

@@ -1,5 +1,4 @@
 import type { JobTotals } from "../counters.ts";
-import { QuerymillError } from "../errors.ts";
 import type { ExecutionEnd } from "../events.ts";
 import type { JobSettings } from "../job.ts";
 import { type JobStatus, readStatus } from "../jobs/status.ts";
@@ -108,10 +107,4 @@ function factsOf({ snapshot }: Look): string | null {
   const { executionId, state, retryQueues, jobTotals } = snapshot;
   const isPriced = perCall(jobTotals) !== null;
   return JSON.stringify([executionId, state === "ended", retryQueues, jobTotals.deadLetters, isPriced]);
-}
-
-/** @returns why a state cannot be read, for people; throws what is a bug */
-export function troubleOf(error: unknown): string {
-  if (error instanceof QuerymillError) return error.message;
-  throw error;
 }
