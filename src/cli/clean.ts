@@ -5,7 +5,7 @@ import type { FleetLeft } from "../cluster/fleet-removal.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { QuerymillError } from "../errors.ts";
 import { type CleanPlan, clean, planClean } from "../jobs/clean.ts";
-import { findJobs } from "../jobs/status.ts";
+import { findJobs, tenantJobs } from "../jobs/status.ts";
 import { confirm } from "./confirm.ts";
 import { count, left, symbols } from "./format.ts";
 import { addJobOptions, loadJob } from "./job-command.ts";
@@ -51,6 +51,8 @@ async function cleanUp({ olderThan, all, cache, dryRun, yes, ...flags }: Record<
   );
   const beforeMs = days === null ? null : Date.now() - days * DAY_MS;
   const wanted = named ? found.filter((identity) => identity.job === job) : found;
+  // What cannot be read is told before it is said that there is nothing.
+  if (wanted.length === 0) await tenantJobs(batchDir, settings.tenant);
   const plans: CleanPlan[] = [];
   for (const identity of wanted)
     plans.push(await planClean(batchDir, identity, { beforeMs, all: all === true, cache: cache === true }));

@@ -9,7 +9,7 @@ import type { ControlRecord } from "../control/place.ts";
 import { QuerymillError } from "../errors.ts";
 import { fileInvalid } from "../files/file-fault.ts";
 import type { JobSettings } from "../job.ts";
-import { findJobs, type JobStatus, readStatus } from "../jobs/status.ts";
+import { findJobs, type JobStatus, readStatus, tenantJobs } from "../jobs/status.ts";
 import type { ScheduleSnapshot } from "../scheduling/schedule.ts";
 import { WHOLE_RANGE } from "../state/batch-file-manager.ts";
 import type { StateIdentity } from "../state/identity.ts";
@@ -51,6 +51,8 @@ async function status(flags: Record<string, unknown>): Promise<number> {
   );
   const whole = found.filter(({ range }) => range === WHOLE_RANGE);
   const wanted = named === null ? whole : whole.filter(({ job }) => job === named);
+  // What cannot be read is told before it is said that there is nothing.
+  if (wanted.length === 0) await tenantJobs(batchDir, settings.tenant);
   const folder = relative(process.cwd(), batchDir) || ".";
   if (wanted.length === 0 && flags.input !== undefined && flags.job === undefined)
     throw await noJobOf(files.input!, jobFlags, folder);

@@ -131,8 +131,8 @@ function pausedLines(
   const { ok, warn } = symbols(ascii);
   const state = paused ? "paused" : "no longer paused";
   const first = isNew ? `${ok} Tenant ${name} is ${state}.` : `Tenant ${name} was ${state} already.`;
-  if (problem !== null)
-    return [first, `${warn} Process ${pid ?? "?"} did not take it: ${problem} Tell it with kill -HUP ${pid ?? "PID"}.`];
+  const trouble = pid === null ? "Whether a process runs it is not known" : `Process ${pid} did not take it`;
+  if (problem !== null) return [first, `${warn} ${trouble}: ${problem} Tell it with kill -HUP ${pid ?? "PID"}.`];
   if (pid === null) return [`${first} No process runs it${paused ? ", and none will" : "; the next run takes it up"}.`];
   const how = paused ? "makes no new calls for it; those in flight come home" : "goes on with it";
   return [`${first} Process ${pid} ${took ? how : "has it so already"}.`];

@@ -4,6 +4,7 @@ import { QuerymillError } from "../errors.ts";
 import type { Item, Skipped, SkipReason } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import { userMessage } from "../llm/prompt.ts";
+import type { StateIdentity } from "../state/identity.ts";
 import { whyFleeting } from "../state/lasting-folder.ts";
 import type { SourceDocument, Store } from "../store.ts";
 import { outcomesOf } from "../stores/target-marks.ts";
@@ -12,7 +13,7 @@ import { openExistingStore } from "./existing-store.ts";
 import { bad, type Finding, ok, warn } from "./finding.ts";
 import { presetHint, refuseWrongShape } from "./source-shape.ts";
 import { whyNotWritable } from "./state-folder.ts";
-import { findJobs, readStatus } from "./status.ts";
+import { readStatus, tenantJobs } from "./status.ts";
 import { chooseAdapters } from "./wiring.ts";
 
 export interface DoctorOptions {
@@ -184,7 +185,14 @@ async function* stateFindings({ batchDir, job, tenant }: JobSettings): AsyncGene
       `${batchDir} can be read by other users (mode ${(there.mode & 0o777).toString(8)}): chmod 700 ${batchDir}`,
     );
   else yield ok("State folder", there === null ? `${batchDir}, made by the first run` : batchDir);
-  const identity = (await findJobs(batchDir)).find((found) => found.job === job && found.tenant === tenant);
+  let found: StateIdentity[];
+  try {
+    found = await tenantJobs(batchDir, tenant);
+  } catch (error) {
+    yield bad("Job", error);
+    return;
+  }
+  const identity = found.find((one) => one.job === job);
   if (identity === undefined) return;
   const { state, problem: unreadable, journaled, owner } = await readStatus(batchDir, identity);
   if (state === "unreadable") yield bad("Job", unreadable!);

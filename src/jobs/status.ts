@@ -8,8 +8,9 @@ import type { DaySpend } from "../outcome.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import type { Checkpoint } from "../state/checkpoint.ts";
 import { loadContinuous } from "../state/continuous-file.ts";
-import { type FileSystem, nodeFileSystem } from "../state/files.ts";
+import { nodeFileSystem } from "../state/files.ts";
 import { decodeFrames } from "../state/frame.ts";
+import { unreadable } from "../state/guarded-files.ts";
 import type { StateIdentity } from "../state/identity.ts";
 import { currentOwner, type Owner } from "../state/owner.ts";
 import type { QueueEntry } from "../state/retry-queue.ts";
@@ -57,35 +58,47 @@ export interface CauseCount {
   readonly lastMs: number;
 }
 
-/** The jobs that have state in a batch directory, or a process that waits to begin their first run, by name. */
-export async function findJobs(batchDir: string, files: FileSystem = nodeFileSystem): Promise<StateIdentity[]> {
+/**
+ * The jobs that have state in a batch directory, or a process that waits to begin their first run, by name. Folders in it
+ * that cannot be read have none: {@link tenantJobs} tells what is wrong with them.
+ * @throws QuerymillError STATE_UNWRITABLE when the directory itself cannot be read
+ */
+export async function findJobs(batchDir: string): Promise<StateIdentity[]> {
   const found: StateIdentity[] = [];
-  for (const tenant of await foldersIn(files, batchDir))
-    for (const job of await foldersIn(files, tenant))
-      for (const range of await foldersIn(files, job)) {
-        const identity = (await identityOf(files, range)) ?? answeredFor(range);
-        if (identity !== null) found.push(identity);
-      }
-  return found.sort((a, b) => (a.job < b.job ? -1 : a.job > b.job ? 1 : a.range < b.range ? -1 : 1));
+  for (const tenant of await pathsIn(batchDir))
+    found.push(...(await jobsIn(tenant, (folder) => pathsIn(folder).catch(() => []))));
+  return found.sort(byName);
+}
+
+/**
+ * Those of one tenant, also those of which the settings no longer tell.
+ * @throws QuerymillError STATE_UNWRITABLE when one of its folders cannot be read
+ */
+export async function tenantJobs(batchDir: string, tenant: string): Promise<StateIdentity[]> {
+  const found = await jobsIn(join(batchDir, tenant), pathsIn);
+  // A folder that somebody copied tells of another one.
+  return found.filter((identity) => identity.tenant === tenant).sort(byName);
 }
 
 /** Works while a run holds the job. What cannot be read is said in `problem`, not thrown. */
 export async function readStatus(batchDir: string, identity: StateIdentity): Promise<JobStatus> {
   const manager = new BatchFileManager(batchDir, identity);
-  const owner = await ownerOf(manager);
-  const base = { ...manager.identity, folder: manager.folder, owner };
+  const base = { ...manager.identity, folder: manager.folder };
+  let owner: Owner | null = null;
   let leftover: Leftover;
   try {
+    owner = await ownerOf(manager);
     leftover = await inspectLeftover(manager);
     await manager.retryQueue.open({ readOnly: true });
     await manager.deadLetters.open({ readOnly: true });
   } catch (error) {
     if (!(error instanceof QuerymillError)) throw error;
-    return { ...base, ...NOTHING, state: "unreadable", problem: messageOf(error) };
+    return { ...base, owner, ...NOTHING, state: "unreadable", problem: messageOf(error) };
   }
   const { checkpoint, state } = leftover;
   return {
     ...base,
+    owner,
     state: owner !== null ? "running" : leftover.unclean ? "unclean" : "idle",
     executionId: owner?.executionId ?? checkpoint?.executionId ?? null,
     startedAt: checkpoint?.startedAt ?? null,
@@ -154,12 +167,29 @@ function queuesOf(entries: readonly Omit<QueueEntry, "payload">[]): JobStatus["r
   return [...queues.values()];
 }
 
+/** Paths of what lies in a folder. */
+type List = (folder: string) => Promise<string[]>;
+
+/** The jobs below the folder of a tenant. @throws what `list` throws */
+async function jobsIn(folder: string, list: List): Promise<StateIdentity[]> {
+  const found: StateIdentity[] = [];
+  for (const job of await list(folder))
+    for (const range of await list(job)) {
+      const identity = (await identityOf(range, list)) ?? answeredFor(range);
+      if (identity !== null) found.push(identity);
+    }
+  return found;
+}
+
+const byName = (a: StateIdentity, b: StateIdentity): number =>
+  a.job < b.job ? -1 : a.job > b.job ? 1 : a.range < b.range ? -1 : 1;
+
 /** Every checkpoint, every journal segment and the file of the schedules begins with whose it is. */
-async function identityOf(files: FileSystem, folder: string): Promise<StateIdentity | null> {
-  const segments = await foldersIn(files, join(folder, "journal"));
+async function identityOf(folder: string, list: List): Promise<StateIdentity | null> {
+  const segments = await list(join(folder, "journal"));
   const checkpoints = ["checkpoint-0.json", "checkpoint-1.json", SCHEDULE_FILE].map((name) => join(folder, name));
   for (const path of [...checkpoints, ...segments]) {
-    const data = await readOrNull(files, path);
+    const data = await nodeFileSystem.read(path).catch(() => null);
     const frame = data === null ? undefined : decodeFrames(data).next().value;
     if (frame === undefined || frame.kind !== "record") continue;
     const { tenant, job, range } = JSON.parse(frame.json) as Partial<StateIdentity>;
@@ -188,20 +218,15 @@ async function lagOf({ files, folder, identity }: BatchFileManager, owner: Owner
 
 async function cacheBytes(manager: BatchFileManager): Promise<number> {
   const folder = answersFolder(manager);
-  const names = await manager.files.list(folder);
+  const names = await manager.files.list(folder).catch(() => []);
   const sizes = await Promise.all(names.map((name) => stat(join(folder, name)).catch(() => ({ size: 0 }))));
   return sizes.reduce((sum, { size }) => sum + size, 0);
 }
 
-async function readOrNull(files: FileSystem, path: string): Promise<Buffer | null> {
-  return await files.read(path).catch(() => null);
-}
-
-/** Paths of what lies in a folder; none when it is no folder. */
-async function foldersIn(files: FileSystem, folder: string): Promise<string[]> {
-  const names = await files.list(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOTDIR") return [];
-    throw error;
+/** None when it is no folder. @throws QuerymillError STATE_UNWRITABLE when it cannot be read */
+async function pathsIn(folder: string): Promise<string[]> {
+  const names = await nodeFileSystem.list(folder).catch((error) => {
+    throw unreadable(folder, error);
   });
   return names.map((name) => join(folder, name));
 }

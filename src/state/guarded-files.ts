@@ -55,12 +55,12 @@ export class GuardedFiles implements FileSystem {
       write: (data, position) => this.#try(path, () => file.write(data, position)),
       sync: () => this.#try(path, () => file.sync()),
       truncate: (length) => this.#try(path, () => file.truncate(length)),
-      read: (length, position) => this.#try(path, () => file.read(length, position)),
+      read: (length, position) => this.#try(path, () => file.read(length, position), unreadable),
       close: () => file.close(),
     };
   }
   read(path: string): Promise<Buffer | null> {
-    return this.#try(path, () => this.#files.read(path));
+    return this.#try(path, () => this.#files.read(path), unreadable);
   }
   write(path: string, data: string | Uint8Array): Promise<void> {
     return this.#try(path, () => this.#files.write(path, data));
@@ -78,7 +78,7 @@ export class GuardedFiles implements FileSystem {
     return this.#try(path, () => this.#files.removeFile(path));
   }
   list(path: string): Promise<string[]> {
-    return this.#try(path, () => this.#files.list(path));
+    return this.#try(path, () => this.#files.list(path), unreadable);
   }
   syncFolder(path: string): Promise<void> {
     return this.#try(path, () => this.#files.syncFolder(path));
@@ -87,11 +87,11 @@ export class GuardedFiles implements FileSystem {
     return this.#try(path, () => this.#files.syncFile(path));
   }
 
-  async #try<T>(path: string, action: () => Promise<T>): Promise<T> {
+  async #try<T>(path: string, action: () => Promise<T>, told = unwritable): Promise<T> {
     try {
       return await action();
     } catch (cause) {
-      const error = unwritable(path, cause);
+      const error = told(path, cause);
       // Never after a failed sync: what it dropped is not written again.
       const isSync = (cause as NodeJS.ErrnoException).syscall?.endsWith("sync") === true;
       if (!this.#reserved || isSync || !isFull(cause)) throw error;
@@ -108,11 +108,24 @@ const isFull = (error: unknown): boolean => codeOf(error) === "ENOSPC" || codeOf
 /** @returns what to tell of a state file that cannot be written; an error that says so already stays as it is */
 export function unwritable(path: string, cause: unknown): QuerymillError {
   if (cause instanceof QuerymillError) return cause;
-  // Node repeats the path behind the reason.
-  const reason = messageOf(cause).replace(/, \w+( '.*')?$/, "");
   return new QuerymillError(
     "STATE_UNWRITABLE",
-    `${path} cannot be written: ${reason}. Everything acknowledged before is safe. Free space or repair the disk, then run again.`,
+    `${path} cannot be written: ${reasonOf(cause)}. Everything acknowledged before is safe. Free space or repair the disk, then run again.`,
     { cause },
   );
+}
+
+/** @returns the same of one that cannot be read */
+export function unreadable(path: string, cause: unknown): QuerymillError {
+  if (cause instanceof QuerymillError) return cause;
+  return new QuerymillError(
+    "STATE_UNWRITABLE",
+    `${path} cannot be read: ${reasonOf(cause)}. Give this user the right to read it, or repair the disk, then run again.`,
+    { cause },
+  );
+}
+
+/** Node repeats the path behind the reason. */
+function reasonOf(cause: unknown): string {
+  return messageOf(cause).replace(/, \w+( '.*')?$/, "");
 }

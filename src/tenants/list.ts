@@ -6,7 +6,6 @@ import { tenantNames } from "../config/tenants.ts";
 import { QuerymillError } from "../errors.ts";
 import type { JobSettings } from "../job.ts";
 import { findJobs } from "../jobs/status.ts";
-import type { StateIdentity } from "../state/identity.ts";
 import { tenantConflicts } from "./conflicts.ts";
 
 /** A tenant of the settings, as its settings resolve now. */
@@ -59,9 +58,4 @@ export function tenantFolder(batchDir: string, name: string): string {
 export async function leftBehind(batchDir: string, names: readonly string[]): Promise<string[]> {
   const found = new Set((await findJobs(batchDir)).map(({ tenant }) => tenant));
   return [...found].filter((tenant) => tenant !== "default" && !names.includes(tenant)).sort();
-}
-
-/** The jobs of a tenant that have local state, also those of which the settings no longer tell. */
-export async function tenantJobs(batchDir: string, name: string): Promise<StateIdentity[]> {
-  return (await findJobs(batchDir)).filter(({ tenant }) => tenant === name);
 }

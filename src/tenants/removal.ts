@@ -9,12 +9,13 @@ import { historyOf } from "../history.ts";
 import { keyOf } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import { openExistingStore, openExistingTarget } from "../jobs/existing-store.ts";
-import { readStatus } from "../jobs/status.ts";
+import { readStatus, tenantJobs } from "../jobs/status.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
 import { nodeFileSystem, openStateFolder, replaceFile } from "../state/files.ts";
+import { unreadable } from "../state/guarded-files.ts";
 import { OwnerLock } from "../state/owner.ts";
 import { outcomesOf } from "../stores/target-marks.ts";
-import { tenantFolder, tenantJobs } from "./list.ts";
+import { tenantFolder } from "./list.ts";
 
 /** What goes with a tenant. */
 export interface RemovalPlan {
@@ -265,7 +266,10 @@ async function bytesOf(path: string): Promise<number> {
   if (found === null) return 0;
   if (!found.isDirectory()) return found.size;
   let bytes = 0;
-  for (const name of await nodeFileSystem.list(path)) bytes += await bytesOf(join(path, name));
+  const names = await nodeFileSystem.list(path).catch((error) => {
+    throw unreadable(path, error);
+  });
+  for (const name of names) bytes += await bytesOf(join(path, name));
   return bytes;
 }
 

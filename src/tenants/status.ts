@@ -1,9 +1,10 @@
-import { findControl } from "../control/client.ts";
+import { type ControlClient, findControl } from "../control/client.ts";
+import { QuerymillError } from "../errors.ts";
 import type { JobSettings, Share } from "../job.ts";
 import { openExistingStore } from "../jobs/existing-store.ts";
 import { readStatus } from "../jobs/status.ts";
 import { jobFolder, WHOLE_RANGE } from "../state/batch-file-manager.ts";
-import { type ListedTenant, tenantJobs } from "./list.ts";
+import type { ListedTenant } from "./list.ts";
 import { tenantUsage } from "./usage.ts";
 
 /** How a tenant stands, whether a process runs it or not. */
@@ -44,7 +45,7 @@ export async function tenantStatus(one: ListedTenant, nowMs: number): Promise<Te
   const { batchDir, mode } = settings;
   const identity = { ...settings, range: WHOLE_RANGE };
   const status = await readStatus(batchDir, identity);
-  const control = findControl(jobFolder(batchDir, identity));
+  const control = controlOf(jobFolder(batchDir, identity));
   const live = control === null ? null : await control.status().catch(() => null);
   const totals = status.jobTotals;
   const base = {
@@ -75,6 +76,16 @@ export async function tenantStatus(one: ListedTenant, nowMs: number): Promise<Te
   return { ...base, state, left: await leftOf(settings), monthUsd: await monthUsd(batchDir, name, nowMs) };
 }
 
+/** @returns null also when its folder cannot be read, which is said in `problem` */
+function controlOf(folder: string): ControlClient | null {
+  try {
+    return findControl(folder);
+  } catch (error) {
+    if (!(error instanceof QuerymillError)) throw error;
+    return null;
+  }
+}
+
 /** @returns null when the store is away, or counting takes too long */
 async function leftOf(settings: JobSettings): Promise<number | null> {
   const { sourceCollection, mark, filter } = settings;
@@ -93,7 +104,6 @@ async function leftOf(settings: JobSettings): Promise<number | null> {
 
 async function monthUsd(batchDir: string, name: string, nowMs: number): Promise<number | null> {
   const month = new Date(nowMs).toISOString().slice(0, 7);
-  if ((await tenantJobs(batchDir, name)).length === 0) return 0;
   // What is wrong with the state is said in `problem`.
   const rows = await tenantUsage(batchDir, name).catch(() => null);
   if (rows === null) return null;

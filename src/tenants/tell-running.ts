@@ -1,12 +1,11 @@
 import { type ControlClient, findControl } from "../control/client.ts";
 import { messageOf } from "../errors.ts";
-import { findJobs } from "../jobs/status.ts";
+import { findJobs, tenantJobs } from "../jobs/status.ts";
 import { jobFolder } from "../state/batch-file-manager.ts";
-import { tenantJobs } from "./list.ts";
 
 /** Who was told of a pause. */
 export interface Told {
-  /** null: no process runs it, nor could take it up. */
+  /** null: no process runs it, nor could take it up; with a `problem`, nobody knows whether one does. */
   readonly pid: number | null;
   /** It changed something there. */
   readonly took: boolean;
@@ -19,12 +18,13 @@ export interface Told {
  * again, and so takes up one that it had not begun; one with this tenant alone is told itself.
  */
 export async function tellRunning(batchDir: string, tenant: string, paused: boolean): Promise<Told> {
-  const folders = (await tenantJobs(batchDir, tenant)).map((identity) => jobFolder(batchDir, identity));
-  const own = folders.map((folder) => findControl(folder)).find((client) => client !== null) ?? null;
-  const asked = own === null ? (paused ? [] : await others(batchDir)) : [own];
-  for (const client of asked) {
-    const { pid } = client.record;
-    try {
+  let pid: number | null = null;
+  try {
+    const folders = (await tenantJobs(batchDir, tenant)).map((identity) => jobFolder(batchDir, identity));
+    const own = folders.map((folder) => findControl(folder)).find((client) => client !== null) ?? null;
+    const asked = own === null ? (paused ? [] : await others(batchDir)) : [own];
+    for (const client of asked) {
+      pid = client.record.pid;
       const { changes } = await client.tell("reload", {});
       if (changes[`tenants.${tenant}.paused`] !== undefined || changes[`tenants.${tenant}`] !== undefined)
         return { pid, took: true, problem: null };
@@ -33,11 +33,11 @@ export async function tellRunning(batchDir: string, tenant: string, paused: bool
         ? await client.tell("pause", { reason: "paused in the settings" })
         : await client.tell("resume", {});
       return { pid, took: Object.keys(done.changes).length > 0, problem: null };
-    } catch (error) {
-      return { pid, took: false, problem: messageOf(error) };
     }
+    return { pid: null, took: false, problem: null };
+  } catch (error) {
+    return { pid, took: false, problem: messageOf(error) };
   }
-  return { pid: null, took: false, problem: null };
 }
 
 /** One way to each process that runs other tenants. */

@@ -1,9 +1,9 @@
 import { messageOf, QuerymillError } from "../errors.ts";
 import { inspectLeftover } from "../jobs/recovery.ts";
+import { tenantJobs } from "../jobs/status.ts";
 import { addUsage, type ModelUsage, NO_USAGE, UNKNOWN_MODEL } from "../model-usage.ts";
 import type { JobState } from "../outcome.ts";
 import { BatchFileManager } from "../state/batch-file-manager.ts";
-import { tenantJobs } from "./list.ts";
 
 /** What one tenant used of one model in one month. */
 export interface UsageRow extends ModelUsage {

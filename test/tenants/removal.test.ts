@@ -2,9 +2,9 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { describe, expect, it } from "vitest";
 import { loadSettings } from "../../src/config/load.ts";
 import { TokenFile } from "../../src/dashboard/token-file.ts";
+import { tenantJobs } from "../../src/jobs/status.ts";
 import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
 import { OwnerLock } from "../../src/state/owner.ts";
-import { tenantJobs } from "../../src/tenants/list.ts";
 import { removeTenant } from "../../src/tenants/removal.ts";
 import { makeTenantSpace, section, type TenantSpace } from "../support/tenants.ts";
 import { lastEvent, serveModel } from "../support/workspace.ts";
