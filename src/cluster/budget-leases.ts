@@ -44,6 +44,8 @@ export class BudgetLeases {
   #mayGrow = true;
   /** A run found that not one more call can be paid. */
   #isSpent = false;
+  /** How many had found that when it was asked first: others may have given back a good part since. */
+  #endsBefore: number | null = null;
   #retryAtMs = Number.NEGATIVE_INFINITY;
   #underWay: Promise<void> | null = null;
 
@@ -104,8 +106,8 @@ export class BudgetLeases {
   /**
    * What is counted as leased is at least what was spent.
    * @param spentUsd USD spent in the period of this time, epoch ms @param callUsd about what a call costs
-   * @returns true when less is left than a lease, or than calls are held back for, and when a process that has left had
-   * found the budget spent
+   * @returns true when less is left than a lease, or than calls are held back for, and when a process that has left has found
+   * the budget spent: since this was asked first, or before with no more left than rests of calls
    */
   async raise(spentUsd: (atMs: number) => number, callUsd = 0): Promise<boolean> {
     const { store, usd } = this.#options;
@@ -115,8 +117,13 @@ export class BudgetLeases {
     const count = await store.add(key, 0, KEPT_MS);
     const missing = Math.ceil(spent * UNITS) - count;
     const raised = missing > 0 ? await store.add(key, missing, KEPT_MS) : count;
-    if (raised >= Math.floor(UNITS * (usd - Math.max(usd * LARGEST_PART, HELD_BACK * callUsd)))) return true;
-    return (await store.add(this.#endKey, 0, KEPT_MS)) > 0;
+    const rest = usd - raised / UNITS;
+    const heldBack = Math.max(usd * LARGEST_PART, HELD_BACK * callUsd);
+    // The counter is in whole units.
+    if (rest <= heldBack + 1 / UNITS) return true;
+    const ends = await store.add(this.#endKey, 0, KEPT_MS);
+    this.#endsBefore ??= ends;
+    return ends > this.#endsBefore || (ends > 0 && rest <= heldBack + ends * HELD_BACK * callUsd);
   }
 
   /** Gives back what is not spent, and says so when no call could be paid of it. */
@@ -161,6 +168,7 @@ export class BudgetLeases {
     this.#spentUsd = 0;
     this.#mayGrow = true;
     this.#isSpent = false;
+    this.#endsBefore = null;
   }
 
   get #key(): string {

@@ -83,10 +83,26 @@ describe("a budget in leases", () => {
     }
     for (const { own } of processes) await own.close();
     expect(counts.get("usd:t.job:job")).toBe(930_000);
-    expect(await leases().raise(() => 0)).toBe(true);
+    expect(await leases().raise(() => 0, 0.005)).toBe(true);
     // A higher one is not.
     expect(await leases({ usd: 2 }).raise(() => 0)).toBe(false);
     expect([...counts.keys()].every((key) => isBudgetOf("t.job", key))).toBe(true);
+  });
+
+  it("that was found spent is not so any more when others have given much of it back; found anew it is", async () => {
+    const { counts, leases } = counters();
+    const find = async (): Promise<void> => {
+      const own = leases();
+      own.join(spender().joins).end();
+      await own.close();
+    };
+    counts.set("usd:t.job:job", 1_000_000);
+    await find();
+    counts.set("usd:t.job:job", 700_000);
+    const later = leases();
+    expect(await later.raise(() => 0, 0.005)).toBe(false);
+    await find();
+    expect(await later.raise(() => 0, 0.005)).toBe(true);
   });
 
   it("of a day begins whole with the day of the store, whatever the run had spent before", async () => {
