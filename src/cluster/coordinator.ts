@@ -54,6 +54,7 @@ export class CoordinatorExecution extends JobExecution {
       allowance,
       openDispatcher: ({ book }) => openDispatcher(place, book),
       onAlone: (ranges) => this.#sayAlone(ranges),
+      onUntold: (forMs) => this.#sayWait(UNTOLD, this.clocks.now() + forMs, 0),
     });
     // It can be killed at any time and started again with the same command.
     super({ ...settings, recover: true }, { ...adapters, allowance, together: sharing }, clocks);
@@ -127,13 +128,14 @@ export class CoordinatorExecution extends JobExecution {
     if (this.#saidAlone) return;
     this.#saidAlone = true;
     const where = this.#workersAt === "mongodb" ? "mongodb" : "the same place";
-    this.events.emit("execution:wait", {
-      executionId: this.executionId,
-      reason: `${NOBODY}: start some with querymill worker --workers-at ${where}`,
-      untilMs: null,
-      items: ranges,
-    });
+    this.#sayWait(`${NOBODY}: start some with querymill worker --workers-at ${where}`, null, ranges);
+  }
+
+  #sayWait(reason: string, untilMs: number | null, items: number): void {
+    this.events.emit("execution:wait", { executionId: this.executionId, reason, untilMs, items });
   }
 }
 
 const NOBODY = "no worker has joined";
+const UNTOLD =
+  "the store is away, and the workers cannot be told: where that lasts, end them with SIGTERM, or run this again and tell it once more";

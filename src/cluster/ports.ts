@@ -80,8 +80,11 @@ export interface RangeBook {
   plan(): Promise<FleetPlan | null>;
   /** @param fence of the coordinator's lease. @throws QuerymillError FENCED */
   change(plan: Omit<FleetPlan, "next">, fence: number): Promise<void>;
-  /** Adds ranges that wait. Adding one again changes nothing. */
-  add(ranges: readonly (RangeSettings & { readonly number: number; readonly items: number })[]): Promise<void>;
+  /** Adds ranges that wait. Adding one again changes nothing. @param fence of the coordinator's lease. @throws QuerymillError FENCED */
+  add(
+    ranges: readonly (RangeSettings & { readonly number: number; readonly items: number })[],
+    fence: number,
+  ): Promise<void>;
   /** The range that was cut last, of those that are not removed yet. */
   last(): Promise<PlannedRange | null>;
   /** Ranges that wait, or whose lease has run out, in the order they were cut. */

@@ -5,6 +5,7 @@ import type { DeadRange, FleetSnapshot } from "../fleet.ts";
 import type { ItemKey } from "../item.ts";
 import type { JobSettings } from "../job.ts";
 import { spentOf } from "../jobs/budget.ts";
+import type { LeaseKeeper } from "../jobs/lease-keeper.ts";
 import { NO_COUNTERS } from "../jobs/no-counters.ts";
 import type { Held, Shared, Together } from "../jobs/together.ts";
 import { insist } from "../traffic/insist.ts";
@@ -28,6 +29,8 @@ export interface ShareOutOptions {
   readonly openDispatcher: (fleet: FleetStore) => Promise<Dispatcher>;
   /** Nobody works though there is work. */
   readonly onAlone: (ranges: number) => void;
+  /** It ends, and the store does not take what the workers are to be told. @param forMs how long that is tried, in ms */
+  readonly onUntold: (forMs: number) => void;
 }
 
 /** How often the plan is looked at, in ms. */
@@ -37,6 +40,8 @@ const LOOKS_TO_OFFER = 4;
 /** Ranges that wait: at least so many, and so many for each worker; more are cut when these are taken. */
 const AHEAD = 16;
 const AHEAD_OF_EACH = 4;
+/** How long it is tried at the end to tell workers what they were not told yet, in ms. */
+const TELL_MS = 10_000;
 /** Ranges that are looked at together. */
 const AT_ONCE = 200;
 /** Ranges that are shown, of those that are held and of those that are dead. */
@@ -63,10 +68,12 @@ export class ShareOut implements Together {
   /** Items settled in ranges that were not counted when this execution looked first. */
   #settledBefore: number | null = null;
   #next = 1;
-  #told: Promise<unknown> = Promise.resolve();
+  #told: Promise<boolean> = Promise.resolve(true);
   /** The workers know of it. */
   #budget: JobSettings["budget"];
   #orders: Orders = NONE;
+  /** Those that the store has. */
+  #said: Orders = NONE;
 
   constructor(options: ShareOutOptions) {
     this.#options = options;
@@ -100,21 +107,47 @@ export class ShareOut implements Together {
     await allowance.open(settings);
     this.#dispatcher = await openDispatcher(fleet);
     // Orders of a run before are not for this one.
-    await fleet.board.order(this.#orders);
+    const orders = this.#orders;
+    await fleet.board.order(orders);
+    this.#said = orders;
   }
 
+  /** Workers that were not told would go on: the store may be away for a moment just now. */
   async ended(): Promise<void> {
+    if (await this.#tell()) return;
+    const untilMs = performance.now() + TELL_MS;
+    this.#options.onUntold(TELL_MS);
+    while (!(await this.#tell()) && performance.now() < untilMs) await delay(LOOK_MS);
+  }
+
+  /** Also of a try to begin that came to nothing. */
+  async close(): Promise<void> {
     await this.#told;
     await this.#dispatcher?.close();
+    this.#dispatcher = null;
     await this.#options.allowance.close();
   }
 
-  /** Holds for workers that come later too. */
+  /** Holds for workers that come later too. While the store is away it is told with the next look. */
   async order(change: Partial<Orders>): Promise<void> {
     this.#orders = { ...this.#orders, ...change };
-    // One after the other, so that the last word is the one that holds.
-    this.#told = this.#told.then(async () => await this.#fleet?.board.order(change)).catch(() => {});
-    await this.#told;
+    await this.#tell();
+  }
+
+  /** One after the other, so that the last word is the one that holds. @returns whether the workers can read it */
+  #tell(): Promise<boolean> {
+    this.#told = this.#told.then(async () => {
+      const orders = this.#orders;
+      if (this.#fleet === null || orders === this.#said) return true;
+      try {
+        await this.#fleet.board.order(orders);
+        this.#said = orders;
+      } catch {
+        return false;
+      }
+      return true;
+    });
+    return this.#told;
   }
 
   async shareOut(shared: Shared): Promise<void> {
@@ -130,7 +163,7 @@ export class ShareOut implements Together {
         if (first === null || first.to === null) return;
       }
       const readBefore = shared.recorder.counts.read;
-      await this.#oneRound(shared, last, ask);
+      await this.#oneRound(shared, ask);
       // What nobody settles now would be cut again and again.
       if (shared.recorder.counts.read === readBefore) return;
     }
@@ -145,7 +178,7 @@ export class ShareOut implements Together {
   }
 
   /** From what an earlier one left of the plan to its end. */
-  async #oneRound(shared: Shared, last: PlannedRange | null, ask: Ask): Promise<void> {
+  async #oneRound(shared: Shared, ask: Ask): Promise<void> {
     const { open, signal, executionId, fingerprint } = shared;
     const { settings, onAlone } = this.#options;
     const { book } = this.#fleet!;
@@ -155,6 +188,9 @@ export class ShareOut implements Together {
       executionId,
       question: questionOf(settings, fingerprint),
     };
+    // Whoever had the plan before adds nothing from here on: what is the last range stays it.
+    await ask(() => book.change({ ...said, cut: plan?.cut === true }, open.lease.fence));
+    const last = await ask(() => book.last());
     this.#next = Math.max(plan?.next ?? 1, (last?.number ?? 0) + 1, (shared.recorder.state.absorbedRanges ?? 0) + 1);
     const cutter = new RangeCutter((from, size) => ask(() => open.source.cut!(from, size)), this.#size);
     let from: ItemKey | null = last?.to ?? null;
@@ -164,6 +200,7 @@ export class ShareOut implements Together {
     for (let look = 0; !signal.aborted; look += 1) {
       const { workers, ranges } = await ask(() => this.#look());
       await this.#tellBudget(shared);
+      await this.#tell();
       // There are more of them.
       if ((await ask(() => this.#absorb(shared))) === AT_ONCE) continue;
       let { waiting } = ranges;
@@ -171,7 +208,7 @@ export class ShareOut implements Together {
       while (!cut && waiting < ahead && !signal.aborted) {
         const end = await cutter.next(from, workers.length);
         if (end !== null) {
-          await ask(() => this.#add(from, end));
+          await ask(() => this.#add(from, end, open.lease));
           from = end.to;
           waiting += 1;
         }
@@ -195,9 +232,8 @@ export class ShareOut implements Together {
   async #isSpent({ settings, recorder }: Shared): Promise<boolean | null> {
     const { allowance } = this.#options;
     const [{ totals }, { counters }] = [recorder, this];
-    // Of a day or a month only what was counted in it: the rest was leased in it.
-    const uncounted = settings.budget?.per === "job" ? costOf(counters) : 0;
-    const spentUsd = (atMs: number): number => spentOf(settings, recorder, atMs) + uncounted;
+    const byWorkers = settings.budget?.per === "job" ? costOf(counters) : -recorder.absorbedUsd;
+    const spentUsd = (atMs: number): number => spentOf(settings, recorder, atMs) + byWorkers;
     const callUsd =
       ((totals.costUsd ?? 0) + (counters.costUsd ?? 0)) / Math.max(1, totals.modelCalls + counters.modelCalls);
     return await allowance.spent(settings.budget, spentUsd, callUsd).catch(() => null);
@@ -211,10 +247,12 @@ export class ShareOut implements Together {
     await this.order({ budget: { usd: budget?.usd ?? null } });
   }
 
-  async #add(from: ItemKey | null, { to, items }: { to: ItemKey | null; items: number }): Promise<void> {
+  async #add(from: ItemKey | null, { to, items }: Cut, lease: LeaseKeeper): Promise<void> {
     const number = this.#next;
-    this.#next += 1;
-    await this.#fleet!.book.add([{ name: `r${String(number).padStart(9, "0")}`, number, from, to, items }]);
+    await lease.confirm();
+    const range = { name: `r${String(number).padStart(9, "0")}`, number, from, to, items };
+    await this.#fleet!.book.add([range], lease.fence);
+    this.#next = number + 1;
   }
 
   async #offer(): Promise<void> {
@@ -235,6 +273,8 @@ export class ShareOut implements Together {
     const over = goesOn < 0 ? listed : listed.slice(0, goesOn);
     const { job } = this.#options.settings;
     for (const { name, number, work } of over) {
+      // Another run counts it otherwise, and what was handed over is to go to that one.
+      await open.lease.confirm();
       const failed = await takeOver(handed, name, manager, open.source, job);
       const all = sumOf(Object.values(work));
       uncounted.delete(name);
@@ -255,6 +295,7 @@ export class ShareOut implements Together {
   }
 }
 
+type Cut = { readonly to: ItemKey | null; readonly items: number };
 type Ask = <T>(action: () => Promise<T>) => Promise<T>;
 
 /** How a fleet stands. */
@@ -269,7 +310,9 @@ export interface FleetLook {
 export async function lookAt({ book, board }: Pick<FleetStore, "book" | "board">): Promise<FleetLook> {
   // Before the ranges: one who leaves has given back what it had, and would be missing with something in its hands.
   const workers = await board.workers();
-  const [ranges, listed] = await Promise.all([book.counts(), book.list(AT_ONCE)]);
+  // One that ends in between is listed as over, and counted as under way: it is looked at once more.
+  const ranges = await book.counts();
+  const listed = await book.list(AT_ONCE);
   const atMs = Date.now();
   const costs = workers.map(({ costUsd }) => costUsd);
   return {

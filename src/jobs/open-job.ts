@@ -122,6 +122,7 @@ export async function openStores(
     ...(leaseMs === undefined ? {} : { leaseMs }),
   });
   closers.add(() => lease.release());
+  closers.add(() => adapters.together?.close?.());
   await adapters.together?.held?.({ lease, store, source, manager, executionId });
   const endpoints = await checkProviders(providers, deadlines.connectMs);
   notes.push(...adapters.notes);

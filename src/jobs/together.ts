@@ -43,4 +43,6 @@ export interface Together {
   readonly ownItems?: number;
   /** It is over, and still holds its part. */
   ended?(end: ExecutionEnd, manager: BatchFileManager): Promise<void>;
+  /** Closes what {@link held} opened, whatever came of it. `held` may come again. */
+  close?(): Promise<void>;
 }

@@ -61,12 +61,15 @@ export class MongoRangeBook implements RangeBook {
         );
       } catch (error) {
         if ((error as { code?: unknown }).code !== duplicateKey) throw error;
-        throw new QuerymillError("FENCED", "Another coordinator has taken over the plan of this target.");
+        throw takenOver();
       }
     });
   }
 
-  async add(ranges: readonly (RangeSettings & { readonly number: number; readonly items: number })[]): Promise<void> {
+  async add(
+    ranges: readonly (RangeSettings & { readonly number: number; readonly items: number })[],
+    fence: number,
+  ): Promise<void> {
     if (ranges.length === 0) return;
     const operations = ranges.map(({ name, ...range }) => ({
       updateOne: { filter: { _id: name }, update: { $setOnInsert: { ...range, ...NEW_RANGE } }, upsert: true },
@@ -74,7 +77,8 @@ export class MongoRangeBook implements RangeBook {
     const next = Math.max(...ranges.map(({ number }) => number)) + 1;
     await this.#guarded(async () => {
       // The number first: a name is never given twice, whatever is removed meanwhile.
-      await this.#plan.updateOne({ _id: PLAN }, { $max: { next } });
+      const { matchedCount } = await this.#plan.updateOne({ _id: PLAN, fence }, { $max: { next } });
+      if (matchedCount === 0) throw takenOver();
       await this.#ranges.bulkWrite(operations as never, { ordered: true });
     });
   }
@@ -202,6 +206,9 @@ export class MongoRangeBook implements RangeBook {
     return matchedCount === 1;
   }
 }
+
+const takenOver = (): QuerymillError =>
+  new QuerymillError("FENCED", "Another coordinator has taken over the plan of this target.");
 
 const NEW_RANGE = {
   state: "waiting",

@@ -1,10 +1,27 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { startCli } from "../support/cli.ts";
 import { machineFolder } from "../support/fleet.ts";
 import { makeJob } from "../support/job.ts";
+import { someRedis } from "../support/valkey.ts";
 import { makeWorkspace } from "../support/workspace.ts";
 
 describe("run, worker, status and control over one job", () => {
+  it("end when the start fails, whatever was open by then", async () => {
+    const valkey = await someRedis();
+    onTestFinished(() => valkey.stop());
+    const job = await makeJob("MongoDB");
+    await job.seed(3);
+    const { storeUri, db, model } = job.settings;
+    const folder = await machineFolder();
+    const asking = ["--model", model.name, "--base-url", "http://127.0.0.1:9/v1", "--rpm", "600"];
+    const place = ["--job", "flow", "--store", storeUri, "--db", db, "--workers-at", valkey.url];
+    const args = ["run", "--json", "--log-level", "silent", ...place, "--batch-dir", folder, ...asking];
+    const cli = startCli(args, { cwd: folder });
+    onTestFinished(() => void cli.kill("SIGKILL"));
+    const { code, stderr } = await cli.ended;
+    expect([code, stderr]).toEqual([2, expect.stringContaining("127.0.0.1:9")]);
+  });
+
   it("show who works, and what the run is told reaches the workers", async () => {
     const job = await makeJob("MongoDB", { latency: "fixed:50" });
     await job.seed(900);

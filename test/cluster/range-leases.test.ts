@@ -121,7 +121,7 @@ describe("the plan", () => {
     await whole("run", { fleet: true });
     const fleet = store.fleet!(target);
     await fleet.book.change({ job: "j", executionId: "e", question: {}, cut: false }, 1);
-    await fleet.book.add([range(1), range(2)]);
+    await fleet.book.add([range(1), range(2)], 1);
     return fleet;
   };
   const taker = (fence: number, ownerId = "a") => ({ worker: "w", ownerId, executionId: "e", fence, alone: false });

@@ -104,7 +104,7 @@ it("shows who works and what they have, tells all of them what to do, and counts
 
   // A range that ended its workers is told with its reason, first of all.
   const { book } = store;
-  await book.add([{ name: "r999999999", number: 999_999_999, items: 7, from: null, to: null }]);
+  await book.add([{ name: "r999999999", number: 999_999_999, items: 7, from: null, to: null }], 1);
   const taker = { worker: HOSTILE, ownerId: "o", executionId: "e", fence: 999_999_999, alone: true };
   expect(await book.take((await book.find("r999999999"))!, taker)).toBe(true);
   expect(await book.finish("r999999999", taker, "dead", null, "it ended two workers")).toBe(true);
