@@ -2,6 +2,7 @@ import { dirname, relative, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { loadSettings, readFiles } from "../config/load.ts";
 import { attributeOf } from "../config/option.ts";
+import { configPath } from "../config/place.ts";
 import { severalProblems } from "../config/problems.ts";
 import { OPTION_KEYS, type OptionKey, optionOf } from "../config/schema.ts";
 import { NOT_OF_A_TENANT, TENANT_FIELDS, type TenantField } from "../config/tenant-fields.ts";
@@ -10,7 +11,7 @@ import { QuerymillError } from "../errors.ts";
 import { tenantConflicts } from "../tenants/conflicts.ts";
 import { batchDirOf, listTenants } from "../tenants/list.ts";
 import { addSection, setPaused } from "../tenants/section-edits.ts";
-import { editSettings, settingsPath } from "../tenants/settings-file.ts";
+import { editSettings } from "../tenants/settings-file.ts";
 import { type Told, tellRunning } from "../tenants/tell-running.ts";
 import { symbols } from "./format.ts";
 import { addOptions } from "./options.ts";
@@ -73,7 +74,7 @@ export function pauseCommand(paused: boolean): Command {
 
 async function add(name: string, flags: Flags): Promise<number> {
   const cwd = process.cwd();
-  const path = settingsPath(flags, process.env, cwd);
+  const path = await configPath({ flags, env: process.env, cwd });
   const settings = sectionOf(flags, dirname(path), cwd);
   const notes: string[] = [];
   const input = { env: process.env, cwd, flags: { tenant: name } };
@@ -106,7 +107,7 @@ async function add(name: string, flags: Flags): Promise<number> {
 
 async function pause(name: string, paused: boolean, flags: Flags): Promise<number> {
   const cwd = process.cwd();
-  const path = settingsPath(flags, process.env, cwd);
+  const path = await configPath({ flags, env: process.env, cwd });
   const input = { flags, env: process.env, cwd };
   const { file, variables } = await readFiles(input);
   // One whose settings cannot be used otherwise can be paused too.

@@ -1,13 +1,14 @@
 import { relative } from "node:path";
 import { type Command, Option } from "commander";
 import { loadSettings, readFiles } from "../config/load.ts";
+import { configPath } from "../config/place.ts";
 import { severalProblems } from "../config/problems.ts";
 import { TENANT_NAME } from "../config/tenant-options.ts";
 import { QuerymillError } from "../errors.ts";
 import { batchDirOf } from "../tenants/list.ts";
 import type { RemovalOptions, RemovalPlan } from "../tenants/removal.ts";
 import { removeSection } from "../tenants/section-edits.ts";
-import { editSettings, settingsPath, tryEdit } from "../tenants/settings-file.ts";
+import { editSettings, tryEdit } from "../tenants/settings-file.ts";
 import { confirm } from "./confirm.ts";
 import { count, type Look, left, money, symbols } from "./format.ts";
 import { addOptions } from "./options.ts";
@@ -38,7 +39,7 @@ async function remove(name: string, { data, dryRun, yes, ...flags }: Flags): Pro
   const { planRemoval, removeTenant } = await import("../tenants/removal.ts");
   const options = { ...(await placesOf(name, flags)), name, data: data === true };
   const plan = await planRemoval(options);
-  const path = settingsPath(flags, process.env, process.cwd());
+  const path = await configPath({ flags, env: process.env, cwd: process.cwd() });
   if (dryRun !== true) {
     if (plan.heldBy !== null) throw new QuerymillError("JOB_HELD", `Tenant ${name} is ${heldLine(plan)}`);
     // Its section goes last: what keeps it from going is told before anything is gone.

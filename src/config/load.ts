@@ -1,4 +1,3 @@
-import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { DEFAULT_TAXONOMY } from "../default-taxonomy.ts";
 import { QuerymillError } from "../errors.ts";
@@ -15,6 +14,7 @@ import { fleetConflicts, fleetSettings } from "./fleet.ts";
 import { growingConflicts, growingSettings, reclassifyOnce } from "./growing.ts";
 import { type FileSettings, fileConflicts, fileSettings, inputJob, inputStore } from "./input.ts";
 import { redactionOf } from "./lane-options.ts";
+import { placeOf, readIfThere } from "./place.ts";
 import { severalProblems } from "./problems.ts";
 import { resolveSchedules } from "./schedules.ts";
 import { type OptionKey, optionOf } from "./schema.ts";
@@ -69,8 +69,6 @@ export interface SettingsInput {
 
 /** Stands where a model would be in settings that ask none. */
 const NO_MODEL: ModelSettings = { provider: "none", name: "", baseUrl: null, apiKey: null };
-
-const LARGEST_FILE_BYTES = 1024 * 1024;
 
 /**
  * Resolves and checks everything a run needs: flag, environment (the process's, then `.env`), `querymill.yaml`,
@@ -242,8 +240,7 @@ async function readConfig(
   variables: Variables,
   cwd: string,
 ): Promise<{ file: ConfigText | null; folder: string }> {
-  const named = (flags.config as string | undefined) ?? variables("QUERYMILL_CONFIG");
-  const path = resolve(cwd, named ?? "querymill.yaml");
+  const { named, path } = placeOf(flags, variables, cwd);
   const text = await readIfThere(path);
   if (text === null && named !== undefined)
     throw new QuerymillError("USAGE", `--config ${named}: there is no such file. Check the path ${path}.`);
@@ -321,23 +318,4 @@ async function readTaxonomy(path: string, options: ResolvedOptions): Promise<Job
       `${options.name("taxonomy")}: there is no file ${shownPath}. Check the path ${path}.`,
     );
   return parseTaxonomy(text, shownPath);
-}
-
-/** @returns null when there is no such file */
-async function readIfThere(path: string): Promise<string | null> {
-  try {
-    const { size } = await stat(path);
-    if (size > LARGEST_FILE_BYTES)
-      throw new QuerymillError(
-        "CONFIG_INVALID",
-        `${path} has ${size} bytes, more than a settings file may (1 MB). Is it the right one?`,
-      );
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof QuerymillError) throw error;
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT" || code === "ENOTDIR") return null;
-    const why = code === "EACCES" ? "this user may not read it" : code === "EISDIR" ? "it is a folder" : String(code);
-    throw new QuerymillError("CONFIG_INVALID", `${path} cannot be read: ${why}.`, { cause: error });
-  }
 }

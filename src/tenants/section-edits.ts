@@ -1,4 +1,4 @@
-import { type Document, isAlias, isMap, isPair, isScalar, type Pair, stringify, type YAMLMap } from "yaml";
+import { type Document, isAlias, isMap, isPair, isScalar, type Pair, stringify, visit, type YAMLMap } from "yaml";
 import { QuerymillError } from "../errors.ts";
 
 /** A change of the sections of `tenants`. */
@@ -44,11 +44,9 @@ export function setPaused(name: string, paused: boolean): SectionEdit {
   return {
     apply: (document) => {
       const section = document.getIn(["tenants", name], true);
-      if (isAlias(section))
-        throw new QuerymillError(
-          "CONFIG_INVALID",
-          `tenants.${name} repeats another section by an alias, and would pause that one too. Write its settings out.`,
-        );
+      if (isAlias(section)) throw pausesOthers(`tenants.${name} repeats another section by an alias`);
+      if (isMap(section) && section.anchor !== undefined && isRepeated(document, section.anchor))
+        throw pausesOthers(`tenants.${name} is repeated elsewhere by the alias *${section.anchor}`);
       if (!isMap(section)) document.setIn(["tenants", name], document.createNode({}));
       if (paused) document.setIn(["tenants", name, "paused"], true);
       else document.deleteIn(["tenants", name, "paused"]);
@@ -88,6 +86,20 @@ export function removeSection(name: string): SectionEdit {
       return withoutLines(text, startOf(section), endOf(section, text), false);
     },
   };
+}
+
+function pausesOthers(why: string): QuerymillError {
+  return new QuerymillError("CONFIG_INVALID", `${why}, and would pause that too. Write the settings of each out.`);
+}
+
+function isRepeated(document: Document, anchor: string): boolean {
+  let found = false;
+  visit(document, {
+    Alias: (_, { source }) => {
+      found ||= source === anchor;
+    },
+  });
+  return found;
 }
 
 /** Only what is written line by line can be changed by its lines. */

@@ -1,5 +1,5 @@
 import { access, chmod, constants, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { type Alias, type Document, isPair, parseDocument, visit } from "yaml";
 import { parseConfig } from "../config/file.ts";
@@ -8,15 +8,6 @@ import { messageOf, QuerymillError } from "../errors.ts";
 import { codeOf } from "../state/files.ts";
 import { exclusively } from "../state/owner.ts";
 import type { SectionEdit } from "./section-edits.ts";
-
-/** @returns where the settings file is, whether it is there or not */
-export function settingsPath(
-  flags: Readonly<Record<string, unknown>>,
-  env: Readonly<Record<string, string | undefined>>,
-  cwd: string,
-): string {
-  return resolve(cwd, (flags.config as string | undefined) ?? env.QUERYMILL_CONFIG ?? "querymill.yaml");
-}
 
 /**
  * Changes the settings file: all else in it stays as it is written, whoever reads it sees the old or the new one, whole, and

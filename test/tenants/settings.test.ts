@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, test } from "vitest";
 import { type LoadedSettings, loadSettings } from "../../src/config/load.ts";
+import { configPath } from "../../src/config/place.ts";
 import { QuerymillError } from "../../src/errors.ts";
 import { tenantConflicts } from "../../src/tenants/conflicts.ts";
 import { listTenants } from "../../src/tenants/list.ts";
@@ -228,6 +229,16 @@ tenants:
   it("does not pause two tenants that are one section by an alias", async () => {
     await put("model: offline\ntenants:\n  a: &one { targetCollection: x }\n  b: *one\n");
     expect(await refusal(editSettings(path(), setPaused("b", true)))).toContain("alias");
+    expect(await refusal(editSettings(path(), setPaused("a", true)))).toContain("repeated elsewhere by the alias *one");
+    await put("model: offline\ntenants:\n  a: &one { targetCollection: x }\n  b: { targetCollection: y }\n");
+    await editSettings(path(), setPaused("a", true));
+    expect(await readFile(path(), "utf8")).toContain("a: &one { targetCollection: x, paused: true }");
+  });
+
+  it("is changed where .env says that the settings are", async () => {
+    await writeFile(join(cwd, ".env"), "QUERYMILL_CONFIG=other.yaml\n");
+    expect(await configPath({ flags: {}, env: {}, cwd })).toBe(join(cwd, "other.yaml"));
+    expect(await configPath({ flags: { config: "a.yaml" }, env: {}, cwd })).toBe(join(cwd, "a.yaml"));
   });
 
   it("stays as it was when a section that would go is repeated by an alias, or that would come to be another one's", async () => {
