@@ -36,6 +36,8 @@ it("runs of an empty source leave nothing behind: no memory, no timer, no listen
     if (runs === RUNS) done.resolve();
   });
   await done.promise;
+  run.execution.abort();
+  await run.ended;
   const [before, after] = seen;
   expect(after!.heap - before!.heap).toBeLessThan(GROWTH_BYTES);
   // Some are of the worker that runs the test.

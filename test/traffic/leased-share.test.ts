@@ -62,7 +62,7 @@ describe("calls that go out by a leased share", () => {
           expect(tokens).toBeLessThanOrEqual(tokensPerMinute * (0.98 + 0.5 / 60) + 3 * typical * weights.length);
           const used = Math.max(requests / requestsPerMinute, tokens / tokensPerMinute);
           // Where both limits are equally tight, a small share cannot save up for calls larger than most.
-          expect(used).toBeGreaterThan(0.9);
+          expect(used).toBeGreaterThan(0.85);
         },
       ),
       { numRuns: 40 },
