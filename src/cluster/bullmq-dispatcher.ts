@@ -24,6 +24,8 @@ const AGAIN_MS = 60_000;
 /** A range that could not be worked on is brought again after so long, in ms. */
 const BACK_MS = 1_000;
 
+const NEVER = new AbortController().signal;
+
 const WORK = {
   autorun: false,
   lockDuration: LOCK_MS,
@@ -35,6 +37,13 @@ const WORK = {
 interface Parts {
   readonly queue: Queue;
   readonly worker: Worker;
+}
+
+/** A job in these hands, until its lock ends. */
+interface Found {
+  readonly job: Job;
+  readonly id: string;
+  readonly token: string;
 }
 
 /**
@@ -52,8 +61,8 @@ export class BullDispatcher implements Dispatcher {
   #handouts = 0;
   #operations = 0;
   #lookedMs = performance.now();
-  /** A question that its asker did not wait for; its answer is the next one's. */
-  #asking: Promise<Handout | null> | null = null;
+  /** A question under way, or a job that came when nobody waited: the next asker's. Its lock is not renewed before. */
+  #asking: Promise<Found | null> | null = null;
   #fault: unknown = null;
   #isWatching = false;
 
@@ -115,11 +124,15 @@ export class BullDispatcher implements Dispatcher {
     while (!signal.aborted) {
       const leftMs = untilMs - performance.now();
       if (leftMs <= 0) break;
-      this.#asking ??= this.#ask().finally(() => {
-        this.#asking = null;
+      this.#asking ??= this.#ask().then((found) => {
+        if (found === null) this.#asking = null;
+        return found;
       });
       const found = await rested(leftMs, signal, this.#asking);
-      if (found !== null) return found;
+      if (found !== null) {
+        this.#asking = null;
+        return this.#handOut(found);
+      }
       if (this.#fault !== null) throw this.#away();
     }
     return null;
@@ -128,10 +141,18 @@ export class BullDispatcher implements Dispatcher {
   async close(): Promise<void> {
     clearInterval(this.#renewing);
     const { queue, worker } = this.#parts;
-    await rested(2_000, new AbortController().signal, Promise.allSettled([worker.close(true), queue.close()]));
+    await rested(2_000, NEVER, this.#giveBackFound());
+    await rested(2_000, NEVER, Promise.allSettled([worker.close(true), queue.close()]));
   }
 
-  async #ask(): Promise<Handout | null> {
+  /** What came when nobody waited; what is still asked for then does not come any more. */
+  async #giveBackFound(): Promise<void> {
+    const found = this.#asking === null ? null : await rested(0, NEVER, this.#asking);
+    if (found !== null) await this.#handOut(found).giveBack();
+  }
+
+  /** @returns null when there is none, and when the store is away */
+  async #ask(): Promise<Found | null> {
     const { worker } = this.#parts;
     try {
       if (!this.#isWatching) {
@@ -144,15 +165,14 @@ export class BullDispatcher implements Dispatcher {
       this.#operations += 2;
       const job = (await worker.getNextJob(token)) as Job | undefined;
       this.#fault = null;
-      if (job?.id === undefined) return null;
-      return this.#handOut(job, job.id, token);
+      return job?.id === undefined ? null : { job, id: job.id, token };
     } catch (error) {
       this.#broke(error);
       return null;
     }
   }
 
-  #handOut(job: Job, id: string, token: string): Handout {
+  #handOut({ job, id, token }: Found): Handout {
     this.#held.set(id, token);
     const end = async (action: () => Promise<unknown>): Promise<void> => {
       this.#held.delete(id);
@@ -185,7 +205,7 @@ export class BullDispatcher implements Dispatcher {
 
   async #does<T>(action: () => Promise<T>, operations = 1): Promise<T> {
     this.#operations += operations;
-    const done = await rested(OPERATION_MS, new AbortController().signal, action());
+    const done = await rested(OPERATION_MS, NEVER, action());
     if (done === null) throw new Error(`no answer within ${OPERATION_MS / 1_000} s`);
     return done;
   }

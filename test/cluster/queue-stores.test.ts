@@ -87,6 +87,22 @@ describe.each(QUEUE_STORES)("ranges handed out by %s", (name) => {
     await anew!.settle();
   });
 
+  it("are the next asker's when they come while nobody waits, and another's when nobody asks again", async () => {
+    const job = `job-${jobs++}`;
+    const [run, one, two] = await Promise.all([1, 2, 3].map(() => dispatcher(urlOf(name), job)));
+    expect(await one!.next(500, never)).toBeNull();
+    await run!.offer(free("r1"));
+    await delay(1_000);
+    const late = await one!.next(1_000, never);
+    expect(late?.range).toBe("r1");
+    await late!.settle();
+    expect(await one!.next(500, never)).toBeNull();
+    await run!.offer(free("r2"));
+    await delay(1_000);
+    await one!.close();
+    expect((await two!.next(8_000, never))?.range).toBe("r2");
+  });
+
   it("are gone when the job's queue is removed, and no other job's", async () => {
     const [job, other] = [`job-${jobs++}`, `job-${jobs++}`];
     const [run, worker, beside] = [
