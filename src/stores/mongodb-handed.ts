@@ -21,7 +21,7 @@ const AT_ONCE = 200;
 export class MongoHandedOver implements HandedOver {
   readonly #queue: Collection<HandedDocument>;
   readonly #guarded: StoreErrors;
-  #indexed: Promise<unknown> | null = null;
+  #isIndexed = false;
 
   constructor(queue: Collection<Document>, guarded: StoreErrors) {
     this.#queue = queue as unknown as Collection<HandedDocument>;
@@ -82,8 +82,8 @@ export class MongoHandedOver implements HandedOver {
 
   async known(range: RangeSettings): Promise<ReadonlySet<ItemKey>> {
     return await this.#guarded(async () => {
-      this.#indexed ??= this.#queue.createIndex({ item: 1 }, { name: ITEM_INDEX });
-      await this.#indexed;
+      if (!this.#isIndexed) await this.#queue.createIndex({ item: 1 }, { name: ITEM_INDEX });
+      this.#isIndexed = true;
       const along = { filter: {}, index: ITEM_INDEX, keyAt: (item: unknown) => ({ item }), sort: { item: 1 } as const };
       const { from, to } = range;
       const found = await this.#queue

@@ -45,7 +45,7 @@ export class MongoSource implements Source {
   /** Names of the indexes by range; null until looked up. */
   #indexes: Partial<Record<RangeName, string>> | null = null;
   /** null until looked up. */
-  #view: Promise<boolean> | null = null;
+  #view: boolean | null = null;
 
   constructor(db: Db, options: SourceOptions, guarded: StoreErrors) {
     this.#db = db;
@@ -224,11 +224,8 @@ export class MongoSource implements Source {
 
   async #isView(): Promise<boolean> {
     const listed = { nameOnly: true, authorizedCollections: true } as const;
-    this.#view ??= this.#db
-      .listCollections({ name: this.#options.collection }, listed)
-      .toArray()
-      .then(([found]) => found?.type === "view");
-    return await this.#view;
+    this.#view ??= (await this.#db.listCollections({ name: this.#options.collection }, listed).next())?.type === "view";
+    return this.#view;
   }
 
   /** Tries the update that marks on a document that cannot exist: the server checks the right before it looks. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { MongoClient } from "mongodb";
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, onTestFinished } from "vitest";
 import type { FleetStore, RangeWork } from "../../src/cluster/ports.ts";
 import { keyOf } from "../../src/item.ts";
 import { NO_COUNTERS } from "../../src/jobs/no-counters.ts";
@@ -185,6 +185,19 @@ describe("the plan", () => {
     expect(all.map(({ kind }) => kind).sort()).toEqual(["dead", "retry"]);
     await handed.remove("r1");
     expect([...(await known(2, 6))]).toEqual([]);
+  });
+
+  it("knows which items wait also after the store was away when it was asked first", async () => {
+    const uri = inject("mongoReplicaUri");
+    const own = await new MongoClient(uri).connect();
+    onTestFinished(() => own.close());
+    const opened = await openMongoStore(uri, database, { connectTimeoutMs: 5_000, client: own });
+    const { handed } = opened.fleet(target);
+    await own.close();
+    await expect(handed.known({ name: "x", from: null, to: null })).rejects.toThrow();
+    await own.connect();
+    await handed.add("r1", [{ kind: "retry", key: keyOf(3), entry: "{}" }]);
+    expect([...(await handed.known({ name: "x", from: null, to: null }))]).toEqual([keyOf(3)]);
   });
 
   it("tells orders to those that come later, and forgets who is silent", async () => {

@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { type CommandStartedEvent, MongoClient } from "mongodb";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from "vitest";
 import { parseFilter } from "../../src/filter.ts";
 import { keyOf } from "../../src/item.ts";
 import { MARK_FIELDS } from "../../src/job.ts";
@@ -162,6 +162,19 @@ it("refuses a view as a source that cannot be marked", async () => {
   await client.db(database).createCollection("view", { viewOn: "seen", pipeline: [] });
   const refused = store.source(optionsOf("view")).prepare();
   await expect(refused).rejects.toMatchObject({ code: "SOURCE_NOT_MARKABLE" });
+});
+
+it("reads without marks also after the server was away when it was asked first", async () => {
+  const uri = inject("mongoReplicaUri");
+  const own = await new MongoClient(uri).connect();
+  onTestFinished(() => own.close());
+  const store = await openMongoStore(uri, database, { connectTimeoutMs: 5_000, client: own });
+  await store.insert("away", [{ _id: 1 }]);
+  const source = store.source({ ...optionsOf("away"), mark: null });
+  await own.close();
+  await expect(source.readUnprocessed(null, 1)).rejects.toThrow();
+  await own.connect();
+  expect((await source.readUnprocessed(null, 1)).documents).toEqual([{ _id: 1 }]);
 });
 
 describe("a target with rules of its own", () => {
