@@ -51,28 +51,43 @@ export async function openPostgresLeases(url: string, now: () => number): Promis
     close: async () => {
       isClosed = true;
       clock.close();
-      ear?.release(true);
-      ear = null;
+      clearTimeout(listening);
+      leave();
       await pool.end();
     },
   };
   let ear: PoolClient | null = null;
+  let listening: NodeJS.Timeout | undefined;
+  const leave = (): void => {
+    ear?.release(true);
+    ear = null;
+  };
   const listen = async (): Promise<void> => {
-    if (isClosed) return;
-    ear = await pool.connect();
-    ear.on("notification", ({ payload }) => {
+    const client = await pool.connect();
+    ear = client;
+    if (isClosed) return leave();
+    client.on("notification", ({ payload }) => {
       const news = newsIn(payload);
       if (news !== null) store.onNews(news);
     });
-    ear.once("error", () => {
-      ear?.release(true);
-      ear = null;
-      again();
+    client.on("error", () => {
+      if (client === ear) again();
     });
-    await ear.query(`listen ${NEWS}`);
+    await client.query(`listen ${NEWS}`);
   };
-  const again = (): void => void setTimeout(() => void listen().catch(again), LISTEN_AGAIN_MS).unref();
-  await clock.look();
-  await listen();
-  return store;
+  // A connection that breaks while it begins to listen says so twice.
+  const again = (): void => {
+    leave();
+    clearTimeout(listening);
+    if (isClosed) return;
+    listening = setTimeout(() => void listen().catch(again), LISTEN_AGAIN_MS).unref();
+  };
+  try {
+    await clock.look();
+    await listen();
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
