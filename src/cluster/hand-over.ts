@@ -32,11 +32,13 @@ export class HandOver {
     for (let at = 0; at < fresh.length; at += AT_ONCE) {
       const keys = fresh.slice(at, at + AT_ONCE);
       const entries: HandedEntry[] = [];
+      const versions: string[] = [];
       for (const key of keys) {
+        // Before it is read: one that is replaced meanwhile is brought again.
+        versions.push(versionOf(queue, key));
         const entry = await queue.read(key);
         if (entry !== null) entries.push({ kind, key, entry: JSON.stringify(entry) });
       }
-      const versions = keys.map((key) => versionOf(queue, key));
       await this.#handed.add(this.#range, entries);
       for (const [order, key] of keys.entries()) this.#sent.set(kind + key, versions[order]!);
     }
