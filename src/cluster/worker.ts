@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, QuerymillError } from "../errors.ts";
-import { Events, type ExecutionEnd, type StopReason } from "../events.ts";
+import { Events, type StopReason } from "../events.ts";
 import type { WorkerReport } from "../fleet.ts";
 import { fingerprintOf, type JobSettings, slotCeiling } from "../job.ts";
 import type { Adapters } from "../jobs/adapters.ts";
@@ -13,8 +13,9 @@ import { sweepFolders } from "./left-folders.ts";
 import { type Dispatcher, type FleetStore, type Handout, NO_ORDERS, type PlannedRange } from "./ports.ts";
 import { questionOf, refuseOtherQuestion } from "./question.ts";
 import { LASTING, RangeRun } from "./range-run.ts";
-import { isNearItsEnd, shareSlots } from "./share-slots.ts";
+import { isNearItsEnd, shareSlots, type Wanted } from "./share-slots.ts";
 import type { WorkerEnd, WorkerEvent } from "./worker-event.ts";
+import { WorkerFigures } from "./worker-figures.ts";
 
 export interface WorkerOptions {
   readonly settings: JobSettings;
@@ -52,6 +53,7 @@ export class Worker {
   readonly #stopping = new AbortController();
   readonly #runs = new Set<RangeRun>();
   readonly #startedAtMs = Date.now();
+  readonly #figures = new WorkerFigures();
   #orders = NO_ORDERS;
   /** A `stop` that was said before this one came is for those who were there. */
   #since: number | null = null;
@@ -59,9 +61,6 @@ export class Worker {
   #trouble: string | null = null;
   #exitCode = 0;
   #ranges = 0;
-  #settled = 0;
-  #modelCalls = 0;
-  #costUsd: number | null = 0;
   #refused: QuerymillError | null = null;
 
   constructor(options: WorkerOptions) {
@@ -86,7 +85,7 @@ export class Worker {
       await this.#fleet.board.leave(this.name).catch(() => {});
     }
     if (this.#refused !== null) throw this.#refused;
-    const end = { ranges: this.#ranges, settled: this.#settled, exitCode: this.#exitCode };
+    const end = { ranges: this.#ranges, settled: this.#figures.settled, exitCode: this.#exitCode };
     tell({ event: "worker:end", worker: this.name, message: this.#trouble, ...end });
     return end;
   }
@@ -210,7 +209,7 @@ export class Worker {
       else await handout?.settle();
       if (result === "busy") return await this.#sleep(BUSY_MS);
       tell({ ...told, result, read: end?.read ?? 0, durationMs, message: end?.message ?? null });
-      if (end !== null) this.#count(end);
+      if (end !== null) this.#figures.count(end);
       if (result === "done" || result === "dead") {
         this.#ranges += 1;
         this.#pauseMs = 0;
@@ -233,12 +232,6 @@ export class Worker {
     }
   }
 
-  #count({ read, inFlight, modelCalls, costUsd }: ExecutionEnd): void {
-    this.#settled += read - inFlight;
-    this.#modelCalls += modelCalls;
-    this.#costUsd = this.#costUsd === null || costUsd === null ? null : this.#costUsd + costUsd;
-  }
-
   #slowDown(): void {
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, this.#pauseMs * 2));
   }
@@ -255,7 +248,7 @@ export class Worker {
   }
 
   /** What every execution of this worker is to be told. */
-  #wanted(): Parameters<typeof shareSlots>[1] {
+  #wanted(): Wanted {
     const { settings } = this.#options;
     return {
       calls: this.#orders.concurrent ?? settings.concurrent,
@@ -311,26 +304,13 @@ export class Worker {
 
   #asReport(): WorkerReport {
     const snapshots = [...this.#runs].map(({ execution }) => execution.snapshot());
-    const sum = (of: (one: (typeof snapshots)[number]) => number): number =>
-      snapshots.reduce((total, one) => total + of(one), 0);
-    const { calls, most } = this.#wanted();
-    const limits = snapshots.map(({ slots }) => slots.limit);
-    // At places that its ranges share, the limit of one is that of all.
-    const limit = this.#options.adapters.pool ? Math.max(0, ...limits) : sum(({ slots }) => slots.limit);
-    const cost = snapshots.map(({ counters }) => counters.costUsd);
     return {
       name: this.name,
       host: hostname(),
       pid: process.pid,
       state: this.#state(),
       ranges: [...this.#runs].map(({ range }) => range.name),
-      inFlight: sum(({ slots }) => slots.busy),
-      limit: calls === "auto" ? Math.min(most, limit) : calls,
-      itemsPerSecond: sum(({ itemsPerSecond }) => itemsPerSecond),
-      settled: this.#settled + sum(({ counters }) => counters.read - counters.inFlight),
-      modelCalls: this.#modelCalls + sum(({ counters }) => counters.modelCalls),
-      costUsd:
-        this.#costUsd === null || cost.includes(null) ? null : this.#costUsd + sum((one) => one.counters.costUsd!),
+      ...this.#figures.with(snapshots, this.#wanted(), this.#options.adapters.pool !== null),
       startedAtMs: this.#startedAtMs,
       trouble: this.#trouble,
     };
