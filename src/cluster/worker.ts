@@ -10,6 +10,7 @@ import type { Store } from "../store.ts";
 import { insist } from "../traffic/insist.ts";
 import { StoreWatch } from "../traffic/store-watch.ts";
 import { sweepFolders } from "./left-folders.ts";
+import { uncountedBudget } from "./open-allowance.ts";
 import { type Dispatcher, type FleetStore, type Handout, NO_ORDERS, type PlannedRange } from "./ports.ts";
 import { questionOf, refuseOtherQuestion } from "./question.ts";
 import { LASTING, RangeRun } from "./range-run.ts";
@@ -70,7 +71,7 @@ export class Worker {
     this.#watch = new StoreWatch({ storeMs: null, now: () => performance.now() });
   }
 
-  /** @throws QuerymillError FINGERPRINT_CHANGED when the run asks another question */
+  /** @throws QuerymillError FINGERPRINT_CHANGED when the run asks another question; CONFIG_INVALID when it tells a budget that is not counted here */
   async run(): Promise<WorkerEnd> {
     const { tell } = this.#options;
     tell({ event: "worker:start", worker: this.name });
@@ -239,12 +240,16 @@ export class Worker {
   #setTrouble(error: unknown): void {
     const trouble = messageOf(error);
     if (error instanceof QuerymillError && error.code === "FINGERPRINT_CHANGED") {
-      this.#refused = error;
-      this.stop("stop-requested");
+      this.#refuse(error);
       return;
     }
     if (trouble !== this.#trouble) this.#options.tell({ event: "worker:wait", worker: this.name, reason: trouble });
     this.#trouble = trouble;
+  }
+
+  #refuse(error: QuerymillError): void {
+    this.#refused = error;
+    this.stop("stop-requested");
   }
 
   /** What every execution of this worker is to be told. */
@@ -284,6 +289,9 @@ export class Worker {
   async #hear(): Promise<void> {
     this.#orders = await this.#fleet.board.orders();
     this.#since ??= this.#orders.version;
+    const { settings, adapters } = this.#options;
+    const uncounted = adapters.allowance ? null : uncountedBudget(settings, this.#orders.budget);
+    if (uncounted !== null) this.#refuse(uncounted);
     if (!this.#isEnding()) return;
     const isNew = this.#orders.version > this.#since;
     if (this.#orders.ending === "stop" && isNew) this.stop("stop-requested");
