@@ -33,6 +33,8 @@ export interface WorkerOptions {
 const TICK_MS = 50;
 const REPORT_MS = 1_000;
 const WAIT_MS = 1_000;
+/** How often it looks whether it may begin a range again, in ms. */
+const TOLD_MS = 500;
 /** After a range that somebody else has, in ms: a run without workers may have all of them. */
 const BUSY_MS = 300;
 /** After a range failed, the next one waits so long, doubling up to a minute, in ms. */
@@ -113,7 +115,10 @@ export class Worker {
     while (!this.#stopping.signal.aborted) {
       if (this.#pauseMs > 0) await this.#sleep(this.#pauseMs);
       if (!this.#hasRoom()) {
-        await this.#sleep(TICK_MS);
+        // A pause comes to an end; after a stop only another run gives work.
+        if (this.#runs.size > 0 || !this.#isEnding()) idleSinceMs = performance.now();
+        else if (performance.now() - idleSinceMs >= idleMs) break;
+        await this.#sleep(this.#mayBegin() ? TICK_MS : TOLD_MS);
         continue;
       }
       const [name, ...rest] = own;
@@ -262,8 +267,12 @@ export class Worker {
     };
   }
 
+  #mayBegin(): boolean {
+    return this.#orders.paused === null && !this.#isEnding();
+  }
+
   #hasRoom(): boolean {
-    if (this.#orders.paused !== null || this.#isEnding()) return false;
+    if (!this.#mayBegin()) return false;
     const runs = [...this.#runs];
     if (runs.length === 0) return true;
     return runs.length < RANGES_AT_ONCE && runs.every(isNearItsEnd);

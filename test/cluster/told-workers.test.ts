@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { PollingDispatcher } from "../../src/cluster/polling-dispatcher.ts";
 import { Worker } from "../../src/cluster/worker.ts";
@@ -48,4 +49,26 @@ it("a worker that counts no money with others ends when a budget is told, and sa
   await expect((await begin(null, { allowance: null })).ended).rejects.toMatchObject(refused);
   await board.order({ budget: { usd: null } });
   expect(await (await begin(0, { allowance: null })).ended).toMatchObject({ exitCode: 0 });
+});
+
+it("a worker with nothing to do ends where a stop stands from before, and not while it is paused", async () => {
+  const job = await makeJob("MongoDB", {});
+  const { board, begin } = await workersOf(await machine(job));
+  await board.order({ ending: "stop" });
+  const startedMs = performance.now();
+  expect(await (await begin(2_000)).ended).toMatchObject({ ranges: 0, exitCode: 0 });
+  expect(performance.now() - startedMs).toBeGreaterThan(2_000);
+  await board.order({ ending: null, paused: { reason: "lunch", by: "anna" } });
+  const { ended } = await begin(1_000);
+  let isOver = false;
+  const over = ended.finally(() => {
+    isOver = true;
+  });
+  await delay(3_000);
+  expect(isOver).toBe(false);
+  await board.order({ paused: null });
+  const goesOnMs = performance.now();
+  expect(await over).toMatchObject({ ranges: 0, exitCode: 0 });
+  // What it waited while it was paused is not counted.
+  expect(performance.now() - goesOnMs).toBeGreaterThan(900);
 });
