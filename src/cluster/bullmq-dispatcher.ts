@@ -104,7 +104,7 @@ export class BullDispatcher implements Dispatcher {
     const present = new Set(ranges);
     for (const id of this.#offered.keys()) if (!present.has(id)) this.#offered.delete(id);
     try {
-      if (await this.#hasLost(ranges, nowMs)) this.#offered.clear();
+      await this.#forgetLost(ranges, nowMs);
       const missing = ranges.filter((id) => nowMs - (this.#offered.get(id) ?? -AGAIN_MS) >= AGAIN_MS);
       if (missing.length === 0) return;
       const jobs = missing.map((jobId) => ({
@@ -194,13 +194,18 @@ export class BullDispatcher implements Dispatcher {
     );
   }
 
-  /** True when fewer wait in the store than were offered and not taken; what is in somebody's hands says nothing of these. */
-  async #hasLost(ranges: readonly string[], nowMs: number): Promise<boolean> {
-    if (nowMs - this.#lookedMs < LOOK_MS || this.#offered.size === 0) return false;
+  /**
+   * What was offered and does not wait in the store is offered anew: it was lost, or is in somebody's hands. A store that
+   * evicts keys may have kept a part of it, beside which nothing of that name is added; what is locked stays.
+   */
+  async #forgetLost(ranges: readonly string[], nowMs: number): Promise<void> {
+    if (nowMs - this.#lookedMs < LOOK_MS || this.#offered.size === 0) return;
     this.#lookedMs = nowMs;
     const { queue } = this.#parts;
-    const there = await this.#does(() => queue.getJobCountByTypes("waiting", "delayed", "prioritized"));
-    return there < ranges.filter((id) => this.#offered.has(id)).length;
+    const there = new Set(await this.#does(() => queue.getRanges(["waiting", "delayed", "prioritized"])));
+    const lost = ranges.filter((id) => this.#offered.has(id) && !there.has(id));
+    await this.#does(() => Promise.all(lost.map((id) => queue.remove(id))), lost.length);
+    for (const id of lost) this.#offered.delete(id);
   }
 
   async #does<T>(action: () => Promise<T>, operations = 1): Promise<T> {

@@ -50,6 +50,25 @@ async function until(from: BullDispatcher, troubles: string[] = []): Promise<Han
 
 const free = (...names: string[]) => names.map((name) => ({ name, attempts: 0 }));
 
+it("ranges of which a Valkey that evicts keys has lost only the place in the queue are brought anew", async () => {
+  const job = `job-${jobs++}`;
+  const [run, worker] = await Promise.all([1, 2].map(() => dispatcher(valkey.url, job)));
+  await run!.offer(free("r1", "r2"));
+  const keys = (await valkey.say(`KEYS querymill:*${job}:wait`)) as string[];
+  expect(keys).toHaveLength(1);
+  await valkey.say(`DEL ${keys[0]}`);
+  expect(await worker!.next(300, never)).toBeNull();
+  const brought = new Set<string>();
+  while (brought.size < 2) {
+    await run!.offer(free(...["r1", "r2"].filter((name) => !brought.has(name))));
+    const handout = await worker!.next(500, never);
+    if (handout === null) continue;
+    brought.add(handout.range);
+    await handout.settle();
+  }
+  expect(await worker!.next(300, never)).toBeNull();
+});
+
 describe.each(QUEUE_STORES)("ranges handed out by %s", (name) => {
   it("go to one worker each, come back when they are given back, and leave nothing when they are done", async () => {
     const job = `job-${jobs++}`;
