@@ -67,12 +67,6 @@ export class FleetAllowance implements SharedAllowance {
     return await this.#leasesOf(budget).raise(spentUsd, callUsd);
   }
 
-  /** Operations on its stores so far, by this process. */
-  get operations(): number {
-    const { paceStore, moneyStore } = this.#options;
-    return paceStore.operations + (moneyStore === paceStore ? 0 : moneyStore.operations);
-  }
-
   async close(): Promise<void> {
     const { paceStore, moneyStore } = this.#options;
     await Promise.all([...this.#endpoints.values()].map(({ leases }) => leases.close()));

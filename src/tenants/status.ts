@@ -60,7 +60,8 @@ export async function tenantStatus(one: ListedTenant, nowMs: number): Promise<Te
     problem: status.problem,
   };
   const snapshot = live?.snapshot;
-  const isPaused = tenant?.paused === true || snapshot?.state === "paused";
+  // A run says it itself: a person may have told it another thing than its section says.
+  const isPaused = snapshot === undefined ? tenant?.paused === true : snapshot.state === "paused";
   const idle = status.state === "running" || status.state === "unreadable" ? "idle" : status.state;
   const state = isPaused
     ? "paused"

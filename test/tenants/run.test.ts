@@ -192,6 +192,7 @@ describe("one process with several tenants", () => {
     expect(await tell("tenants", "resume", "sales")).toMatchObject({ changed: false, took: true, pid: child.pid });
     await tell("tenants", "pause", "sales");
     await tell("control", "resume", "--tenant", "sales");
+    expect((await tell("tenants", "list")).tenants).toMatchObject([{ name: "sales", state: "running" }, {}]);
     expect(await tell("tenants", "pause", "sales")).toMatchObject({ changed: false, took: true, pid: child.pid });
     await space.fill("ops", 3);
     const source = ["--source-collection", "ops_mails", "--target-collection", "ops_results"];
