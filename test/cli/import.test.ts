@@ -1,10 +1,7 @@
 import { existsSync } from "node:fs";
 import { ObjectId } from "mongodb";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { lastEvent, makeDatabase, makeWorkspace } from "../support/workspace.ts";
-
-// Several processes a test.
-vi.setConfig({ testTimeout: 120_000 });
 
 test("a file comes into MongoDB once, with the types of its ids, and marks stay as they are", async () => {
   const { uri, client, name } = await makeDatabase();

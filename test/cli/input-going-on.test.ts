@@ -1,11 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parse } from "csv-parse/sync";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { ModelServer } from "../support/model-server.ts";
 import { makeWorkspace, serveModel, type Workspace } from "../support/workspace.ts";
-
-// Several processes a test.
-vi.setConfig({ testTimeout: 120_000 });
 
 const asking = (server: ModelServer): string[] => ["--model", "drawn-1", "--base-url", server.baseUrl, "--no-wait"];
 const run = (space: Workspace, server: ModelServer, ...args: string[]) =>

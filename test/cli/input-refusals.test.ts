@@ -1,9 +1,6 @@
 import { readdirSync } from "node:fs";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { makeWorkspace, serveModel, type Workspace } from "../support/workspace.ts";
-
-// Several processes a test.
-vi.setConfig({ testTimeout: 120_000 });
 
 function filled(): Workspace {
   const space = makeWorkspace();

@@ -1,11 +1,8 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { makeWorkspace, serveModel, type Workspace } from "../support/workspace.ts";
-
-// Several processes a test.
-vi.setConfig({ testTimeout: 120_000 });
 
 const bin = fileURLToPath(new URL("../../src/bin.ts", import.meta.url));
 
