@@ -48,6 +48,8 @@ export class Tenants {
   #stopping: { readonly reason: StopReason; readonly now: boolean } | null = null;
   #changed: () => void = () => {};
   #reloading: Promise<unknown> = Promise.resolve();
+  /** Of the settings since they were read to begin; null before. */
+  #reloads: number | null = null;
 
   constructor(options: TenantsOptions) {
     this.#options = options;
@@ -68,6 +70,7 @@ export class Tenants {
     const file = await this.#read();
     const names = this.#namesIn(file);
     for (const name of names) this.#add(name, modeOf(file, name));
+    this.#reloads = 0;
     const loaded = await this.#loadAll(names);
     const going = names.filter((name) => loaded.get(name)?.tenant?.paused !== true);
     if (going.length === 0) throw allPaused(names);
@@ -125,6 +128,9 @@ export class Tenants {
   }
 
   async #reload(by: string | null): Promise<ReloadedTenant> {
+    // They are about to be read.
+    if (this.#reloads === null) return { taken: {}, refused: [] };
+    this.#reloads += 1;
     const file = await this.#read();
     const names = this.#namesIn(file);
     await this.#loadAll(names);
@@ -189,7 +195,7 @@ export class Tenants {
     return lane;
   }
 
-  /** One that has items to do alone goes first, with no other beside it. */
+  /** One that has items to do alone goes first, with no other beside it. Settings may be others when it is done. */
   async #serveAll(names: readonly string[], loaded: ReadonlyMap<string, LoadedSettings>): Promise<void> {
     const rest: TenantLane[] = [];
     for (const name of names) {
@@ -204,7 +210,8 @@ export class Tenants {
       const over = this.#serve(lane, loaded.get(name)!);
       await Promise.race([settled, over]);
     }
-    for (const lane of rest) this.#serve(lane, lane.isIdle ? null : (loaded.get(lane.name) ?? null));
+    const isFresh = rest.length === names.length && this.#reloads === 0;
+    for (const lane of rest) this.#serve(lane, isFresh && !lane.isIdle ? (loaded.get(lane.name) ?? null) : null);
   }
 
   #serve(lane: TenantLane, loaded: LoadedSettings | null): Promise<void> {

@@ -181,6 +181,17 @@ describe("what is told while tenants run", () => {
     expect(await running).toMatchObject({ exitCode: 0, tenants: [{ name: "sales" }, { end: { classified: 8 } }] });
   });
 
+  it("is begun once when settings are read again before it begins", async () => {
+    const tenants = prepareTenants(input({ sales: section("sales"), legal: section("legal") }));
+    const reload = tenants.reload();
+    const end = await tenants.run();
+    expect(await reload).toEqual({ taken: {}, refused: [] });
+    expect(end.tenants).toMatchObject([
+      { exitCode: 0, end: { classified: 8 } },
+      { exitCode: 0, end: { classified: 8 } },
+    ]);
+  });
+
   it("begins nothing when it was told to stop before or while it opens", async () => {
     for (const tell of ["stop", "abort"] as const) {
       const tenants = prepareTenants(input({ sales: section("sales", endless), legal: section("legal", endless) }));

@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
+import { prepareTenants } from "../../src/index.ts";
 import { openSqliteStore } from "../../src/stores/sqlite.ts";
 import type { TenantsEnd } from "../../src/tenants/tenants.ts";
+import { until } from "../support/patience.ts";
 import { textOf } from "../support/tenants.ts";
 import { serveModel } from "../support/workspace.ts";
 
@@ -54,6 +56,46 @@ it("an item that kills the process ends as a dead letter of its tenant, and no i
       end: { jobTotals: { classified: 29, deadLetters: 1 }, deadLetterReasons: { poison: 1 } },
     },
   ]);
+});
+
+it("settings that change while an item of one tenant is alone hold for those that wait for it", async () => {
+  const cwd = await mkdtemp(join(tmpdir(), "querymill-poison-"));
+  onTestFinished(() => rm(cwd, { recursive: true, force: true }));
+  const hold = Promise.withResolvers<void>();
+  let isHeld = false;
+  const server = await serveModel({
+    fail: async () => {
+      // Others are in flight when the process dies.
+      await (isHeld ? hold.promise : wait(500));
+      return null;
+    },
+  });
+  const store = await openSqliteStore(join(cwd, "store.db"));
+  const texts = [`${textOf("a", 0)} poison`, textOf("a", 1), textOf("a", 2)];
+  await store.insert(
+    "a_mails",
+    texts.map((text, at) => ({ _id: `a-${at}`, text })),
+  );
+  await store.insert("b_mails", [{ _id: "b-0", text: textOf("b", 0) }]);
+  await store.close();
+  const section = (tenant: string, paused: boolean) => ({
+    ...{ sourceCollection: `${tenant}_mails`, targetCollection: `${tenant}_results`, paused },
+  });
+  const config = {
+    ...{ model: "drawn-1", baseUrl: server.baseUrl, store: join(cwd, "store.db"), batchDir: join(cwd, "state") },
+    tenants: { a: section("a", false), b: section("b", true) },
+  };
+  for (const _ of [1, 2]) expect(await runAndDie(config)).toBeNull();
+  config.tenants.b.paused = false;
+  isHeld = true;
+  const asked = server.ledger().received;
+  const tenants = prepareTenants({ config, cwd, env: {}, flags: { recover: true } });
+  const running = tenants.run();
+  await until(() => server.ledger().received > asked);
+  config.tenants.b.paused = true;
+  hold.resolve();
+  expect((await running).tenants).toMatchObject([{ end: { classified: 3 } }, { name: "b", end: null }]);
+  expect(server.ledger().perDoc.get("b-0")).toBeUndefined();
 });
 
 /** @returns how all ended, or null when the process died of it */
