@@ -49,12 +49,30 @@ export async function planFleetRemoval(settings: JobSettings): Promise<FleetLeft
 }
 
 /**
+ * A run elsewhere, with workers or without, and a worker that was silent only now, are in no list: they have leases.
+ * @throws QuerymillError JOB_HELD while somebody has the target or a range of it
+ */
+export async function refuseLeased(settings: JobSettings): Promise<void> {
+  const store = await openExistingTarget(settings);
+  try {
+    const known = await store.lease.look(settings.targetCollection);
+    if (known?.job !== settings.job || known.holder === null) return;
+    throw held(settings, `process ${known.holder.pid} on ${known.holder.host} works on it`);
+  } finally {
+    await store.close();
+  }
+}
+
+/**
  * Removes what was planned, and what the job leased of its budgets. Doing it again changes nothing.
  * @throws QuerymillError JOB_HELD when somebody began to work meanwhile
  */
 export async function removeFleet(settings: JobSettings, { collections, queue }: FleetLeft): Promise<void> {
+  if (collections.length > 0) await removeCollections(settings);
   if (queue !== null) await removeQueue(settings);
-  if (collections.length === 0) return;
+}
+
+async function removeCollections(settings: JobSettings): Promise<void> {
   const { storeUri, db, tenant, job, targetCollection } = settings;
   const store = await openExistingTarget(settings);
   try {

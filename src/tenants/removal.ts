@@ -1,7 +1,7 @@
-import { lstat, rm } from "node:fs/promises";
+import { lstat, rm, rmdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type FleetLeft, planFleetRemoval, removeFleet } from "../cluster/fleet-removal.ts";
+import { type FleetLeft, planFleetRemoval, refuseLeased, removeFleet } from "../cluster/fleet-removal.ts";
 import { findControl } from "../control/client.ts";
 import { TokenFile } from "../dashboard/token-file.ts";
 import { messageOf, QuerymillError } from "../errors.ts";
@@ -122,6 +122,8 @@ export async function removeTenant(options: RemovalOptions, forget: () => Promis
   const tokens = new TokenFile(batchDir);
   tokens.list();
   const fleet = settings === null ? null : await planFleetRemoval(settings);
+  if (settings !== null && fleet?.trouble === null && !settings.storeUri.startsWith("sqlite:"))
+    await refuseLeased(settings);
   const jobs = await tenantJobs(batchDir, name);
   const locks: OwnerLock[] = [];
   try {
@@ -154,8 +156,8 @@ export async function removeTenant(options: RemovalOptions, forget: () => Promis
   await rm(tenantFolder(batchDir, name), { recursive: true, force: true });
   await forget();
   await nodeFileSystem.removeFile(recordOf(batchDir, name));
-  if ((await nodeFileSystem.list(join(batchDir, FOLDER))).length === 0)
-    await rm(join(batchDir, FOLDER), { recursive: true, force: true });
+  // Another removal may have begun.
+  await rmdir(join(batchDir, FOLDER)).catch(() => {});
 }
 
 /** @throws QuerymillError USAGE: the tenant is being removed, and does not run any more; STATE_DAMAGED: that may be so */

@@ -1,10 +1,11 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { loadSettings } from "../../src/config/load.ts";
 import { TokenFile } from "../../src/dashboard/token-file.ts";
 import { tenantJobs } from "../../src/jobs/status.ts";
 import { BatchFileManager } from "../../src/state/batch-file-manager.ts";
 import { OwnerLock } from "../../src/state/owner.ts";
+import { openMongoStore } from "../../src/stores/mongodb.ts";
 import { removeTenant } from "../../src/tenants/removal.ts";
 import { makeTenantSpace, section, type TenantSpace } from "../support/tenants.ts";
 import { lastEvent, serveModel } from "../support/workspace.ts";
@@ -117,6 +118,14 @@ it("a removal that is refused has removed nothing and is not begun", async () =>
   await refused("JOB_HELD");
   expect(readFileSync(tokens.path)).toEqual(made);
   lock.release();
+  // A process of another machine.
+  const store = await openMongoStore(space.database.uri, space.database.name, { connectTimeoutMs: 5_000 });
+  onTestFinished(() => store.close());
+  const other = { job: "sales", ownerId: "o", host: "elsewhere", pid: 1, executionId: "e" };
+  const lease = await store.lease.acquire("sales_results", other, 60_000);
+  await refused("JOB_HELD");
+  expect(readFileSync(tokens.path)).toEqual(made);
+  await store.lease.release("sales_results", "o", lease.status === "held" ? lease.fence : 0);
   writeFileSync(tokens.path, "{");
   await refused("STATE_DAMAGED");
   writeFileSync(tokens.path, made);
