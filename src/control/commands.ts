@@ -41,9 +41,7 @@ const OBEY: Obey = {
     const before = execution.snapshot();
     const changes: LiveChanges = {
       ...(concurrency === undefined ? {} : { concurrent: concurrency }),
-      ...(budget === undefined
-        ? {}
-        : { budget: budget === null ? null : { usd: budget, per: before.budget?.per ?? "job" } }),
+      ...(budget === undefined ? {} : { budget: budget === null ? null : { usd: budget, per: execution.budgetPer } }),
     };
     await execution.change(changes);
     return {

@@ -13,7 +13,7 @@ import type { Gateway } from "../traffic/gateway.ts";
 import type { Adapters } from "./adapters.ts";
 import type { Closers } from "./closers.ts";
 import type { PauseOptions } from "./execution.ts";
-import { checkBudget, checkConcurrency, checkEndpoints, type LiveChanges } from "./live-changes.ts";
+import { type BudgetPer, checkBudget, checkConcurrency, checkEndpoints, type LiveChanges } from "./live-changes.ts";
 import { concurrencyOf, mostCalls, type OpenEndpoint } from "./open-gateway.ts";
 import { refuseUnpricedBudget } from "./open-job.ts";
 import { type Requeued, type RetrySelection, requeue } from "./requeue.ts";
@@ -35,6 +35,7 @@ export abstract class ControlledExecution {
   protected readonly adapters: Adapters;
   protected readonly clocks: Clocks;
   protected readonly paused: Pause;
+  #budgetPer: BudgetPer;
   #pricingOf: Adapters["pricingOf"];
   #gateway: Gateway | null = null;
   #opened: readonly OpenEndpoint[] = [];
@@ -45,6 +46,7 @@ export abstract class ControlledExecution {
   constructor(settings: JobSettings, adapters: Adapters, executionId: string, clocks = systemClocks) {
     this.executionId = executionId;
     this.settings = { ...settings };
+    this.#budgetPer = settings.budget?.per ?? "job";
     this.#pricingOf = adapters.pricingOf;
     this.adapters = { ...adapters, pricingOf: (endpoint) => this.#pricingOf(endpoint) };
     this.clocks = clocks;
@@ -65,6 +67,10 @@ export abstract class ControlledExecution {
     this.#running?.pipeline.unpaused(sinceMs);
   }
 
+  get budgetPer(): BudgetPer {
+    return this.#budgetPer;
+  }
+
   async setConcurrency(calls: number | "auto"): Promise<void> {
     checkConcurrency(calls);
     await this.change({ concurrent: calls });
@@ -72,7 +78,7 @@ export abstract class ControlledExecution {
 
   async setBudget(usd: number | null): Promise<void> {
     checkBudget(usd);
-    await this.change({ budget: usd === null ? null : { usd, per: this.settings.budget?.per ?? "job" } });
+    await this.change({ budget: usd === null ? null : { usd, per: this.budgetPer } });
   }
 
   async requeue(selection: RetrySelection = {}): Promise<Requeued> {
@@ -93,6 +99,7 @@ export abstract class ControlledExecution {
     const reopened = await this.#reopen(next);
     this.#pricingOf = pricingOf;
     Object.assign(this.settings, changes);
+    this.#budgetPer = changes.budget?.per ?? this.#budgetPer;
     for (const replace of reopened) replace();
     this.#gateway?.retune({ ceiling: slotCeiling(next), balance: next.balance });
     for (const settings of next.endpoints)

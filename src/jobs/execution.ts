@@ -1,5 +1,5 @@
 import type { Events, ExecutionEnd, PauseHolder, RunSnapshot, StopReason } from "../events.ts";
-import type { LiveChanges } from "./live-changes.ts";
+import type { BudgetPer, LiveChanges } from "./live-changes.ts";
 import type { Requeued, RetrySelection } from "./requeue.ts";
 
 export interface PauseOptions {
@@ -30,6 +30,8 @@ export interface Execution {
   resume(options?: PauseOptions): void;
   /** Most calls at once from now on; those in flight beyond them come home. @throws QuerymillError USAGE */
   setConcurrency(calls: number | "auto"): Promise<void>;
+  /** What a budget in USD is for when nothing else is said: as the settings said last. @default "job" */
+  readonly budgetPer: BudgetPer;
   /**
    * Lower than what is spent, the run stops as it does when a budget is spent. null: no budget.
    * @throws QuerymillError USAGE; MODEL_UNPRICED

@@ -18,6 +18,9 @@ export type LiveChanges = Partial<
   >
 >;
 
+/** What a budget is for. */
+export type BudgetPer = NonNullable<JobSettings["budget"]>["per"];
+
 const MOST_CALLS = 10_000;
 
 /** @throws QuerymillError USAGE */

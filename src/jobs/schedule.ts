@@ -12,7 +12,7 @@ import { loadScheduleState, saveScheduleState } from "../state/schedule-state.ts
 import type { Adapters } from "./adapters.ts";
 import type { Execution, PauseOptions } from "./execution.ts";
 import { JobExecution } from "./job-execution.ts";
-import { checkBudget, checkConcurrency, type LiveChanges } from "./live-changes.ts";
+import { type BudgetPer, checkBudget, checkConcurrency, type LiveChanges } from "./live-changes.ts";
 import { refuseUnpricedBudget } from "./open-job.ts";
 import type { Requeued, RetrySelection } from "./requeue.ts";
 
@@ -124,6 +124,10 @@ export class ScheduledExecution implements Execution {
       });
   }
 
+  get budgetPer(): BudgetPer {
+    return (this.#changes.budget ?? this.#settings.budget)?.per ?? "job";
+  }
+
   async setConcurrency(calls: number | "auto"): Promise<void> {
     checkConcurrency(calls);
     await this.change({ concurrent: calls });
@@ -131,8 +135,7 @@ export class ScheduledExecution implements Execution {
 
   async setBudget(usd: number | null): Promise<void> {
     checkBudget(usd);
-    const { budget } = { ...this.#settings, ...this.#changes };
-    await this.change({ budget: usd === null ? null : { usd, per: budget?.per ?? "job" } });
+    await this.change({ budget: usd === null ? null : { usd, per: this.budgetPer } });
   }
 
   async requeue(selection: RetrySelection = {}): Promise<Requeued> {

@@ -30,6 +30,7 @@ const execution: Execution = {
   pause: () => {},
   resume: () => {},
   setConcurrency: async () => {},
+  budgetPer: "job",
   setBudget: async () => {},
   requeue: async () => ({ deadLetters: [], waiting: [] }),
   change: async () => {},

@@ -124,12 +124,12 @@ describe.each(STORES)("a run that is told what to do, over %s", (store) => {
     const job = await makeJob(store, { latency: "fixed:10" });
     await job.seed(100);
     const first = (await job.run({ limit: 1 })).end;
-    const { execution, ended, seen } = await job.start();
+    const { execution, ended, seen } = await job.start({ budget: { usd: 1e6, per: "day" } });
     await until(() => seen["item:settled"].length >= 10);
-    await execution.setBudget(1e6);
-    expect(execution.snapshot().budget).toMatchObject({ usd: 1e6, per: "job" });
     await execution.setBudget(null);
     expect(execution.snapshot().budget).toBeNull();
+    await execution.setBudget(1e6);
+    expect(execution.snapshot().budget).toMatchObject({ usd: 1e6, per: "day" });
     await execution.setBudget(first.costUsd! * 2);
     expect((await ended).end).toMatchObject({ status: "stopped", exitCode: 4, stopReason: "budget" });
     await expect(execution.setBudget(-1)).rejects.toThrow(/above 0 in USD/);
