@@ -202,7 +202,7 @@ export class BullDispatcher implements Dispatcher {
     if (nowMs - this.#lookedMs < LOOK_MS || this.#offered.size === 0) return;
     this.#lookedMs = nowMs;
     const { queue } = this.#parts;
-    const there = new Set(await this.#does(() => queue.getRanges(["waiting", "delayed", "prioritized"])));
+    const there = new Set(await this.#does(() => queue.getRanges(["waiting", "delayed", "prioritized"], 0, -1)));
     const lost = ranges.filter((id) => this.#offered.has(id) && !there.has(id));
     await this.#does(() => Promise.all(lost.map((id) => queue.remove(id))), lost.length);
     for (const id of lost) this.#offered.delete(id);

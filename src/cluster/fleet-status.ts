@@ -2,7 +2,7 @@ import { messageOf, QuerymillError } from "../errors.ts";
 import type { FleetSnapshot } from "../fleet.ts";
 import type { JobSettings } from "../job.ts";
 import { openStore } from "../jobs/wiring.ts";
-import { lookAt } from "./share-out.ts";
+import { lookAt } from "./fleet-look.ts";
 
 /** How a fleet stands, by what it keeps in the store; or why that cannot be told. */
 export type FleetStatus = FleetSnapshot | { readonly problem: string };

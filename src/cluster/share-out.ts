@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Counters } from "../counters.ts";
 import { QuerymillError } from "../errors.ts";
+import type { ExecutionEnd } from "../events.ts";
 import type { DeadRange, FleetSnapshot } from "../fleet.ts";
 import type { ItemKey } from "../item.ts";
 import type { JobSettings } from "../job.ts";
@@ -10,6 +11,7 @@ import { NO_COUNTERS } from "../jobs/no-counters.ts";
 import type { Held, Shared, Together } from "../jobs/together.ts";
 import { insist } from "../traffic/insist.ts";
 import type { CoordinatorAllowance } from "./coordinator-allowance.ts";
+import { AT_ONCE, type FleetLook, lookAt, MOST_SHOWN } from "./fleet-look.ts";
 import { takeOver } from "./hand-over.ts";
 import {
   type Dispatcher,
@@ -42,10 +44,6 @@ const AHEAD = 16;
 const AHEAD_OF_EACH = 4;
 /** How long it is tried at the end to tell workers what they were not told yet, in ms. */
 const TELL_MS = 10_000;
-/** Ranges that are looked at together. */
-const AT_ONCE = 200;
-/** Ranges that are shown, of those that are held and of those that are dead. */
-const MOST_SHOWN = 100;
 /** Cutting again what remains, within one pass of a source that is worked off once. */
 const MOST_ROUNDS = 3;
 const DEFAULT_SIZE = 2_000;
@@ -60,6 +58,7 @@ const isOver = ({ state }: PlannedRange): boolean => state === "done" || state =
 export class ShareOut implements Together {
   readonly #options: ShareOutOptions;
   #fleet: FleetStore | null = null;
+  #lease: LeaseKeeper | null = null;
   #dispatcher: Dispatcher | null = null;
   /** As it was seen last; what it says of items is not counted for the job yet. */
   #seen: FleetLook | null = null;
@@ -71,6 +70,8 @@ export class ShareOut implements Together {
   #told: Promise<boolean> = Promise.resolve(true);
   /** The workers know of it. */
   #budget: JobSettings["budget"];
+  /** USD that workers spent in this execution before there was this budget: nobody leased it of that. */
+  #unleasedUsd = 0;
   #orders: Orders = NONE;
   /** Those that the store has. */
   #said: Orders = NONE;
@@ -95,7 +96,7 @@ export class ShareOut implements Together {
     return this.#settledBefore ?? 0;
   }
 
-  async held({ store, source }: Held): Promise<void> {
+  async held({ lease, store, source }: Held): Promise<void> {
     const { settings, openDispatcher, allowance } = this.#options;
     const fleet = store.fleet?.(settings.targetCollection) ?? null;
     if (fleet === null || source.cut === undefined)
@@ -104,6 +105,7 @@ export class ShareOut implements Together {
         `--workers-at: ${store.address} is a file of this machine, which workers on others cannot reach. Give a MongoDB with --store, or leave --workers-at out.`,
       );
     this.#fleet = fleet;
+    this.#lease = lease;
     await allowance.open(settings);
     this.#dispatcher = await openDispatcher(fleet);
     // Orders of a run before are not for this one.
@@ -113,7 +115,8 @@ export class ShareOut implements Together {
   }
 
   /** Workers that were not told would go on: the store may be away for a moment just now. */
-  async ended(): Promise<void> {
+  async ended({ stopReason }: Pick<ExecutionEnd, "stopReason">): Promise<void> {
+    if (stopReason === "fenced") return;
     if (await this.#tell()) return;
     const untilMs = performance.now() + TELL_MS;
     this.#options.onUntold(TELL_MS);
@@ -140,11 +143,13 @@ export class ShareOut implements Together {
       const orders = this.#orders;
       if (this.#fleet === null || orders === this.#said) return true;
       try {
+        // They are the workers of whoever has taken over.
+        await this.#lease?.confirm();
         await this.#fleet.board.order(orders);
-        this.#said = orders;
-      } catch {
-        return false;
+      } catch (error) {
+        return error instanceof QuerymillError && error.code === "FENCED";
       }
+      this.#said = orders;
       return true;
     });
     return this.#told;
@@ -232,7 +237,7 @@ export class ShareOut implements Together {
   async #isSpent({ settings, recorder }: Shared): Promise<boolean | null> {
     const { allowance } = this.#options;
     const [{ totals }, { counters }] = [recorder, this];
-    const byWorkers = settings.budget?.per === "job" ? costOf(counters) : -recorder.absorbedUsd;
+    const byWorkers = settings.budget?.per === "job" ? costOf(counters) : this.#unleasedUsd - recorder.absorbedUsd;
     const spentUsd = (atMs: number): number => spentOf(settings, recorder, atMs) + byWorkers;
     const callUsd =
       ((totals.costUsd ?? 0) + (counters.costUsd ?? 0)) / Math.max(1, totals.modelCalls + counters.modelCalls);
@@ -242,7 +247,9 @@ export class ShareOut implements Together {
   /** Once what was spent before it is counted. */
   async #tellBudget(shared: Shared): Promise<void> {
     const { budget } = shared.settings;
-    if (budget === this.#budget || (await this.#isSpent(shared)) === null) return;
+    if (budget === this.#budget) return;
+    if (budget?.per !== this.#budget?.per) this.#unleasedUsd = shared.recorder.absorbedUsd + costOf(this.counters);
+    if ((await this.#isSpent(shared)) === null) return;
     this.#budget = budget;
     await this.order({ budget: { usd: budget?.usd ?? null } });
   }
@@ -297,45 +304,3 @@ export class ShareOut implements Together {
 
 type Cut = { readonly to: ItemKey | null; readonly items: number };
 type Ask = <T>(action: () => Promise<T>) => Promise<T>;
-
-/** How a fleet stands. */
-export interface FleetLook {
-  readonly fleet: FleetSnapshot;
-  /** The first ones in the order they were cut. */
-  readonly listed: readonly PlannedRange[];
-  /** What was done of ranges that the job has not counted yet, by their names. */
-  readonly uncounted: Map<string, Counters>;
-}
-
-export async function lookAt({ book, board }: Pick<FleetStore, "book" | "board">): Promise<FleetLook> {
-  // Before the ranges: one who leaves has given back what it had, and would be missing with something in its hands.
-  const workers = await board.workers();
-  // One that ends in between is listed as over, and counted as under way: it is looked at once more.
-  const ranges = await book.counts();
-  const listed = await book.list(AT_ONCE);
-  const atMs = Date.now();
-  const costs = workers.map(({ costUsd }) => costUsd);
-  return {
-    fleet: {
-      workers,
-      ranges,
-      held: listed
-        .filter(({ state }) => state === "taken")
-        .slice(0, MOST_SHOWN)
-        .map(({ name, worker, takenAtMs }) => ({ range: name, worker: worker ?? "", sinceMs: takenAtMs ?? 0 })),
-      dead: listed
-        .filter(({ state }) => state === "dead")
-        .slice(-MOST_SHOWN)
-        .map(({ name, items }) => ({ range: name, items, atMs })),
-      itemsPerSecond: workers.reduce((sum, { itemsPerSecond }) => sum + itemsPerSecond, 0),
-      costUsd: costs.includes(null) ? null : costs.reduce<number>((sum, cost) => sum + (cost ?? 0), 0),
-    },
-    listed,
-    uncounted: new Map(
-      listed.flatMap(({ name, work }) => {
-        const all = sumOf(Object.values(work));
-        return all === null ? [] : [[name, all.counters]];
-      }),
-    ),
-  };
-}

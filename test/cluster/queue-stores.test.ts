@@ -53,6 +53,9 @@ const free = (...names: string[]) => names.map((name) => ({ name, attempts: 0 })
 it("ranges of which a Valkey that evicts keys has lost only the place in the queue are brought anew", async () => {
   const job = `job-${jobs++}`;
   const [run, worker] = await Promise.all([1, 2].map(() => dispatcher(valkey.url, job)));
+  const whole = await dispatcher(valkey.url);
+  const many = free("r1", "r2", "r3", "r4", "r5", "r6");
+  await whole.offer(many);
   await run!.offer(free("r1", "r2"));
   const keys = (await valkey.say(`KEYS querymill:*${job}:wait`)) as string[];
   expect(keys).toHaveLength(1);
@@ -66,6 +69,10 @@ it("ranges of which a Valkey that evicts keys has lost only the place in the que
     brought.add(handout.range);
     await handout.settle();
   }
+  // Where nothing is lost, one look is all.
+  const before = whole.operations;
+  await whole.offer(many);
+  expect(whole.operations - before).toBe(1);
   expect(await worker!.next(300, never)).toBeNull();
 });
 

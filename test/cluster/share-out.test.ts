@@ -1,8 +1,9 @@
 import { MongoClient } from "mongodb";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import { CoordinatorAllowance } from "../../src/cluster/coordinator-allowance.ts";
+import { lookAt } from "../../src/cluster/fleet-look.ts";
 import type { FleetStore } from "../../src/cluster/ports.ts";
-import { lookAt, ShareOut } from "../../src/cluster/share-out.ts";
+import { ShareOut } from "../../src/cluster/share-out.ts";
 import { QuerymillError } from "../../src/errors.ts";
 import type { JobSettings } from "../../src/job.ts";
 import { NO_COUNTERS } from "../../src/jobs/no-counters.ts";
@@ -65,7 +66,7 @@ function coordinator(options: { confirm?: () => Promise<void>; board?: Partial<F
     recorder: { state: absorbed, totals: absorbed.totals, counts: { read: 0 }, openUsd: 0, absorbedUsd: 3 },
     watch: new StoreWatch({ storeMs: null, now: () => performance.now() }),
   } as unknown as Shared;
-  const held = { store: { address: "mongodb", fleet: () => ({ ...fleet, board }) }, source } as unknown as Held;
+  const held = { lease, store: { address: "mongodb", fleet: () => ({ ...fleet, board }) }, source } as unknown as Held;
   return { sharing, shared, held, allowance, told, ending };
 }
 
@@ -110,11 +111,43 @@ describe("a run that shares work out", () => {
     await sharing.order({ paused: { reason: "lunch", by: null } });
     await sharing.order({ ending: "stop" });
     expect(await fleet.board.orders()).toMatchObject({ paused: null, ending: null });
-    const ended = sharing.ended();
+    const ended = sharing.ended({ stopReason: "stop-requested" });
     await expect.poll(() => told).toEqual([10_000]);
     away = false;
     await ended;
     expect(await fleet.board.orders()).toMatchObject({ paused: { reason: "lunch" }, ending: "stop" });
+  });
+
+  it("tells nothing to the workers of a run that took over", async () => {
+    let isLost = false;
+    const { sharing, held } = coordinator({
+      confirm: async () => {
+        if (isLost) throw new QuerymillError("FENCED", "Another process has taken over.");
+      },
+    });
+    await sharing.held(held);
+    isLost = true;
+    await sharing.order({ paused: { reason: "lunch", by: null } });
+    await sharing.ended({ stopReason: "fenced" });
+    expect(await fleet.board.orders()).toMatchObject({ paused: null });
+  });
+
+  it("counts for a budget of the day what workers spent before there was one", async () => {
+    const { sharing, shared, held, allowance, ending } = coordinator();
+    const spent: number[] = [];
+    await fleet.book.change({ job: "flow", executionId: "e", question: {}, cut: false }, FENCE);
+    await fleet.book.add([DONE], FENCE);
+    allowance.spent = async (budget, spentUsd) => {
+      if (budget === null) Object.assign(shared.settings, { budget: { usd: 9, per: "day" } });
+      else {
+        spent.push(spentUsd(Date.now()));
+        ending.abort();
+      }
+      return false;
+    };
+    await sharing.held(held);
+    await sharing.shareOut(shared).catch(() => {});
+    expect(spent[0]).toBe(3);
   });
 
   it("says of a day only what it has spent itself: what workers spent was leased when they did", async () => {
