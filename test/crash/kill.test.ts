@@ -6,7 +6,7 @@ import { type Cli, type CliEnd, runFlags, startCli } from "../support/cli.ts";
 import { type Job, makeJob, STORES, textWith } from "../support/job.ts";
 import { uniform } from "../support/model-draw.ts";
 
-const KILLS = Number(process.env.QUERYMILL_CRASH_KILLS ?? 8);
+const KILLS = Number(process.env.QUERYMILL_CRASH_KILLS ?? 5);
 /** Enough for every kill to find work. */
 const ITEMS = 20 + 30 * KILLS;
 const SLOTS = 6;

@@ -5,8 +5,8 @@ import { makeJob } from "../support/job.ts";
 import { schedule, startScheduled } from "../support/schedules.ts";
 
 const WARM = 30;
-const RUNS = 130;
-/** What a hundred runs may leave behind: compiled code. One kept execution is about 70 KB. */
+const RUNS = 90;
+/** What sixty runs may leave behind: compiled code. One kept execution is about 70 KB. */
 const GROWTH_BYTES = 700_000;
 
 it("runs of an empty source leave nothing behind: no memory, no timer, no listener", async () => {
