@@ -114,6 +114,11 @@ export class TenantLane {
     return this.#exitCode !== null;
   }
 
+  /** It was taken out of the settings, and drains or has ended. */
+  get isRemoved(): boolean {
+    return this.#stopped?.removed === true;
+  }
+
   /** Paused, with no run under way: nothing would be lost if the process ended. */
   get isIdle(): boolean {
     return this.#paused && this.#execution === null && !this.isOver;
@@ -141,14 +146,9 @@ export class TenantLane {
     this.#over(null);
   }
 
-  /** It was taken out of the settings, and drains or has ended. */
-  get isRemoved(): boolean {
-    return this.#stopped?.removed === true;
-  }
-
   /** What was told to a tenant that is not running holds for when it is. */
   stop(reason: StopReason, removed = false): void {
-    this.#stopped ??= { reason, now: false, removed };
+    this.#stopped = { reason, now: false, ...this.#stopped, removed: removed || this.isRemoved };
     this.#execution?.stop(reason);
     this.#wake();
   }
@@ -290,8 +290,7 @@ export class TenantLane {
   #over(failed: Failed | null): void {
     if (failed !== null) this.#tellFailure(failed, null);
     this.#exitCode = failed?.code ?? this.#end?.exitCode ?? 0;
-    if (this.#stopped?.removed === true)
-      this.#options.events.emit(this.name, "tenant:state", { name: this.name, state: "removed" });
+    if (this.isRemoved) this.#options.events.emit(this.name, "tenant:state", { name: this.name, state: "removed" });
   }
 
   #tellFailure({ error, kind }: Failed, afterMs: number | null): void {

