@@ -208,7 +208,8 @@ export interface FleetBoard {
   /** Those who said something lately. */
   workers(): Promise<readonly WorkerReport[]>;
   orders(): Promise<FleetOrders>;
-  order(change: Partial<Omit<FleetOrders, "version">>): Promise<FleetOrders>;
+  /** @param fence of the coordinator's lease. @throws QuerymillError FENCED */
+  order(change: Partial<Omit<FleetOrders, "version">>, fence: number): Promise<FleetOrders>;
 }
 
 /** A worker that said nothing for so long is shown no more, in ms. */

@@ -110,7 +110,7 @@ export class ShareOut implements Together {
     this.#dispatcher = await openDispatcher(fleet);
     // Orders of a run before are not for this one.
     const orders = this.#orders;
-    await fleet.board.order(orders);
+    await fleet.board.order(orders, lease.fence);
     this.#said = orders;
   }
 
@@ -144,8 +144,8 @@ export class ShareOut implements Together {
       if (this.#fleet === null || orders === this.#said) return true;
       try {
         // They are the workers of whoever has taken over.
-        await this.#lease?.confirm();
-        await this.#fleet.board.order(orders);
+        await this.#lease!.confirm();
+        await this.#fleet.board.order(orders, this.#lease!.fence);
       } catch (error) {
         return error instanceof QuerymillError && error.code === "FENCED";
       }

@@ -1,6 +1,7 @@
 import type { Collection, Document } from "mongodb";
 import { FLEET_SILENT_MS, type FleetBoard, type FleetOrders, NO_ORDERS } from "../cluster/ports.ts";
 import type { WorkerReport } from "../fleet.ts";
+import { fenced, notAbove } from "./coordinator-fence.ts";
 import type { StoreErrors } from "./mongodb-errors.ts";
 
 interface BoardDocument extends Document {
@@ -55,18 +56,20 @@ export class MongoBoard implements FleetBoard {
     return found === null ? NO_ORDERS : ordersOf(found);
   }
 
-  async order(change: Partial<Omit<FleetOrders, "version">>): Promise<FleetOrders> {
+  async order(change: Partial<Omit<FleetOrders, "version">>, fence: number): Promise<FleetOrders> {
     const { version: _, ...none } = NO_ORDERS;
     const unsaid = Object.fromEntries(Object.entries(none).filter(([name]) => !(name in change)));
     const found = await this.#guarded(() =>
-      this.#fleet.findOneAndUpdate(
-        { _id: ORDERS },
-        {
-          $set: change,
-          $inc: { version: 1 },
-          ...(Object.keys(unsaid).length === 0 ? {} : { $setOnInsert: unsaid }),
-        },
-        { upsert: true, returnDocument: "after" },
+      fenced(() =>
+        this.#fleet.findOneAndUpdate(
+          { _id: ORDERS, ...notAbove(fence) },
+          {
+            $set: { ...change, fence },
+            $inc: { version: 1 },
+            ...(Object.keys(unsaid).length === 0 ? {} : { $setOnInsert: unsaid }),
+          },
+          { upsert: true, returnDocument: "after" },
+        ),
       ),
     );
     return ordersOf(found!);

@@ -1,8 +1,8 @@
 import type { Collection, Document } from "mongodb";
 import type { FleetPlan, FreeRange, PlannedRange, RangeBook, RangeTaker, RangeWork } from "../cluster/ports.ts";
-import { QuerymillError } from "../errors.ts";
 import type { RangeCounts } from "../fleet.ts";
 import type { RangeSettings } from "../job.ts";
+import { fenced, notAbove, takenOver } from "./coordinator-fence.ts";
 import type { StoreErrors } from "./mongodb-errors.ts";
 
 /** `_id` is the range's name. Keys are canonical EJSON texts. */
@@ -18,7 +18,6 @@ interface PlanDocument extends Document, FleetPlan {
 const PLAN = "plan";
 /** What is a range, among what others may have put into a collection of that name. */
 const OURS = { _id: { $regex: "^r[0-9]{9,}$" }, number: { $type: "number" }, work: { $type: "object" } } as const;
-const duplicateKey = 11_000;
 
 /** What {@link MongoRangeBook} works on. */
 export interface RangePlaces {
@@ -52,18 +51,11 @@ export class MongoRangeBook implements RangeBook {
   }
 
   async change(plan: Omit<FleetPlan, "next">, fence: number): Promise<void> {
-    await this.#guarded(async () => {
-      try {
-        await this.#plan.updateOne(
-          { _id: PLAN, $or: [{ fence: { $lte: fence } }, { fence: null as never }] },
-          { $set: { ...plan, fence } },
-          { upsert: true },
-        );
-      } catch (error) {
-        if ((error as { code?: unknown }).code !== duplicateKey) throw error;
-        throw takenOver();
-      }
-    });
+    await this.#guarded(() =>
+      fenced(() =>
+        this.#plan.updateOne({ _id: PLAN, ...notAbove(fence) }, { $set: { ...plan, fence } }, { upsert: true }),
+      ),
+    );
   }
 
   async add(
@@ -206,9 +198,6 @@ export class MongoRangeBook implements RangeBook {
     return matchedCount === 1;
   }
 }
-
-const takenOver = (): QuerymillError =>
-  new QuerymillError("FENCED", "Another coordinator has taken over the plan of this target.");
 
 const NEW_RANGE = {
   state: "waiting",

@@ -1,8 +1,8 @@
 import { connect, createServer, type Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import type { KeyedNews } from "../../src/cluster/lease-store.ts";
 import { openPostgresLeases } from "../../src/cluster/postgres-lease-store.ts";
+import { until } from "../support/patience.ts";
 import { missingPostgres, startPostgres } from "../support/postgres.ts";
 
 const LISTEN = "listen querymill_news";
@@ -58,12 +58,14 @@ it.skipIf(noPostgres !== null)(
       await two.tell(news);
       return heard.length;
     };
-    await expect.poll(tell, { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(tell).toBeGreaterThan(0);
     way.ear!.destroy();
+    // What was on its way may still come: only the fourth brings anything new.
+    await until(() => way.listens === 4);
     heard.length = 0;
-    await expect.poll(tell, { timeout: 30_000, interval: 500 }).toBeGreaterThan(0);
-    expect(way.listens).toBe(4);
+    await expect.poll(tell, { interval: 500 }).toBeGreaterThan(0);
     expect(await one.add("k", 3, 60_000)).toBe(3);
-    expect(await Promise.race([one.close().then(() => "closed"), delay(5_000)])).toBe("closed");
+    // It waits for every connection that was taken from the pool.
+    await one.close();
   },
 );

@@ -203,7 +203,7 @@ describe("the plan", () => {
   it("tells orders to those that come later, and forgets who is silent", async () => {
     const { board } = store.fleet!(target);
     expect(await board.orders()).toMatchObject({ version: 0, paused: null });
-    await board.order({ paused: { reason: "lunch", by: "anna" } });
+    await board.order({ paused: { reason: "lunch", by: "anna" } }, 1);
     expect(await board.orders()).toMatchObject({ version: 1, paused: { reason: "lunch" }, ending: null, drained: [] });
     const report = { name: "w", host: "h", pid: 1, state: "idle", ranges: [], inFlight: 0, limit: 4 } as const;
     const figures = { itemsPerSecond: 0, settled: 0, modelCalls: 0, costUsd: 0, startedAtMs: 0, trouble: null };

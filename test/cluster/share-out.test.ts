@@ -100,9 +100,9 @@ describe("a run that shares work out", () => {
     let away = false;
     const { sharing, held, told } = coordinator({
       board: {
-        order: async (change) => {
+        order: async (change, fence) => {
           if (away) throw new QuerymillError("STORE_FAILED", "away");
-          return await fleet.board.order(change);
+          return await fleet.board.order(change, fence);
         },
       },
     });
@@ -130,6 +130,10 @@ describe("a run that shares work out", () => {
     await sharing.order({ paused: { reason: "lunch", by: null } });
     await sharing.ended({ stopReason: "fenced" });
     expect(await fleet.board.orders()).toMatchObject({ paused: null });
+    // Frozen between the two, it comes too late.
+    await fleet.board.order({ concurrent: 3 }, FENCE + 1);
+    await expect(fleet.board.order({ concurrent: 1 }, FENCE)).rejects.toMatchObject({ code: "FENCED" });
+    expect(await fleet.board.orders()).toMatchObject({ paused: null, concurrent: 3 });
   });
 
   it("counts for a budget of the day what workers spent before there was one", async () => {

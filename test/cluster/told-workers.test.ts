@@ -38,8 +38,8 @@ it("a worker that counts no money with others ends when a budget is told, and sa
   // As where the package is not installed.
   const one = await begin(null, { allowance: null });
   startFleetProcess("run", await machine(job));
-  await expect.poll(() => one.told.some(({ event }) => event === "range:taken"), { timeout: 20_000 }).toBe(true);
-  await board.order({ budget: { usd: 50 } });
+  await expect.poll(() => one.told.some(({ event }) => event === "range:taken")).toBe(true);
+  await board.order({ budget: { usd: 50 } }, 1);
   const refused = {
     code: "CONFIG_INVALID",
     message: expect.stringMatching(/a budget.* the package rate-limiter-flexible.*: {2}npm i rate-limiter-flexible$/),
@@ -47,18 +47,18 @@ it("a worker that counts no money with others ends when a budget is told, and sa
   await expect(one.ended).rejects.toMatchObject(refused);
   expect(await book.counts()).toMatchObject({ taken: 0 });
   await expect((await begin(null, { allowance: null })).ended).rejects.toMatchObject(refused);
-  await board.order({ budget: { usd: null } });
+  await board.order({ budget: { usd: null } }, 1);
   expect(await (await begin(0, { allowance: null })).ended).toMatchObject({ exitCode: 0 });
 });
 
 it("a worker with nothing to do ends where a stop stands from before, and not while it is paused", async () => {
   const job = await makeJob("MongoDB", {});
   const { board, begin } = await workersOf(await machine(job));
-  await board.order({ ending: "stop" });
+  await board.order({ ending: "stop" }, 1);
   const startedMs = performance.now();
   expect(await (await begin(2_000)).ended).toMatchObject({ ranges: 0, exitCode: 0 });
   expect(performance.now() - startedMs).toBeGreaterThan(2_000);
-  await board.order({ ending: null, paused: { reason: "lunch", by: "anna" } });
+  await board.order({ ending: null, paused: { reason: "lunch", by: "anna" } }, 1);
   const { ended } = await begin(1_000);
   let isOver = false;
   const over = ended.finally(() => {
@@ -66,7 +66,7 @@ it("a worker with nothing to do ends where a stop stands from before, and not wh
   });
   await delay(3_000);
   expect(isOver).toBe(false);
-  await board.order({ paused: null });
+  await board.order({ paused: null }, 1);
   const goesOnMs = performance.now();
   expect(await over).toMatchObject({ ranges: 0, exitCode: 0 });
   // What it waited while it was paused is not counted.
