@@ -9,9 +9,9 @@ const SIZE = 200;
 /** Calls at once that `auto` begins with. */
 const FIRST = 8;
 
-/** A worker in this process, started; it ends when there is nothing to do. */
+/** A worker in this process, started. */
 async function startWorker(settings: JobSettings, tell: (event: WorkerEvent) => void) {
-  const { worker, close } = await openWorker(settings, { idleMs: 2_000, tell });
+  const { worker, close } = await openWorker(settings, { idleMs: null, tell });
   const ended = worker.run().finally(close);
   return { worker, ended };
 }
@@ -46,6 +46,7 @@ it("a range begins with the calls at once that the ranges before it found out", 
   expect(limit).toBeGreaterThan(4 * FIRST);
   answered.resolve(null);
   expect((await run.ended).end).toMatchObject({ classified: ids.length, exitCode: 0 });
+  worker.stop();
   expect(await ended).toMatchObject({ ranges: 3, exitCode: 0 });
   expect(job.server.ledger()).toMatchObject({ ok: ids.length, docsPaidTwice: 0 });
 });
@@ -57,9 +58,10 @@ it("two ranges make no more calls at once than the worker may, whoever of them h
   const { model } = job.settings;
   const endpoints = ["a", "b"].map((name) => ({ ...mainEndpoint(model), name, model: { ...model, name } }));
   const settings = await machine(job, { concurrent: CALLS, endpoints, rangeSize: 60 });
-  const { ended } = await startWorker(settings, () => {});
+  const { worker, ended } = await startWorker(settings, () => {});
   const { end } = await startFleetProcess("run", await machine(job, { endpoints, rangeSize: 60 })).ended;
   expect(end).toMatchObject({ classified: ids.length, exitCode: 0 });
+  worker.stop();
   expect(await ended).toMatchObject({ ranges: 8, exitCode: 0 });
   const { maxInFlight } = job.server.ledger();
   expect(maxInFlight).toBe(CALLS);
